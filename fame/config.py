@@ -1,0 +1,88 @@
+"""The sizes of a FAME network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+from fame.errors import FameError
+
+__all__ = ["FAMEConfig"]
+
+
+@dataclass(frozen=True)
+class FAMEConfig:
+    """Everything that fixes the shape of the network, in the paper's letters.
+
+    Raises:
+        FameError: a size is not positive, `d_model` does not divide by the heads, or the variant is unknown.
+    """
+
+    n_items: int  # real items; the item table has one row more, V = n_items + 1, row 0 = padding
+    max_len: int = 50  # T at most
+    d_model: int = 64  # d
+    n_heads: int = 4  # H, facets of the last block
+    n_experts: int = 4  # N, experts per head
+    n_layers: int = 2  # L, the last block included
+    backbone_heads: int = 2  # heads of the L-1 ordinary blocks
+    dropout: float = 0.2
+    attention_dropout: float = (
+        0.0  # above 0 the fused attention kernel is lost and a CPU takes twice the time
+    )
+    variant: Literal["fame", "sasrec"] = "fame"
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name in ("dropout", "attention_dropout"):
+                if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
+                    raise FameError(
+                        f"config: {f.name} is {value!r}; expected a number from 0 up to, not including, 1"
+                    )
+                continue
+            if f.name == "variant":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise FameError(f"config: {f.name} is {value!r}; expected a whole number of at least 1")
+        if self.variant not in ("fame", "sasrec"):
+            raise FameError(f"config: variant is {self.variant!r}; expected 'fame' or 'sasrec'")
+        if self.d_model % self.n_heads:
+            raise FameError(
+                f"config: d_model {self.d_model} does not divide by n_heads {self.n_heads}; "
+                "choose a width that is a multiple of the number of heads"
+            )
+        if self.d_model % self.backbone_heads:
+            raise FameError(
+                f"config: d_model {self.d_model} does not divide by backbone_heads {self.backbone_heads}; "
+                "choose a width that is a multiple of the number of heads"
+            )
+
+    @property
+    def d_head(self) -> int:
+        """d' = d / H, the width of one head."""
+        return self.d_model // self.n_heads
+
+    @property
+    def n_rows(self) -> int:
+        """V, rows of the item table: the items and, at row 0, padding."""
+        return self.n_items + 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The config in `values`.
+
+        Raises:
+            FameError: a field is missing, unknown or out of range.
+        """
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise FameError(
+                f"config: unknown field {unknown[0]!r}; expected some of {', '.join(sorted(known))}"
+            )
+        if "n_items" not in values:
+            raise FameError("config: n_items is missing; it is the number of items in the catalogue")
+        return cls(**values)
