@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -99,8 +100,7 @@ class Catalogue:
         if "" in ids:
             raise FameError(f"catalogue: row {ids.index('') + 1} has no item_id; every item needs one")
         if len(set(ids)) < len(ids):
-            seen: set[str] = set()
-            twice = next(i for i in ids if i in seen or seen.add(i))
+            twice = next(i for i, n in Counter(ids).items() if n > 1)
             raise FameError(f"catalogue: item_id {twice!r} stands twice; every item needs an id of its own")
         titles = [_text(x) for x in frame["title"]] if "title" in frame.columns else [""] * len(ids)
         year = np.zeros(len(ids) + 1, np.int16)
@@ -115,9 +115,7 @@ class Catalogue:
                 )
             year[1:] = numbers.fillna(0).to_numpy(np.int16)
         facts = {
-            _text(name): ((), *(_values(cell) for cell in frame[name]))
-            for name in frame.columns
-            if name not in FACTS
+            _text(name): ((), *(_values(cell) for cell in frame[name])) for name in frame.columns if name not in FACTS
         }
         if year.any() and "decade" not in facts:
             facts["decade"] = tuple((f"{y // 10 * 10}s",) if y else () for y in year.tolist())
@@ -202,9 +200,7 @@ class Catalogue:
             FameError: the catalogue has no such attribute.
         """
         if name not in self.facts:
-            raise FameError(
-                f"the catalogue has no attribute {name!r}; it has {', '.join(self.facts) or 'none'}"
-            )
+            raise FameError(f"the catalogue has no attribute {name!r}; it has {', '.join(self.facts) or 'none'}")
         if name not in self._cache:
             cells = self.facts[name]
             counts: dict[str, int] = {}
@@ -236,9 +232,7 @@ class Catalogue:
         words = wanted.split()
         scored: list[tuple[float, int, int]] = []
         for row, title in enumerate(self._folded[1:], start=1):
-            bare = (
-                title.split(" ", 1)[1] if title.startswith(("the ", "a ", "an ")) and " " in title else title
-            )
+            bare = title.split(" ", 1)[1] if title.startswith(("the ", "a ", "an ")) and " " in title else title
             if title == wanted or bare == wanted:
                 score = 4.0
             elif title.startswith(wanted) or bare.startswith(wanted):
@@ -271,9 +265,7 @@ class Catalogue:
             for size in {len(tokens), len(words)}:
                 for start in range(max(1, len(tokens) - size + 1)):
                     matcher.set_seq1(" ".join(tokens[start : start + size]))
-                    if matcher.real_quick_ratio() > max(best, least) and matcher.quick_ratio() > max(
-                        best, least
-                    ):
+                    if matcher.real_quick_ratio() > max(best, least) and matcher.quick_ratio() > max(best, least):
                         best = max(best, matcher.ratio())
             if best >= least:
                 near.append((row, best))
@@ -302,7 +294,8 @@ class Catalogue:
                 return same[0]
             if len(same) > 1:
                 raise FameError(
-                    f"{text!r} names {len(same)} items: {'; '.join(self.label(r) for r in same[:5])}; add the year or give the id"
+                    f"{text!r} names {len(same)} items: {'; '.join(self.label(r) for r in same[:5])}; "
+                    "add the year or give the id"
                 )
         nearest = self.search(text, 3)
         offer = f"nearest: {'; '.join(self.label(r) for r in nearest)}" if nearest else "nothing resembles it"

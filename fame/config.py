@@ -26,9 +26,7 @@ class FAMEConfig:
     n_layers: int = 2  # L, the last block included
     backbone_heads: int = 2  # heads of the L-1 ordinary blocks
     dropout: float = 0.2
-    attention_dropout: float = (
-        0.0  # above 0 the fused attention kernel is lost and a CPU takes twice the time
-    )
+    attention_dropout: float = 0.0  # above 0 the fused attention kernel is lost and a CPU takes twice the time
     variant: Literal["fame", "sasrec"] = "fame"
 
     def __post_init__(self) -> None:
@@ -36,9 +34,7 @@ class FAMEConfig:
             value = getattr(self, f.name)
             if f.name in ("dropout", "attention_dropout"):
                 if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
-                    raise FameError(
-                        f"config: {f.name} is {value!r}; expected a number from 0 up to, not including, 1"
-                    )
+                    raise FameError(f"config: {f.name} is {value!r}; expected a number from 0 up to, not including, 1")
                 continue
             if f.name == "variant":
                 continue
@@ -80,9 +76,7 @@ class FAMEConfig:
         """
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise FameError(
-                f"config: unknown field {unknown[0]!r}; expected some of {', '.join(sorted(known))}"
-            )
+            raise FameError(f"config: unknown field {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
         if "n_items" not in values:
             raise FameError("config: n_items is missing; it is the number of items in the catalogue")
         return cls(**values)

@@ -11,6 +11,7 @@ causal, so no real position ever sees padding and no padding mask is needed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -178,12 +179,12 @@ def fuse(logits: Tensor, intervention: Intervention, held: Tensor | None) -> Ten
     return (forced / forced.sum()).expand_as(logits)
 
 
-def off(logits: Tensor, where: tuple[tuple[int, ...], ...] | list[tuple[int, ...]]) -> Tensor:
+def off(logits: Tensor, where: Sequence[tuple[int, ...]]) -> Tensor:
     """The logits with -inf at these indices of the last axes."""
     if where:
         logits = logits.clone()
         for index in where:
-            logits[(..., *index)] = -torch.inf
+            logits[..., *index] = -torch.inf
     return logits
 
 

@@ -49,9 +49,7 @@ class Intervention:
 
     def __post_init__(self) -> None:
         router = self.router.items() if isinstance(self.router, Mapping) else self.router
-        put = (
-            object.__setattr__
-        )  # the one way to normalise a frozen dataclass, so that equal means hash alike
+        put = object.__setattr__  # the one way to normalise a frozen dataclass, so that equal means hash alike
         put(self, "gate", None if self.gate is None else _weights(self.gate, "gate"))
         put(self, "heads_off", tuple(sorted({int(h) for h in self.heads_off})))
         put(self, "experts_off", tuple(sorted({(int(h), int(n)) for h, n in self.experts_off})))
@@ -89,9 +87,7 @@ class Intervention:
             if not on or (h in forced and len(forced[h]) == N and not any(forced[h][n] for n in on)):
                 raise FameError(f"all experts of head {h} are switched off; switch the head off instead")
             if h in forced and len(forced[h]) != N:
-                raise FameError(
-                    f"router of head {h} has {len(forced[h])} weights; expected {N}, one per expert"
-                )
+                raise FameError(f"router of head {h} has {len(forced[h])} weights; expected {N}, one per expert")
 
 
 NOTHING = Intervention()
@@ -141,9 +137,7 @@ class Trace:
         """Σ_n β_n A_n [H,T,T]: the one attention of each head, since its experts share the values U."""
         return np.einsum("thn,hnts->hts", self.router, self.attention)
 
-    def ranking(
-        self, head: int | None = None, expert: int | None = None, exclude_history: bool = True
-    ) -> np.ndarray:
+    def ranking(self, head: int | None = None, expert: int | None = None, exclude_history: bool = True) -> np.ndarray:
         """All candidate rows, best first, by the final score, a head's, or one expert's alone.
 
         Ties stand in catalogue order.
@@ -178,7 +172,7 @@ class Trace:
     def contributions(self, items: Iterable[Any]) -> pd.DataFrame:
         """How the heads' shares add up: item_id, title, head_1 … head_H (g_h·s_h), sum, score, difference, row.
 
-        `items` are item ids or titles, or rows as integers. `difference` is sum − score; identity: |difference| is rounding.
+        `items` are item ids or titles, or rows as integers. `difference` is sum − score: rounding, by identity.
 
         Raises:
             FameError: an item is unknown.
@@ -205,9 +199,7 @@ class Trace:
     def _row(self, item: Any) -> int:
         if isinstance(item, (int, np.integer)):
             if not 0 < item < len(self.catalogue):
-                raise FameError(
-                    f"row {item} is not in the catalogue; rows are 1 to {len(self.catalogue) - 1}"
-                )
+                raise FameError(f"row {item} is not in the catalogue; rows are 1 to {len(self.catalogue) - 1}")
             return int(item)
         return self.catalogue.resolve(str(item))
 
