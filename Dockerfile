@@ -1,0 +1,27 @@
+# docker build -t fame . && docker run --rm -p 8501:8501 fame
+FROM python:3.11-slim
+
+# The CPU build of PyTorch. Where this index cannot be reached: --build-arg TORCH_INDEX=https://pypi.org/simple
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1
+
+WORKDIR /srv/fame
+COPY requirements.txt ./
+# First the libraries, which seldom change; the last line of the file is the project itself.
+RUN grep -v '^-e' requirements.txt > /tmp/libraries.txt \
+    && pip install --extra-index-url "$TORCH_INDEX" -r /tmp/libraries.txt \
+    && rm /tmp/libraries.txt
+
+COPY pyproject.toml README.md LICENSE ./
+COPY .streamlit/ .streamlit/
+COPY fame/ fame/
+COPY artifacts/ artifacts/
+COPY app/ app/
+RUN pip install --no-deps -e .
+
+RUN useradd --create-home visitor
+USER visitor
+EXPOSE 8501
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+CMD ["streamlit", "run", "app/main.py", "--server.address=0.0.0.0", "--server.port=8501", "--server.headless=true"]
