@@ -9,10 +9,9 @@ Histories are left-aligned: position 0 is the oldest kept item, padding fills up
 causal, so no real position ever sees padding and no padding mask is needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Never
 
 import torch
 import torch.nn.functional as fn
@@ -20,6 +19,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from fame.config import FAMEConfig
+from fame.errors import FameError
 from fame.trace import NOTHING, Intervention
 
 __all__ = ["FAME", "Pass"]
@@ -184,13 +184,15 @@ def off(logits: Tensor, where: Sequence[tuple[int, ...]]) -> Tensor:
     if where:
         logits = logits.clone()
         for index in where:
-            logits[..., *index] = -torch.inf
+            logits[(..., *index)] = -torch.inf  # type: ignore[index]
     return logits
 
 
 class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequential-recommendation"]):
     """L-1 ordinary blocks, then FAME's. `config.variant == "sasrec"` has an ordinary last block instead."""
 
+    # `from_pretrained` reads the type of `config` from this signature, so that in this module annotations are
+    # types and not, as under `from __future__ import annotations`, text.
     def __init__(self, config: FAMEConfig):
         super().__init__()
         self.config = config
@@ -237,6 +239,11 @@ class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequenti
     def facet_items(self) -> Tensor:
         """x_v^(h) = W_f[h] x_v, the facet sub-embeddings of all items: [h v k]."""
         return torch.einsum("hkd,vd->hvk", self.facets.W_f, self.items.weight)
+
+    @classmethod
+    def _load_as_pickle(cls, *_: object) -> Never:
+        """What `from_pretrained` falls back to where a model on the Hub has no safetensors."""
+        raise FameError("the model has no model.safetensors; weights in a pickle are never read")
 
 
 def initialise(module: nn.Module) -> None:

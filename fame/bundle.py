@@ -1,0 +1,434 @@
+"""One directory in, one directory out: a model with its catalogue and everything the screens show of it.
+
+The layout is the Hugging Face Hub's, so that `FAME.from_pretrained` works on it too. `manifest.json` names each
+file with its size and SHA-256; nothing is read that it does not name, and nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import safetensors
+import safetensors.torch
+import torch
+
+from fame import explain
+from fame.atlas import Atlas
+from fame.catalogue import Catalogue
+from fame.config import FAMEConfig
+from fame.errors import FameError
+from fame.model import FAME
+from fame.trace import NOTHING, Intervention, Trace
+
+__all__ = ["ARTIFACTS", "Bundle", "Example", "load"]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+REQUIRED = ("config.json", "model.safetensors", "README.md", "items.csv")
+OPTIONAL = ("atlas.npz", "examples.json", "evidence.json", "training.csv")
+FILES = REQUIRED + OPTIONAL
+MB = 2**20
+LIMITS = {  # bytes a file may have: far above any real one, far below what fills a memory
+    MANIFEST: MB,
+    "config.json": MB,
+    "README.md": MB,
+    "examples.json": 10 * MB,
+    "evidence.json": 100 * MB,
+    "training.csv": 100 * MB,
+    "items.csv": 2_000 * MB,
+    "atlas.npz": 2_000 * MB,
+    "model.safetensors": 16_000 * MB,
+}
+PICKLES = ("pytorch_model.bin", "model.bin", "model.pt", "model.pth", "model.ckpt", "model.pkl")
+ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"  # the bundles that come with the project
+AGAIN = "get the bundle again, or save it again"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A curated history: a title, one line on what to look for, and item ids, oldest first."""
+
+    title: str
+    look_for: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A model and all that belongs to it. Nothing in it changes, so threads may share it.
+
+    A loaded model is in evaluation mode and asks for no gradients; one that comes from training is left as it is.
+    atlas, examples, evidence and training are None or empty in a bundle fresh from training.
+    evidence: what `fame.probes` measured, as plain JSON values.   training: the curve, one row per epoch.
+    card: the model card, Markdown.   simulated: whether the model learned from a simulated audience.
+
+    Raises:
+        FameError: the parts do not belong together.
+    """
+
+    name: str
+    model: FAME = field(repr=False)
+    catalogue: Catalogue = field(repr=False)
+    atlas: Atlas | None = field(default=None, repr=False)
+    examples: tuple[Example, ...] = field(default=(), repr=False)
+    evidence: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    training: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    card: str = field(default="", repr=False)
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
+            raise FameError(f"bundle: the name is {self.name[:100]!r}; expected letters, digits, '.', '-' and '_'")
+        V = self.model.config.n_rows
+        if len(self.catalogue) != V:
+            raise FameError(
+                f"items.csv has {self.catalogue.n_items} items and config.json says {V - 1}; "
+                f"the two do not belong together: {AGAIN}"
+            )
+        if self.atlas is not None and len(self.atlas) != V:
+            raise FameError(f"atlas.npz maps {len(self.atlas) - 1} items and the catalogue has {V - 1}; {AGAIN}")
+        for example in self.examples:
+            if unknown := [item for item in example.items if item not in self.catalogue]:
+                raise FameError(f"examples.json: {example.title!r} holds {unknown[0]!r}, no item_id of items.csv")
+
+    @property
+    def config(self) -> FAMEConfig:
+        return self.model.config
+
+    def rows(self, history: Iterable[str | int]) -> list[int]:
+        """The rows of a history of titles, ids (text) or rows (whole numbers).
+
+        Raises:
+            FameError: an item is unknown or its title is shared by several; the message offers the nearest titles.
+        """
+        items = [history] if isinstance(history, str) else history
+        return [self.catalogue.resolve(item) if isinstance(item, str) else item for item in items]
+
+    def trace(self, history: Iterable[str | int], intervention: Intervention = NOTHING) -> Trace:
+        """What the model does with a history of titles, ids (text) or rows (whole numbers), oldest first.
+
+        Raises:
+            FameError: an item is unknown, the history is empty, the model has no heads, or the intervention
+                does not fit.
+        """
+        return explain.trace(self.model, self.catalogue, self.rows(history), intervention)
+
+    def save(self, directory: str | Path) -> Path:
+        """Write the bundle into a directory, over any bundle that is there, and return the directory.
+
+        The manifest goes first and comes back last: a bundle half written is refused, never half read.
+
+        Raises:
+            FameError: evidence is not plain JSON, or the directory cannot be written.
+        """
+        folder = Path(directory)
+        contents: dict[str, bytes] = {
+            "README.md": (self.card or _plain_card(self)).encode(),
+            "items.csv": _csv(self.catalogue.to_frame()),
+        }
+        if self.atlas is not None:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, allow_pickle=False, **self.atlas.to_arrays())
+            contents["atlas.npz"] = buffer.getvalue()
+        if self.examples:
+            contents["examples.json"] = _json([asdict(example) for example in self.examples], "examples")
+        if self.evidence:
+            contents["evidence.json"] = _json(dict(self.evidence), "evidence")
+        if len(self.training.columns):
+            contents["training.csv"] = _csv(self.training)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / MANIFEST).unlink(missing_ok=True)
+            for name in OPTIONAL:
+                (folder / name).unlink(missing_ok=True)
+            for name, content in contents.items():
+                (folder / name).write_bytes(content)
+            self.model.save_pretrained(folder)  # config.json and model.safetensors; leaves our README.md alone
+            (folder / "model.safetensors").chmod(0o644)  # safetensors makes it private, unlike its neighbours
+            files = {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
+            manifest = {
+                "format": FORMAT,
+                "name": self.name,
+                "simulated": self.simulated,
+                "files": {n: {"sha256": hashlib.sha256(b).hexdigest(), "size": len(b)} for n, b in files.items()},
+            }
+            (folder / MANIFEST).write_bytes(_json(manifest, "manifest"))
+        except OSError as error:
+            raise FameError(f"{folder}: cannot write the bundle there ({error.strerror or error})") from None
+        return folder
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Self:
+        """The bundle in a directory, checked file by file before anything is built from it.
+
+        Raises:
+            FameError: the directory is no bundle, or a file is missing, altered, too large, unreadable, or does
+                not fit the others. The message names the file and what to do.
+        """
+        folder = Path(directory)
+        manifest = _manifest(folder)
+        contents = {name: _read(folder, name, entry) for name, entry in manifest["files"].items()}
+        config = _config(folder / "config.json", contents["config.json"])
+        try:
+            catalogue = Catalogue.from_csv(folder / "items.csv")
+            return cls(
+                name=manifest["name"],
+                model=_network(folder / "model.safetensors", contents.pop("model.safetensors"), config),
+                catalogue=catalogue,
+                atlas=_atlas(folder / "atlas.npz", contents.get("atlas.npz")),
+                examples=_examples(folder / "examples.json", contents.get("examples.json")),
+                evidence=_evidence(folder / "evidence.json", contents.get("evidence.json")),
+                training=_training(folder / "training.csv", contents.get("training.csv")),
+                card=contents["README.md"].decode("utf-8", "replace"),
+                simulated=manifest["simulated"],
+            )
+        except FameError as error:
+            text = str(error)
+            raise FameError(text if text.startswith(str(folder)) else f"{folder}: {text}") from None
+
+
+def load(source: str | Path) -> Bundle:
+    """A bundle by its name under artifacts/, by the path of its directory, or by its Hub id `owner/name`.
+
+    Raises:
+        FameError: there is no such bundle, the Hub cannot be reached, or the bundle is refused.
+    """
+    text = str(source)
+    own = ARTIFACTS / text
+    if isinstance(source, str) and re.fullmatch(r"\w[\w.-]*", text) and own.is_dir():
+        return Bundle.load(own)
+    folder = Path(source).expanduser()
+    if folder.exists():
+        return Bundle.load(folder)
+    if isinstance(source, str) and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", text):
+        return Bundle.load(_from_hub(text))
+    names = sorted(path.parent.name for path in ARTIFACTS.glob(f"*/{MANIFEST}"))
+    raise FameError(
+        f"there is no bundle {text!r}; give a name ({', '.join(names) or 'none is installed'}), "
+        "the path of a bundle's directory, or a Hub id like owner/name"
+    )
+
+
+def _from_hub(repo: str) -> str:
+    """The local copy of a bundle on the Hub: its known files alone."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return snapshot_download(repo, allow_patterns=[MANIFEST, *FILES])
+    except RepositoryNotFoundError:
+        raise FameError(
+            f"no directory {repo!r} is here, and the Hugging Face Hub has no public model of that name; "
+            "check the spelling, or log in where it is private"
+        ) from None
+    except LocalEntryNotFoundError:
+        raise FameError(
+            f"no directory {repo!r} is here, and the Hugging Face Hub cannot be reached; "
+            "connect to the network once, or give the path of a bundle's directory"
+        ) from None
+    except Exception as error:  # the Hub's errors share no class of their own
+        reason = (str(error).splitlines() or [""])[0]
+        raise FameError(f"{repo}: the Hugging Face Hub did not answer ({type(error).__name__}: {reason})") from None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """manifest.json, checked: every file it names is one a bundle may have."""
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise FameError(f"{folder}: no such directory; expected the directory of a bundle")
+    if not path.is_file():
+        raise FameError(f"{path}: missing; {folder.name} is no bundle, or one only half written: {AGAIN}")
+    manifest = _parse(path, _bounded(path))
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else manifest
+        raise FameError(
+            f"{path}: the bundle's format is {str(found)[:40]!r}; this version of FAME reads {FORMAT}: "
+            "update the package, or save the bundle again with this one"
+        )
+    files = manifest.get("files", {})
+    well_formed = (
+        isinstance(manifest.get("name"), str)
+        and isinstance(manifest.get("simulated"), bool)
+        and isinstance(files, dict)
+        and all(isinstance(e, dict) and {"sha256", "size"} <= e.keys() for e in files.values())
+    )
+    if not well_formed:
+        raise FameError(f"{path}: expected name, simulated, and files with their sha256 and size; {AGAIN}")
+    if unknown := [name for name in files if name not in FILES]:
+        raise FameError(f"{path}: names the file {unknown[0][:80]!r}; a bundle has only {', '.join(FILES)}")
+    for name in REQUIRED:
+        if name not in files:
+            raise FameError(f"{path}: does not name {name}, which every bundle has; {AGAIN}")
+    for name in OPTIONAL:
+        if name not in files and (folder / name).exists():
+            raise FameError(f"{folder / name}: {MANIFEST} does not name it; save the bundle again, or remove the file")
+    return manifest
+
+
+def _bounded(path: Path) -> bytes:
+    """The bytes of a file that is not too large."""
+    limit = LIMITS[path.name]
+    try:
+        if path.stat().st_size > limit:
+            raise FameError(f"{path}: larger than the {limit // MB:,} MB that such a file may have; {AGAIN}")
+        return path.read_bytes()
+    except OSError as error:
+        raise FameError(f"{path}: cannot be read ({error.strerror or error}); {AGAIN}") from None
+
+
+def _read(folder: Path, name: str, entry: Mapping[str, Any]) -> bytes:
+    """The bytes of a file, as the manifest promises them."""
+    path = folder / name
+    if not path.is_file():
+        there = [pickle for pickle in PICKLES if (folder / pickle).exists()]
+        if name == "model.safetensors" and there:
+            raise FameError(f"{path}: missing; {there[0]} is a pickle and never read: save the weights as safetensors")
+        raise FameError(f"{path}: missing; {AGAIN}")
+    content = _bounded(path)
+    if len(content) != entry["size"] or hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise FameError(f"{path}: altered since the bundle was saved (its SHA-256 differs); {AGAIN}")
+    return content
+
+
+def _parse(path: Path, content: bytes) -> Any:
+    try:
+        return json.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise FameError(f"{path}: no readable JSON; {AGAIN}") from None
+
+
+def _config(path: Path, content: bytes) -> FAMEConfig:
+    values = _parse(path, content)
+    if not isinstance(values, dict):
+        raise FameError(f"{path}: expected an object with the sizes of the network; {AGAIN}")
+    try:
+        return FAMEConfig.from_dict(values)
+    except FameError as error:
+        raise FameError(f"{path}: {error}") from None
+
+
+def _network(path: Path, content: bytes, config: FAMEConfig) -> FAME:
+    """The network of the config with the weights of the file; no network is built that the file could not fill."""
+    if content.startswith((b"PK", b"\x80")):
+        raise FameError(f"{path}: a pickle, which is never read; expected safetensors: save the weights as such")
+    try:
+        tensors = safetensors.torch.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError):
+        raise FameError(f"{path}: no readable safetensors; {AGAIN}") from None
+    apart = f"{path.name} and config.json do not belong together: {AGAIN}"
+    if config.n_layers > len(tensors) or _least(config) > sum(t.numel() for t in tensors.values()):
+        raise FameError(f"{path}: too small for the network of config.json; {apart}")
+    with torch.random.fork_rng(devices=[]):  # whoever loads a bundle keeps the random numbers to come
+        model = FAME(config)
+    expected = {name: list(t.shape) for name, t in model.state_dict().items()}
+    for name in dict.fromkeys([*expected, *tensors]):
+        if name not in tensors:
+            raise FameError(f"{path}: {name} is missing; {apart}")
+        if name not in expected:
+            raise FameError(f"{path}: {name[:80]!r} is no part of the network; {apart}")
+        tensor = tensors[name]
+        if list(tensor.shape) != expected[name]:
+            raise FameError(f"{path}: {name} is {list(tensor.shape)}; the network has {expected[name]}; {apart}")
+        if tensor.dtype != torch.float32:
+            raise FameError(f"{path}: {name} is {tensor.dtype}; expected torch.float32")
+        if not torch.isfinite(tensor).all():
+            raise FameError(f"{path}: {name} holds NaN or infinite weights; train again, or {AGAIN}")
+    model.load_state_dict(tensors, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def _least(c: FAMEConfig) -> int:
+    """Weights that the network has at the very least, without building it: its largest tables."""
+    per_width = [c.n_rows, c.max_len, c.d_model]
+    if c.variant == "fame":
+        per_width += [c.n_experts * c.d_model, c.n_experts**2]
+    return max(per_width) * c.d_model
+
+
+def _atlas(path: Path, content: bytes | None) -> Atlas | None:
+    if content is None:
+        return None
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > LIMITS[path.name]:
+            raise FameError(f"{path}: unpacks to {unpacked // MB:,} MB, more than such a file may; {AGAIN}")
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return Atlas.from_arrays({name: arrays[name] for name in arrays.files})
+    except FameError as error:
+        text = str(error)
+        raise FameError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+    except (zipfile.BadZipFile, ValueError, OSError, KeyError, EOFError):
+        raise FameError(f"{path}: no readable archive of plain arrays; {AGAIN}") from None
+
+
+def _examples(path: Path, content: bytes | None) -> tuple[Example, ...]:
+    if content is None:
+        return ()
+    values = _parse(path, content)
+    try:
+        examples = tuple(Example(e["title"], e["look_for"], tuple(e["items"])) for e in values)
+        texts = [text for e in examples for text in (e.title, e.look_for, *e.items)]
+        if not all(isinstance(text, str) for text in texts) or not all(e.items for e in examples):
+            raise TypeError
+    except (TypeError, KeyError):
+        raise FameError(f"{path}: expected a list of objects with title, look_for and items (ids); {AGAIN}") from None
+    return examples
+
+
+def _evidence(path: Path, content: bytes | None) -> dict[str, Any]:
+    values = {} if content is None else _parse(path, content)
+    if not isinstance(values, dict):
+        raise FameError(f"{path}: expected an object of measurements; {AGAIN}")
+    return values
+
+
+def _training(path: Path, content: bytes | None) -> pd.DataFrame:
+    if content is None:
+        return pd.DataFrame()
+    try:
+        return pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+    except (ValueError, pd.errors.ParserError):  # wrong UTF-8 and no columns are ValueErrors
+        raise FameError(f"{path}: no readable CSV; {AGAIN}") from None
+
+
+def _json(values: Any, what: str) -> bytes:
+    try:
+        return (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise FameError(
+            f"bundle: {what} is not plain JSON ({error}); give text, finite numbers, lists, objects"
+        ) from None
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _plain_card(bundle: Bundle) -> str:
+    """A model card where the bundle has none: what can be said from the bundle alone."""
+    c = bundle.config
+    audience = " Its audience is simulated." if bundle.simulated else ""
+    return f"""---
+library_name: fame
+tags:
+- sequential-recommendation
+---
+
+# {bundle.name}
+
+A {c.variant.upper()} sequential recommender of {c.n_items:,} items: width {c.d_model}, {c.n_heads} heads,
+{c.n_experts} experts per head, {c.n_layers} layers, histories of {c.max_len}.{audience}
+
+No metrics have been written down for this model.
+"""
