@@ -1,0 +1,382 @@
+"""The training loop: one for a CPU, a GPU or many machines, on Lightning Fabric."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as fn
+from lightning_fabric import Fabric
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fame.data.sequences import Sequences, Split, Task
+from fame.errors import FameError
+from fame.evaluate import METRICS, metric_values, ranks
+from fame.model import FAME, Pass
+
+__all__ = ["Epoch", "Step", "TrainConfig", "sampled_softmax", "train"]
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to learn.
+
+    Raises:
+        FameError: a number is out of range.
+    """
+
+    epochs: int = 100  # at most
+    patience: int = 10  # epochs without a better validation NDCG@10 before the early stop
+    batch_size: int = 128  # windows of at most max_len items, over all devices
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"  # cosine: down to 0 over `epochs`
+    warmup_steps: int = 0  # steps over which the learning rate rises from 0
+    weight_decay: float = 0.0
+    negatives: int = 0  # 0: full softmax; else this many sampled items a step, with logQ correction
+    label_smoothing: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"epochs": 1, "patience": 1, "batch_size": 1, "warmup_steps": 0, "negatives": 0, "seed": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < low:
+                raise FameError(f"training: {name} is {value!r}; expected a whole number of at least {low}")
+        if not 0 < self.learning_rate < 10:
+            raise FameError(f"training: learning_rate is {self.learning_rate!r}; expected a number like 0.001")
+        if self.weight_decay < 0 or not 0 <= self.label_smoothing < 1:
+            raise FameError("training: weight_decay must be at least 0 and label_smoothing in 0 to 1")
+        if self.schedule not in ("constant", "cosine"):
+            raise FameError(f"training: schedule is {self.schedule!r}; expected 'constant' or 'cosine'")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
+        """The settings in `values`.
+
+        Raises:
+            FameError: a field is unknown or out of range.
+        """
+        known = [f.name for f in fields(cls)]
+        if unknown := sorted(set(values) - set(known)):
+            raise FameError(f"training: unknown setting {unknown[0]!r}; expected some of {', '.join(known)}")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where training is within an epoch."""
+
+    epoch: int
+    done: int
+    of: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Entropies are means over real positions (and heads), as parts of the maximum."""
+
+    epoch: int
+    loss: float  # cross-entropy per target, nats
+    gate_entropy: float
+    router_entropy: float
+    seconds: float  # of training, without validation
+    valid: dict[str, float] = field(default_factory=dict)  # the METRICS on the validation items
+    best: bool = False
+
+
+class Objective(nn.Module):
+    """The network with its loss: what Fabric wraps, so that gradients meet across devices."""
+
+    def __init__(self, model: FAME, config: TrainConfig, counts: Tensor):
+        super().__init__()
+        self.model = model
+        self.negatives = config.negatives
+        self.label_smoothing = config.label_smoothing
+        self.register_buffer("popularity", counts.clamp(min=1) / counts.clamp(min=1).sum(), persistent=False)
+        self.popularity: Tensor  # [items], without the padding row
+
+    def forward(self, items: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """items, targets [b t] -> summed cross-entropy over the real targets, and the sums of
+        gate entropy and router entropy over them: (scalar, [2])."""
+        out = self.model(items)
+        real = targets > 0
+        query, wanted = out.query[real], targets[real] - 1  # only real targets are scored: the big saving
+        table = self.model.items.weight[1:]
+        if self.negatives:
+            drawn = torch.multinomial(self.popularity, self.negatives, replacement=True)
+            loss = sampled_softmax(query, table, wanted, drawn, self.popularity[drawn])
+        else:
+            loss = fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=self.label_smoothing)
+        return loss, entropies(out, real)
+
+
+def sampled_softmax(query: Tensor, table: Tensor, wanted: Tensor, drawn: Tensor, probability: Tensor) -> Tensor:
+    """Summed cross-entropy with the partition function estimated from drawn items.
+
+    Z ≈ exp(s_wanted) + Σ_j exp(s_j) / (K q_j) over the K drawn items j other than the wanted one: unbiased for
+    Z, so negatives' logits lose log(K q_j) (logQ correction, Bengio & Senécal 2008) and the wanted one's stays.
+
+    query [m d], table [items d], wanted [m], drawn [K] with their probabilities q [K].
+    """
+    positive = (query * table[wanted]).sum(-1, keepdim=True)  # [m 1]
+    negative = query @ table[drawn].T - (probability * len(drawn)).log()  # [m K]
+    negative = negative.masked_fill(wanted.unsqueeze(1) == drawn, -torch.inf)
+    return (torch.cat([positive, negative], 1).logsumexp(1) - positive.squeeze(1)).sum()
+
+
+@torch.no_grad()
+def entropies(out: Pass, real: Tensor) -> Tensor:
+    """Sums over real positions of the gate's and the routers' entropy, each over its maximum: [2]."""
+    if out.gate is None or out.router is None:
+        return torch.zeros(2, device=real.device)
+    gate, router = out.gate[real], out.router[real]  # [m h], [m h n]
+    return torch.stack([relative_entropy(gate).sum(), relative_entropy(router).mean(-1).sum()])
+
+
+def relative_entropy(p: Tensor) -> Tensor:
+    """Entropy over the last axis, divided by its maximum, the logarithm of the width; 0 where the width is 1."""
+    entropy = -torch.special.xlogy(p, p).sum(-1)
+    return entropy / np.log(p.shape[-1]) if p.shape[-1] > 1 else torch.zeros_like(entropy)
+
+
+def windows(sequences: Sequences, max_len: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Cuts every history into stretches of at most max_len inputs, each item but the first a target once.
+
+    Long histories are cut at a random phase, so that over the epochs every item is met with long contexts.
+    Returns starts and lengths (inputs) into `sequences.items`; the targets are the items one further on.
+    """
+    starts, lengths = [], []
+    for start, length in zip(sequences.offsets[:-1].tolist(), sequences.lengths.tolist(), strict=True):
+        inputs = length - 1
+        if inputs < 1:
+            continue
+        at = 0 if inputs <= max_len else -int(rng.integers(max_len))
+        while at < inputs:
+            begin, end = max(at, 0), min(at + max_len, inputs)
+            starts.append(start + begin)
+            lengths.append(end - begin)
+            at += max_len
+    return np.array(starts, np.int64), np.array(lengths, np.int64)
+
+
+def epoch_batches(
+    sequences: Sequences, max_len: int, size: int, rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shuffled batches (items, targets), each [b t] and of windows of like length, so that little is padded."""
+    starts, lengths = windows(sequences, max_len, rng)
+    bucket = np.ceil(np.log2(np.maximum(lengths, 8))).astype(np.int64)
+    order = rng.permutation(len(starts))
+    order = order[np.argsort(bucket[order], kind="stable")]
+    cuts = [
+        part[i : i + size]
+        for part in np.split(order, np.flatnonzero(np.diff(bucket[order])) + 1)
+        for i in range(0, len(part), size)
+    ]
+    for i in rng.permutation(len(cuts)):
+        chosen = cuts[i]
+        width = np.arange(lengths[chosen].max())
+        at = starts[chosen, None] + width
+        inside = width < lengths[chosen, None]
+        at = np.where(inside, at, 0)
+        items = np.where(inside, sequences.items[at], 0).astype(np.int64)
+        targets = np.where(inside, sequences.items[at + 1], 0).astype(np.int64)
+        yield torch.from_numpy(items), torch.from_numpy(targets)
+
+
+def train(
+    model: FAME,
+    split: Split,
+    config: TrainConfig,
+    *,
+    fabric: Fabric | None = None,
+    folder: Path | None = None,
+    on_step: Callable[[Step], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> list[Epoch]:
+    """Trains `model` in place and leaves it with the weights of its best epoch by validation NDCG@10.
+
+    folder: a checkpoint is kept there after each epoch, and a run that finds one goes on from it and ends
+        with the weights it would have had: every epoch draws its randomness from (seed, epoch) alone.
+    fabric: where to run; the default takes a GPU when there is one. Under `fabric run` every process works on
+        its share of each batch.
+
+    Raises:
+        FameError: no history is long enough to learn from, or the checkpoint is of another run.
+    """
+    fabric = fabric or Fabric(devices=1)
+    fabric.launch()
+    sequences = split.train
+    if not (sequences.lengths > 1).any():
+        raise FameError("nothing to learn from: no user has two training items; the log may be too short")
+    counts = torch.from_numpy(np.bincount(sequences.items, minlength=model.config.n_rows)[1:].astype(np.float32))
+    objective: Any = Objective(model, config, counts)
+    optimizer: Any = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+    )
+    objective, optimizer = fabric.setup(objective, optimizer)
+    history, best, steps_done = load_checkpoint(folder, model, optimizer, config)
+
+    for epoch in range(len(history) + 1, config.epochs + 1):
+        if stopped(history, config):
+            break
+        rng = np.random.default_rng([config.seed, epoch])
+        torch.manual_seed(int(rng.integers(2**31)) + fabric.global_rank)
+        batches = list(epoch_batches(sequences, model.config.max_len, config.batch_size, rng))
+        sums = np.zeros(4)  # loss, gate entropy, router entropy, targets
+        began = time.perf_counter()
+        objective.train()
+        for done, (items, targets) in enumerate(batches, start=1):
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * rate(config, steps_done, len(batches))
+            share = slice(fabric.global_rank, None, fabric.world_size)
+            count = int((targets > 0).sum())
+            loss, entropy = objective(items[share].to(fabric.device), targets[share].to(fabric.device))
+            fabric.backward(loss * (fabric.world_size / count))  # devices' gradients are averaged, so × their number
+            fabric.clip_gradients(objective, optimizer, max_norm=5.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            steps_done += 1
+            mine = np.array([float(loss.detach()), *entropy.tolist(), float((targets[share] > 0).sum())])
+            sums += mine
+            if on_step:
+                on_step(Step(epoch, done, len(batches), mine[0] / max(1.0, mine[3])))
+        seconds = time.perf_counter() - began
+        sums = total(fabric, torch.from_numpy(sums)).numpy()
+        valid = validate(model, split.valid, fabric)
+        better = not history or valid["NDCG@10"] > max(e.valid["NDCG@10"] for e in history)
+        if better:
+            best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+        loss_mean, gate_entropy, router_entropy = (sums[:3] / sums[3]).tolist()
+        history.append(Epoch(epoch, loss_mean, gate_entropy, router_entropy, seconds, valid, better))
+        if folder and fabric.is_global_zero:
+            save_checkpoint(folder, model, optimizer, best, history, config, steps_done)
+        fabric.barrier()
+        if on_epoch:
+            on_epoch(history[-1])
+    model.load_state_dict(best)
+    model.eval()
+    return history
+
+
+def stopped(history: list[Epoch], config: TrainConfig) -> bool:
+    """Whether the best epoch lies `patience` epochs back."""
+    last_best = max((e.epoch for e in history if e.best), default=0)
+    return len(history) - last_best >= config.patience
+
+
+def rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+    """The learning rate at a step, as a part of the configured one."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    if config.schedule == "constant":
+        return 1.0
+    whole = max(1, config.epochs * steps_per_epoch - config.warmup_steps)
+    return 0.5 * (1 + np.cos(np.pi * min(1.0, (step - config.warmup_steps) / whole)))
+
+
+def validate(model: FAME, task: Task, fabric: Fabric) -> dict[str, float]:
+    """The METRICS of `task`, every process ranking its share of the users."""
+    mine = np.arange(fabric.global_rank, len(task), fabric.world_size)
+    histories = [task.histories.history(int(u)) for u in mine]
+    part = Task(
+        Sequences(
+            task.histories.users[mine],
+            np.concatenate(histories) if histories else np.zeros(0, np.int32),
+            np.concatenate([[0], np.cumsum([len(h) for h in histories], dtype=np.int64)]),
+        ),
+        task.targets[mine],
+    )
+    rank = ranks(model, part) if len(part) else np.zeros(0, np.int64)
+    sums = torch.tensor([metric_values(rank, name).sum() for name in METRICS] + [len(rank)], dtype=torch.float64)
+    sums = total(fabric, sums)
+    return dict(zip(METRICS, (sums[:-1] / sums[-1].clamp(min=1)).tolist(), strict=True))
+
+
+def total(fabric: Fabric, values: Tensor) -> Tensor:
+    """The sum of every process's `values`."""
+    summed = fabric.all_reduce(values, reduce_op="sum")
+    assert isinstance(summed, Tensor)
+    return summed.cpu()
+
+
+def curve(history: list[Epoch]) -> pd.DataFrame:
+    """The training curve as a table, a row an epoch: what a bundle keeps as training.csv."""
+    return pd.DataFrame(
+        [
+            {k: v for k, v in asdict(e).items() if k not in ("valid", "best")} | e.valid | {"best": e.best}
+            for e in history
+        ]
+    )
+
+
+def fingerprint(model: FAME, config: TrainConfig) -> str:
+    return json.dumps({"model": model.config.to_dict(), "training": asdict(config)}, sort_keys=True)
+
+
+def save_checkpoint(
+    folder: Path,
+    model: FAME,
+    optimizer: Any,
+    best: dict[str, Tensor],
+    history: list[Epoch],
+    config: TrainConfig,
+    steps_done: int,
+) -> None:
+    """Everything a killed run needs, as safetensors (no pickle), replaced in one move."""
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()} | {f"best.{k}": v for k, v in best.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
+    metadata = {
+        "run": fingerprint(model, config),
+        "history": json.dumps([asdict(e) for e in history]),
+        "steps": str(steps_done),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f"{CHECKPOINT}.new"
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, new, metadata)
+    new.replace(folder / CHECKPOINT)
+
+
+def load_checkpoint(
+    folder: Path | None, model: FAME, optimizer: Any, config: TrainConfig
+) -> tuple[list[Epoch], dict[str, Tensor], int]:
+    """The epochs done, the best weights and the steps done; model and optimizer are set. Nothing there: a fresh start.
+
+    Raises:
+        FameError: the checkpoint is unreadable, or of another model or other settings.
+    """
+    path = folder and folder / CHECKPOINT
+    if not path or not path.exists():
+        return [], {}, 0
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+    except (SafetensorError, OSError) as error:
+        raise FameError(f"{path}: not a readable checkpoint ({error}); delete it to start afresh") from None
+    if metadata.get("run") != fingerprint(model, config):
+        raise FameError(f"{path}: is of a run with other settings; choose another folder or delete it")
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}}
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "optimizer":
+            index, _, key = rest.partition(".")
+            states.setdefault(int(index), {})[key] = tensor
+        else:
+            parts[kind][rest] = tensor
+    model.load_state_dict(parts["model"])
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+    return [Epoch(**e) for e in json.loads(metadata["history"])], parts["best"], int(metadata["steps"])
