@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import re
+import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -126,12 +127,17 @@ class Bundle:
     def save(self, directory: str | Path) -> Path:
         """Write the bundle into a directory, over any bundle that is there, and return the directory.
 
-        The manifest goes first and comes back last: a bundle half written is refused, never half read.
+        All files are written aside first. The old manifest then goes first and the new one comes last, so that a
+        bundle is the old one, the new one, or refused: never a mixture.
 
         Raises:
-            FameError: evidence is not plain JSON, or the directory cannot be written.
+            FameError: evidence is not plain JSON, the directory cannot be written, or it holds somebody's own
+                README.md, items.csv or config.json.
         """
         folder = Path(directory)
+        for name in REQUIRED:
+            if (folder / name).exists() and not (folder / MANIFEST).exists():
+                raise FameError(f"{folder}: holds a {name} and is no bundle; choose another directory, or empty it")
         contents: dict[str, bytes] = {
             "README.md": (self.card or _plain_card(self)).encode(),
             "items.csv": _csv(self.catalogue.to_frame()),
@@ -148,21 +154,25 @@ class Bundle:
             contents["training.csv"] = _csv(self.training)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / MANIFEST).unlink(missing_ok=True)
-            for name in OPTIONAL:
-                (folder / name).unlink(missing_ok=True)
-            for name, content in contents.items():
-                (folder / name).write_bytes(content)
-            self.model.save_pretrained(folder)  # config.json and model.safetensors; leaves our README.md alone
-            (folder / "model.safetensors").chmod(0o644)  # safetensors makes it private, unlike its neighbours
-            files = {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
-            manifest = {
-                "format": FORMAT,
-                "name": self.name,
-                "simulated": self.simulated,
-                "files": {n: {"sha256": hashlib.sha256(b).hexdigest(), "size": len(b)} for n, b in files.items()},
-            }
-            (folder / MANIFEST).write_bytes(_json(manifest, "manifest"))
+            with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as aside:
+                fresh = Path(aside)
+                for name, content in contents.items():
+                    (fresh / name).write_bytes(content)
+                self.model.save_pretrained(fresh)  # config.json and model.safetensors; leaves README.md alone
+                (fresh / "model.safetensors").chmod(0o644)  # safetensors makes it private, unlike its neighbours
+                files = {name: (fresh / name).read_bytes() for name in FILES if (fresh / name).exists()}
+                manifest = {
+                    "format": FORMAT,
+                    "name": self.name,
+                    "simulated": self.simulated,
+                    "files": {n: {"sha256": hashlib.sha256(b).hexdigest(), "size": len(b)} for n, b in files.items()},
+                }
+                (fresh / MANIFEST).write_bytes(_json(manifest, "manifest"))
+                (folder / MANIFEST).unlink(missing_ok=True)
+                for name in OPTIONAL:
+                    (folder / name).unlink(missing_ok=True)
+                for name in (*files, MANIFEST):
+                    (fresh / name).replace(folder / name)
         except OSError as error:
             raise FameError(f"{folder}: cannot write the bundle there ({error.strerror or error})") from None
         return folder
@@ -397,7 +407,7 @@ def _training(path: Path, content: bytes | None) -> pd.DataFrame:
     if content is None:
         return pd.DataFrame()
     try:
-        return pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+        return pd.read_csv(io.BytesIO(content))
     except (ValueError, pd.errors.ParserError):  # wrong UTF-8 and no columns are ValueErrors
         raise FameError(f"{path}: no readable CSV; {AGAIN}") from None
 

@@ -1,0 +1,341 @@
+"""A bundle comes back as it was saved, is refused when it is not, and is shared safely."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import safetensors.torch
+import torch
+
+import fame
+from fame import bundle as bundles
+from fame.atlas import Atlas
+from fame.bundle import Bundle, Example
+from fame.catalogue import Catalogue
+from fame.config import FAMEConfig
+from fame.errors import FameError
+from fame.model import FAME
+from fame.trace import Intervention
+
+SMALL = FAMEConfig(n_items=12, max_len=6, d_model=12, n_heads=3, n_experts=2, backbone_heads=2)
+
+
+def make(config: FAMEConfig = SMALL) -> Bundle:
+    torch.manual_seed(1)
+    rng = np.random.default_rng(1)
+    V, S = config.n_rows, 2
+    catalogue = Catalogue.from_frame(
+        pd.DataFrame(
+            {
+                "item_id": [f"i{row}" for row in range(1, V)],
+                "title": [f'Film "{row}", ‘the’ <b>best</b>' for row in range(1, V)],
+                "year": [1990 + row for row in range(1, V)],
+                "genres": ["Action|Musical" if row % 2 else "" for row in range(1, V)],
+            }
+        )
+    )
+    maps = rng.normal(size=(2, S, V, 2)).astype(np.float32)
+    maps[:, :, 0] = np.nan
+    neighbours = rng.integers(1, V, size=(S, V, 3), dtype=np.int32)
+    atlas = Atlas(("full", "head_1"), maps[0], maps[1], neighbours, np.full((2, S), 0.9, np.float32), seed=7)
+    return Bundle(
+        name="small",
+        model=FAME(config).eval(),
+        catalogue=catalogue,
+        atlas=atlas,
+        examples=(Example("Two films", "Watch head 2.", ("i3", "i1")),),
+        evidence={"probe": {"head_1": 0.25, "films": ["Amélie", None]}},
+        training=pd.DataFrame({"epoch": [1, 2], "loss": [6.9, 0.1 + 0.2]}),
+        card="# Small\n\nA model card.\n",
+        simulated=True,
+    )
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    return make().save(tmp_path / "small")
+
+
+def rewrite(folder: Path, name: str, content: bytes) -> None:
+    """Replace a file and make the manifest agree: what someone would do who builds a bundle by hand."""
+    (folder / name).write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def edit_json(folder: Path, file: str, /, **changes: Any) -> None:
+    values = json.loads((folder / file).read_text()) | changes
+    if file == "manifest.json":
+        (folder / file).write_text(json.dumps(values))
+    else:
+        rewrite(folder, file, json.dumps(values).encode())
+
+
+def weights(folder: Path, **changes: torch.Tensor | None) -> None:
+    tensors = safetensors.torch.load_file(folder / "model.safetensors") | changes
+    rewrite(folder, "model.safetensors", safetensors.torch.save({k: t for k, t in tensors.items() if t is not None}))
+
+
+def test_round_trip_bit_for_bit(saved: Path, tmp_path: Path) -> None:
+    before, after = make(), fame.load(saved)
+    assert after.config == SMALL
+    assert (after.name, after.simulated, after.card) == ("small", True, before.card)
+    assert (after.examples, after.evidence) == (before.examples, before.evidence)
+    pd.testing.assert_frame_equal(after.training, before.training, check_exact=True)
+    pd.testing.assert_frame_equal(after.catalogue.to_frame(), before.catalogue.to_frame())
+    for name, tensor in before.model.state_dict().items():
+        assert torch.equal(tensor, after.model.state_dict()[name]), name
+    assert before.atlas is not None and after.atlas is not None
+    for name, array in before.atlas.to_arrays().items():
+        np.testing.assert_array_equal(after.atlas.to_arrays()[name], array, err_msg=name)
+    a, b = before.trace(["i3", "i1"]), after.trace(["i3", "i1"])
+    for name in ("scores", "head_scores", "expert_scores", "attention", "gate"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+
+    again = after.save(tmp_path / "again")
+    assert {p.name for p in again.iterdir()} == {p.name for p in saved.iterdir()} == {"manifest.json", *bundles.FILES}
+    for path in again.iterdir():
+        assert path.read_bytes() == (saved / path.name).read_bytes(), path.name
+
+
+def test_loaded_model_is_for_looking_only(saved: Path) -> None:
+    model = Bundle.load(saved).model
+    assert not model.training
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_hub_mixin_reads_the_same_directory(saved: Path) -> None:
+    model = FAME.from_pretrained(saved).eval()
+    assert model.config == SMALL
+    items = torch.tensor([[3, 1, 4]])
+    assert torch.equal(model(items).query, Bundle.load(saved).model(items).query)
+    assert (saved / "README.md").read_text(encoding="utf-8") == make().card
+
+
+def test_fresh_from_training_has_no_extras(tmp_path: Path) -> None:
+    full = make()
+    folder = full.save(tmp_path / "b")
+    Bundle("fresh", full.model, full.catalogue).save(folder)
+    fresh = Bundle.load(folder)
+    assert fresh.atlas is None
+    assert (fresh.examples, fresh.evidence, len(fresh.training), fresh.simulated) == ((), {}, 0, False)
+    assert {p.name for p in folder.iterdir()} == {"manifest.json", *bundles.REQUIRED}
+    assert "# fresh" in fresh.card
+
+
+def test_history_by_title_id_or_row(saved: Path) -> None:
+    b = Bundle.load(saved)
+    assert b.rows([b.catalogue.title[5], "i2", 3]) == [5, 2, 3]
+    assert b.trace([5, "i2"]).items.tolist() == [5, 2]
+    with pytest.raises(FameError, match="no item is called 'i99'"):
+        b.trace(["i99"])
+    with pytest.raises(FameError, match="history is empty"):
+        b.trace([])
+    with pytest.raises(FameError, match=r"there is no head 3; this model's heads are 0 to 2"):
+        b.trace([1], Intervention(heads_off=(3,)))
+
+
+def test_threads_share_one_bundle(saved: Path) -> None:
+    b = Bundle.load(saved)
+    asks = [
+        ([1 + i % 12, 1 + i % 5, 7], Intervention(heads_off=(i % 3,)) if i % 2 else Intervention()) for i in range(64)
+    ]
+    alone = [b.trace(*ask) for ask in asks]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda ask: b.trace(*ask), asks))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.scores, other.scores)
+        np.testing.assert_array_equal(one.attention, other.attention)
+
+
+def arrays(**changes: Any) -> bytes:
+    atlas = make().atlas
+    assert atlas is not None
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=True, **(atlas.to_arrays() | changes))
+    return buffer.getvalue()
+
+
+Spoil = Callable[[Path], object]
+REFUSALS: dict[str, tuple[Spoil, str]] = {
+    "missing manifest": (lambda b: (b / "manifest.json").unlink(), r"manifest\.json: missing; small is no bundle"),
+    "missing weights": (lambda b: (b / "model.safetensors").unlink(), r"model\.safetensors: missing; get the bundle"),
+    "missing atlas": (lambda b: (b / "atlas.npz").unlink(), r"atlas\.npz: missing"),
+    "flipped byte": (
+        lambda b: (b / "items.csv").write_bytes((b / "items.csv").read_bytes().replace(b"1991", b"1992", 1)),
+        r"items\.csv: altered since the bundle was saved",
+    ),
+    "cut short": (
+        lambda b: (b / "model.safetensors").write_bytes((b / "model.safetensors").read_bytes()[:-4]),
+        r"model\.safetensors: altered",
+    ),
+    "wrong shape": (
+        lambda b: weights(b, **{"facets.gate.bias": torch.zeros(4)}),
+        r"facets\.gate\.bias is \[4\]; the network has \[3\]",
+    ),
+    "lacking weight": (lambda b: weights(b, **{"facets.W_f": None}), r"facets\.W_f is missing"),
+    "foreign weight": (lambda b: weights(b, extra=torch.zeros(1)), "'extra' is no part of the network"),
+    "NaN weight": (
+        lambda b: weights(b, **{"facets.gate.bias": torch.tensor([0, torch.nan, 0])}),
+        r"model\.safetensors: facets\.gate\.bias holds NaN",
+    ),
+    "half precision": (
+        lambda b: weights(b, **{"facets.gate.bias": torch.zeros(3).half()}),
+        r"torch\.float16; expected torch\.float32",
+    ),
+    "pickle by protocol": (
+        lambda b: rewrite(b, "model.safetensors", pickle.dumps({"a": 1})),
+        r"model\.safetensors: a pickle, which is never read",
+    ),
+    "pickle in a zip": (
+        lambda b: (torch.save({}, b / "x"), rewrite(b, "model.safetensors", (b / "x").read_bytes())),
+        r"model\.safetensors: a pickle, which is never read",
+    ),
+    "pickle beside": (
+        lambda b: (b / "model.safetensors").rename(b / "pytorch_model.bin"),
+        r"pytorch_model\.bin is a pickle and never read",
+    ),
+    "no safetensors": (lambda b: rewrite(b, "model.safetensors", b"?" * 99), "no readable safetensors"),
+    "giant network": (
+        lambda b: edit_json(b, "config.json", d_model=3 * 10**9, n_layers=2),
+        r"model\.safetensors: too small for the network of config\.json",
+    ),
+    "endless layers": (lambda b: edit_json(b, "config.json", n_layers=10**9), "too small for the network"),
+    "config of another size": (
+        lambda b: edit_json(b, "config.json", n_items=11),
+        r"items\.weight is \[13, 12\]; the network has \[12, 12\]",
+    ),
+    "config refused": (lambda b: edit_json(b, "config.json", n_heads=5), r"config\.json: config: d_model 12 does not"),
+    "config unknown": (lambda b: edit_json(b, "config.json", n_faces=5), r"config\.json: .*unknown field 'n_faces'"),
+    "config no object": (lambda b: rewrite(b, "config.json", b"[]"), r"config\.json: expected an object"),
+    "catalogue too short": (
+        lambda b: rewrite(b, "items.csv", b"item_id,title\na,A\n"),
+        r"items\.csv has 1 items and config\.json says 12",
+    ),
+    "catalogue without ids": (lambda b: rewrite(b, "items.csv", b"title\nA\n"), "expected one named 'item_id'"),
+    "other format": (lambda b: edit_json(b, "manifest.json", format=2), "format is '2'; this version of FAME reads 1"),
+    "path traversal": (
+        lambda b: edit_json(b, "manifest.json", files={"../../etc/passwd": {"sha256": "", "size": 1}}),
+        r"manifest\.json: names the file '\.\./\.\./etc/passwd'; a bundle has only",
+    ),
+    "no files named": (lambda b: edit_json(b, "manifest.json", files={}), r"does not name config\.json"),
+    "files no object": (lambda b: edit_json(b, "manifest.json", files=[1]), "expected name, simulated, and files"),
+    "name of a path": (lambda b: edit_json(b, "manifest.json", name="../x"), r"the name is '\.\./x'"),
+    "manifest no JSON": (lambda b: (b / "manifest.json").write_bytes(b"\xff"), r"manifest\.json: no readable JSON"),
+    "manifest nested": (lambda b: (b / "manifest.json").write_text("[" * 100_000), "no readable JSON"),
+    "oversized": (lambda b: (b / "manifest.json").write_bytes(b" " * (2**20 + 1)), "larger than the 1 MB"),
+    "pickled atlas": (
+        lambda b: rewrite(b, "atlas.npz", arrays(spaces=np.array([{"a": 1}, None], dtype=object))),
+        r"atlas\.npz: no readable archive of plain arrays",
+    ),
+    "atlas no archive": (lambda b: rewrite(b, "atlas.npz", b"PK"), r"atlas\.npz: no readable archive"),
+    "atlas of other shape": (
+        lambda b: rewrite(b, "atlas.npz", arrays(pca=np.zeros((2, 9, 2), np.float32))),
+        r"atlas\.npz: atlas: pca is float32 \[2, 9, 2\]; expected \[2, 13, 2\]",
+    ),
+    "atlas out of range": (
+        lambda b: rewrite(b, "atlas.npz", arrays(neighbours=np.full((2, 13, 3), 13, np.uint16))),
+        "neighbours name rows outside 0 to 12",
+    ),
+    "examples of unknown items": (
+        lambda b: rewrite(b, "examples.json", b'[{"title": "x", "look_for": "y", "items": ["i1", "zz"]}]'),
+        r"examples\.json: 'x' holds 'zz', no item_id",
+    ),
+    "examples of another form": (
+        lambda b: rewrite(b, "examples.json", b'[{"title": "x", "items": []}]'),
+        r"examples\.json: expected a list of objects with title, look_for and items",
+    ),
+    "evidence no object": (lambda b: rewrite(b, "evidence.json", b"[1]"), r"evidence\.json: expected an object"),
+    "training no CSV": (lambda b: rewrite(b, "training.csv", b""), r"training\.csv: no readable CSV"),
+    "unnamed file": (
+        lambda b: edit_json(
+            b,
+            "manifest.json",
+            files={k: v for k, v in json.loads((b / "manifest.json").read_text())["files"].items() if k != "atlas.npz"},
+        ),
+        r"atlas\.npz: manifest\.json does not name it",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_refused_with_one_clear_line(saved: Path, what: str) -> None:
+    spoil, message = REFUSALS[what]
+    Bundle.load(saved)
+    spoil(saved)
+    with pytest.raises(FameError, match=message) as refusal:
+        Bundle.load(saved)
+    text = str(refusal.value)
+    assert text.startswith(str(saved)), "the message names the place"
+    assert text.count(str(saved)) == 1 and "\n" not in text
+
+
+def test_a_save_that_fails_leaves_the_old_bundle(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    b = make()
+    before = {path: path.read_bytes() for path in saved.iterdir()}
+    monkeypatch.setattr(FAME, "save_pretrained", full)
+    with pytest.raises(FameError, match=r"cannot write the bundle there \(No space left on device\)"):
+        Bundle("other", b.model, b.catalogue).save(saved)
+    assert {path: path.read_bytes() for path in saved.iterdir()} == before
+
+
+def test_save_spares_what_is_no_bundle(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(FameError, match=r"holds a README\.md and is no bundle; choose another directory"):
+        make().save(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
+
+
+def test_evidence_must_be_plain_json(tmp_path: Path) -> None:
+    b = make()
+    odd = Bundle("odd", b.model, b.catalogue, evidence={"probe": float("nan")})
+    with pytest.raises(FameError, match="evidence is not plain JSON"):
+        odd.save(tmp_path)
+
+
+def test_load_by_name_path_or_hub_id(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "ARTIFACTS", saved.parent)
+    monkeypatch.chdir(saved.parent)
+    assert fame.load("small").name == fame.load("./small").name == fame.load(saved).name == "small"
+    with pytest.raises(FameError, match=r"there is no bundle 'tiny'; give a name \(small\), the path"):
+        fame.load("tiny")
+
+    asked: dict[str, Any] = {}
+
+    def snapshot(repo: str, allow_patterns: list[str]) -> str:
+        asked.update(repo=repo, patterns=allow_patterns)
+        return str(saved)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    assert fame.load("someone/small").name == "small"
+    assert asked == {"repo": "someone/small", "patterns": ["manifest.json", *bundles.FILES]}
+
+
+def test_the_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(FameError, match=r"no directory 'someone/nothing' is here, and .* cannot be reached") as refusal:
+        fame.load("someone/nothing")
+    assert "\n" not in str(refusal.value)
+
+
+def test_importing_fame_is_cheap() -> None:
+    code = "import fame, sys; assert not {'torch', 'pandas', 'numpy'} & sys.modules.keys(); print(fame.load.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "load"
