@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from fame.data.sequences import Sequences, Split, Task
 from fame.errors import FameError
 from fame.evaluate import METRICS, metric_values, ranks
+from fame.guidance import Guidance
 from fame.model import FAME, Pass
 
 __all__ = ["Epoch", "Step", "TrainConfig", "sampled_softmax", "train"]
@@ -99,17 +100,18 @@ class Epoch:
 class Objective(nn.Module):
     """The network with its loss: what Fabric wraps, so that gradients meet across devices."""
 
-    def __init__(self, model: FAME, config: TrainConfig, counts: Tensor):
+    def __init__(self, model: FAME, config: TrainConfig, counts: Tensor, guidance: Guidance | None = None):
         super().__init__()
         self.model = model
+        self.guidance = guidance
         self.negatives = config.negatives
         self.label_smoothing = config.label_smoothing
         self.register_buffer("popularity", counts.clamp(min=1) / counts.clamp(min=1).sum(), persistent=False)
         self.popularity: Tensor  # [items], without the padding row
 
     def forward(self, items: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """items, targets [b t] -> summed cross-entropy over the real targets, and the sums of
-        gate entropy and router entropy over them: (scalar, [2])."""
+        """items, targets [b t] -> summed cross-entropy over the real targets (and what guidance adds), and the
+        sums of gate entropy and router entropy over them: (scalar, [2])."""
         out = self.model(items)
         real = targets > 0
         query, wanted = out.query[real], targets[real] - 1  # only real targets are scored: the big saving
@@ -119,6 +121,8 @@ class Objective(nn.Module):
             loss = sampled_softmax(query, table, wanted, drawn, self.popularity[drawn])
         else:
             loss = fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=self.label_smoothing)
+        if self.guidance:
+            loss = loss + len(wanted) * self.guidance(self.model, out, real, wanted)
         return loss, entropies(out, real)
 
 
@@ -200,6 +204,7 @@ def train(
     split: Split,
     config: TrainConfig,
     *,
+    guidance: Guidance | None = None,
     fabric: Fabric | None = None,
     folder: Path | None = None,
     on_step: Callable[[Step], None] | None = None,
@@ -221,12 +226,14 @@ def train(
     if not (sequences.lengths > 1).any():
         raise FameError("nothing to learn from: no user has two training items; the log may be too short")
     counts = torch.from_numpy(np.bincount(sequences.items, minlength=model.config.n_rows)[1:].astype(np.float32))
-    objective: Any = Objective(model, config, counts)
+    learner = Objective(model, config, counts, guidance)
+    objective: Any
     optimizer: Any = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+        learner.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
     )
-    objective, optimizer = fabric.setup(objective, optimizer)
-    history, best, steps_done = load_checkpoint(folder, model, optimizer, config)
+    objective, optimizer = fabric.setup(learner, optimizer)
+    run = fingerprint(model, config, guidance)
+    history, best, steps_done = load_checkpoint(folder, learner, optimizer, run)
 
     for epoch in range(len(history) + 1, config.epochs + 1):
         if stopped(history, config):
@@ -261,7 +268,7 @@ def train(
         loss_mean, gate_entropy, router_entropy = (sums[:3] / sums[3]).tolist()
         history.append(Epoch(epoch, loss_mean, gate_entropy, router_entropy, seconds, valid, better))
         if folder and fabric.is_global_zero:
-            save_checkpoint(folder, model, optimizer, best, history, config, steps_done)
+            save_checkpoint(folder, learner, optimizer, best, history, run, steps_done)
         fabric.barrier()
         if on_epoch:
             on_epoch(history[-1])
@@ -321,25 +328,27 @@ def curve(history: list[Epoch]) -> pd.DataFrame:
     )
 
 
-def fingerprint(model: FAME, config: TrainConfig) -> str:
-    return json.dumps({"model": model.config.to_dict(), "training": asdict(config)}, sort_keys=True)
+def fingerprint(model: FAME, config: TrainConfig, guidance: Guidance | None) -> str:
+    """What must be the same for a run to be gone on with."""
+    settings = {"model": model.config.to_dict(), "training": asdict(config)}
+    return json.dumps(settings | ({"guidance": asdict(guidance.config)} if guidance else {}), sort_keys=True)
 
 
 def save_checkpoint(
     folder: Path,
-    model: FAME,
+    learner: Objective,
     optimizer: Any,
     best: dict[str, Tensor],
     history: list[Epoch],
-    config: TrainConfig,
+    run: str,
     steps_done: int,
 ) -> None:
     """Everything a killed run needs, as safetensors (no pickle), replaced in one move."""
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()} | {f"best.{k}": v for k, v in best.items()}
+    tensors = {f"learner.{k}": v for k, v in learner.state_dict().items()} | {f"best.{k}": v for k, v in best.items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
     metadata = {
-        "run": fingerprint(model, config),
+        "run": run,
         "history": json.dumps([asdict(e) for e in history]),
         "steps": str(steps_done),
     }
@@ -350,9 +359,9 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path | None, model: FAME, optimizer: Any, config: TrainConfig
+    folder: Path | None, learner: Objective, optimizer: Any, run: str
 ) -> tuple[list[Epoch], dict[str, Tensor], int]:
-    """The epochs done, the best weights and the steps done; model and optimizer are set. Nothing there: a fresh start.
+    """The epochs done, the best weights and the steps done; sets learner and optimizer. Nothing there: a fresh start.
 
     Raises:
         FameError: the checkpoint is unreadable, or of another model or other settings.
@@ -366,9 +375,9 @@ def load_checkpoint(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     except (SafetensorError, OSError) as error:
         raise FameError(f"{path}: not a readable checkpoint ({error}); delete it to start afresh") from None
-    if metadata.get("run") != fingerprint(model, config):
+    if metadata.get("run") != run:
         raise FameError(f"{path}: is of a run with other settings; choose another folder or delete it")
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}}
+    parts: dict[str, dict[str, Tensor]] = {"learner": {}, "best": {}}
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition(".")
@@ -377,6 +386,6 @@ def load_checkpoint(
             states.setdefault(int(index), {})[key] = tensor
         else:
             parts[kind][rest] = tensor
-    model.load_state_dict(parts["model"])
+    learner.load_state_dict(parts["learner"])
     optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
     return [Epoch(**e) for e in json.loads(metadata["history"])], parts["best"], int(metadata["steps"])

@@ -1,0 +1,152 @@
+"""Guided facets: extra terms of the training loss that make heads mean something. All are off by default.
+
+None of them touches the network: a guided bundle is read, traced and scored like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as fn
+from torch import Tensor, nn
+
+from fame.catalogue import Catalogue
+from fame.errors import FameError
+from fame.model import FAME, Pass
+
+__all__ = ["Guidance", "GuidanceConfig", "mixture_of_softmaxes", "mutual_information"]
+
+
+@dataclass(frozen=True)
+class GuidanceConfig:
+    """Which head is to be which attribute, and the weight of each term, relative to the cross-entropy per target.
+
+    Raises:
+        FameError: a weight is negative, or heads are named and no term uses them.
+    """
+
+    heads: tuple[str, ...] = ()  # an attribute of the catalogue for the first heads; '' leaves a head free
+    sup: float = 0.0  # a linear read-out of the head's attribute from W_f[h] x_v
+    excl: float = 0.0  # linear CKA between that head's space and the other guided heads' attributes
+    mos: float = 0.0  # -log Σ_h g_h softmax(s_h)[target], on `mos_positions` positions a step
+    mi: float = 0.0  # gate and routers: low entropy at each step, high entropy of their mean
+    mos_positions: int = 512
+    least_items: int = 15  # values of an attribute with fewer items are not read out
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "heads", tuple(self.heads))
+        for name in ("sup", "excl", "mos", "mi"):
+            if not 0 <= getattr(self, name) < 100:
+                raise FameError(f"guidance: {name} is {getattr(self, name)!r}; expected a weight of at least 0")
+        if (self.sup or self.excl) and not any(self.heads):
+            raise FameError("guidance: sup and excl need heads, a list with an attribute per head, like ['genres']")
+        if self.mos_positions < 1 or self.least_items < 1:
+            raise FameError("guidance: mos_positions and least_items must be at least 1")
+
+    def __bool__(self) -> bool:
+        return bool(self.sup or self.excl or self.mos or self.mi)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> GuidanceConfig:
+        """The settings in `values`.
+
+        Raises:
+            FameError: a field is unknown or out of range.
+        """
+        known = [f.name for f in fields(cls)]
+        if unknown := sorted(set(values) - set(known)):
+            raise FameError(f"guidance: unknown setting {unknown[0]!r}; expected some of {', '.join(known)}")
+        return cls(**values)
+
+
+class Guidance(nn.Module):
+    """The extra loss. Its read-outs are trained with the network and thrown away.
+
+    Raises:
+        FameError: more names than heads, an unknown attribute, or one with no value common enough to read out.
+    """
+
+    def __init__(self, config: GuidanceConfig, model: FAME, catalogue: Catalogue):
+        super().__init__()
+        self.config = config
+        H, width = model.config.n_heads, model.config.d_head
+        if model.config.variant != "fame":
+            raise FameError("guidance: a plain SASRec has no heads to guide; leave the guidance out")
+        if len(config.heads) > H:
+            raise FameError(f"guidance: {len(config.heads)} attributes for {H} heads; name at most one per head")
+        self.heads = {h: name for h, name in enumerate(config.heads) if name}
+        self.readout = nn.ModuleDict()
+        for h, name in self.heads.items():
+            matrix, _ = catalogue.attribute(name)
+            common = matrix[:, matrix.sum(0) >= config.least_items]
+            if not common.shape[1]:
+                raise FameError(f"guidance: no value of {name!r} has {config.least_items} items to learn from")
+            self.register_buffer(f"values_{h}", torch.from_numpy(common[1:].astype(np.float32)), persistent=False)
+            self.readout[str(h)] = nn.Linear(width, common.shape[1])
+
+    def values(self, h: int) -> Tensor:
+        """The attribute of head h over the items, [items values], 0 or 1."""
+        return getattr(self, f"values_{h}")
+
+    def forward(self, model: FAME, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
+        """The weighted sum of the terms, per target. real [b t] marks targets, wanted [m] are their item indices."""
+        c = self.config
+        loss = out.query.new_zeros(())
+        if c.sup or c.excl:
+            spaces = model.facet_items()[:, 1:]  # [h items k]
+            for h in self.heads:
+                z = fn.layer_norm(spaces[h], spaces[h].shape[-1:])  # the scale of a space says nothing
+                if c.sup:
+                    loss = (
+                        loss
+                        + c.sup
+                        * fn.binary_cross_entropy_with_logits(self.readout[str(h)](z), self.values(h), reduction="none")
+                        .sum(1)
+                        .mean()
+                    )
+                if c.excl:
+                    for other in self.heads:
+                        if self.heads[other] != self.heads[h]:
+                            loss = loss + c.excl * linear_cka(spaces[h], self.values(other))
+        if c.mos:
+            loss = loss + c.mos * mixture_of_softmaxes(model, out, real, wanted, c.mos_positions)
+        if c.mi and out.gate is not None and out.router is not None:
+            loss = loss - c.mi * mutual_information(out.gate[real])
+            router = out.router[real]  # [m h n]
+            loss = loss - c.mi * torch.stack([mutual_information(r) for r in router.unbind(1)]).mean()
+        return loss
+
+
+def linear_cka(x: Tensor, y: Tensor) -> Tensor:
+    """Linear centred kernel alignment (Kornblith et al. 2019) between rows of x [m k] and y [m c]: in [0, 1]."""
+    x, y = x - x.mean(0), y - y.mean(0)
+    cross = (x.T @ y).square().sum()
+    return cross / ((x.T @ x).norm() * (y.T @ y).norm()).clamp(min=1e-12)
+
+
+def mutual_information(p: Tensor) -> Tensor:
+    """I(row; choice) of rows of probabilities p [m c], over log c: entropy of the mean minus mean of the entropies."""
+    if p.shape[-1] < 2:
+        return p.new_zeros(())
+    mean = p.mean(0)
+    entropy_of_mean = -torch.special.xlogy(mean, mean).sum()
+    mean_of_entropies = -torch.special.xlogy(p, p.clamp(min=1e-12)).sum(-1).mean()
+    return (entropy_of_mean - mean_of_entropies) / np.log(p.shape[-1])
+
+
+def mixture_of_softmaxes(model: FAME, out: Pass, real: Tensor, wanted: Tensor, most: int) -> Tensor:
+    """Mean of -log Σ_h g_h softmax(s_h)[target] over at most `most` random targets.
+
+    It asks every head to be a recommender by itself and the gate to say which one was right, which brings the
+    heads' scales together (a mixture of softmaxes, Yang et al. 2018).
+    """
+    assert out.F is not None and out.gate is not None
+    chosen = torch.randperm(len(wanted), device=wanted.device)[:most]
+    F, gate = out.F[real][chosen], out.gate[real][chosen]  # [m h k], [m h]
+    vectors = torch.einsum("mhk,hkd->mhd", F, model.facets.W_f)
+    log_p = (vectors @ model.items.weight[1:].T).log_softmax(-1)  # [m h items]
+    at_target = log_p.gather(-1, wanted[chosen, None, None].expand(-1, log_p.shape[1], 1)).squeeze(-1)
+    return -(gate.clamp(min=1e-12).log() + at_target).logsumexp(-1).mean()
