@@ -23,17 +23,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-USERS, FILMS, SEED = 138_493, 26_744, 20
+ROWS_PER_USER, FILMS, SEED = 144, 26_744, 20
 
 
 def write_log(folder: Path, rows: int) -> None:
     """`ratings.csv` and `movies.csv` with popularity and activity as skewed as the real ones."""
     random = np.random.default_rng(SEED)
-    activity = random.lognormal(0, 1.1, USERS)
-    per_user = 1 + random.multinomial(rows - USERS, activity / activity.sum())
+    users = rows // ROWS_PER_USER
+    activity = random.lognormal(0, 1.1, users)
+    per_user = 1 + random.multinomial(rows - users, activity / activity.sum())
     popularity = 1 / (np.arange(FILMS) + 20.0)
     film = random.choice(FILMS, rows, p=popularity / popularity.sum()).astype(np.int32)
-    user = np.repeat(np.arange(USERS, dtype=np.int32), per_user)
+    user = np.repeat(np.arange(users, dtype=np.int32), per_user)
     film = film[np.lexsort((film, user))]
     pyarrow.csv.write_csv(
         pa.table(
@@ -75,10 +76,9 @@ def measure(folder: Path) -> None:
     seconds = time.perf_counter() - start
     print("| interactions | users | items | after 5-core | test users | read, s | in all, s | peak memory, GB |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
-    print(
-        f"| {len(log.interactions):,} | {len(log.interactions.users):,} | {log.catalogue.n_items:,} "
-        f"| {len(core.interactions):,} | {len(split.test):,} | {read_seconds:.1f} | {seconds:.1f} | {peak_bytes() / 1e9:.2f} |"
-    )
+    sizes = (len(log.interactions), len(log.interactions.users), log.catalogue.n_items, len(core.interactions))
+    counts = " | ".join(f"{n:,}" for n in (*sizes, len(split.test)))
+    print(f"| {counts} | {read_seconds:.1f} | {seconds:.1f} | {peak_bytes() / 1e9:.2f} |")
 
 
 def main() -> None:

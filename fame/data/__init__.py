@@ -1,16 +1,18 @@
 """Logs of any supported form, brought to sequences that a model learns from.
 
-log = read("movielens", "ml-latest-small").core(5)
-split = leave_one_out(Sequences.from_interactions(log.interactions, log.catalogue))
+From a folder to a split:
+
+    log = read("movielens", "ml-latest-small").core(5)
+    split = leave_one_out(Sequences.from_interactions(log.interactions, log.catalogue))
+
+`fame.data.download` fetches MovieLens from its publisher.
 """
 
-from fame.data.download import DATASETS, download
 from fame.data.interactions import Columns, Interactions, k_core, keep_items
 from fame.data.readers import FORMS, Log, parse_spec, read
 from fame.data.sequences import Sequences, Split, Task, leave_one_out
 
 __all__ = [
-    "DATASETS",
     "FORMS",
     "Columns",
     "Interactions",
@@ -18,7 +20,6 @@ __all__ = [
     "Sequences",
     "Split",
     "Task",
-    "download",
     "k_core",
     "keep_items",
     "leave_one_out",

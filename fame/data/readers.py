@@ -16,7 +16,7 @@ import pandas as pd
 from fame.catalogue import Catalogue
 from fame.data.door import MAX_FACTS_BYTES, check_file, lines, read_text
 from fame.data.interactions import Columns, Interactions, k_core, keep_items
-from fame.data.tables import Layout, header_of, pick_columns, read_delimited, read_parquet, read_rows
+from fame.data.tables import Layout, header_of, listed, pick_columns, read_delimited, read_parquet, read_rows
 from fame.data.titles import parse_title
 from fame.errors import FameError
 
@@ -236,7 +236,7 @@ def _facts_csv(path: Path) -> Facts:
     header, *rows = _csv_rows(path, ",")
     names = header[1]
     if missing := [name for name in ("movieId", "title", "genres") if name not in names]:
-        raise FameError(f"{path}: found the columns {', '.join(names)[:300]}; {', '.join(missing)} missing")
+        raise FameError(f"{path}: found the columns {listed(names)}; {', '.join(missing)} missing")
     item, title, genres = (names.index(name) for name in ("movieId", "title", "genres"))
     return _films(path, ((n, row[item], row[title], row[genres].split("|")) for n, row in rows))
 
@@ -260,7 +260,7 @@ def _recbole(path: Path, named: Sequence[str | None]) -> tuple[Interactions, Fac
     if path.is_dir():
         found = sorted(path.glob("*.inter"))
         if len(found) != 1:
-            said = ", ".join(f.name for f in found)[:200] or "none"
+            said = listed(f.name for f in found) or "none"
             raise FameError(f"{path}: found .inter files: {said}; expected one, or give the file itself")
         path = found[0]
     if path.suffix != ".inter":
@@ -283,7 +283,7 @@ def _typed(path: Path, header: Sequence[str]) -> dict[str, str]:
             raise FameError(f"{path}: line 1 has {field[:50]!r}; expected name:type, a type of {', '.join(types)}")
         columns[name] = type_
     if len(columns) < len(header):
-        raise FameError(f"{path}: line 1 names a column twice: {', '.join(header)[:300]}")
+        raise FameError(f"{path}: line 1 names a column twice: {listed(header)}")
     return columns
 
 
@@ -293,7 +293,7 @@ def _facts_recbole(path: Path, id_column: str) -> Facts:
     columns = _typed(path, header[1])
     names = list(columns)
     if id_column not in columns:
-        raise FameError(f"{path}: found the columns {', '.join(names)[:300]}; expected one {id_column!r}")
+        raise FameError(f"{path}: found the columns {listed(names)}; expected one {id_column!r}")
     k = names.index(id_column)
     table = [(item, row) for _, item, row in _each_once(path, ((n, row[k], row) for n, row in rows))]
     cells = {name: [row[k] for _, row in table] for k, name in enumerate(names) if name != id_column}

@@ -19,7 +19,7 @@ from fame.data.door import MAX_LINE_BYTES, MAX_UNPACKED_BYTES, lines, open_bytes
 from fame.data.interactions import Columns, Interactions
 from fame.errors import FameError
 
-__all__ = ["Layout", "header_of", "pick_columns", "read_delimited", "read_parquet", "read_rows"]
+__all__ = ["Layout", "header_of", "listed", "pick_columns", "read_delimited", "read_parquet", "read_rows"]
 
 MAX_INTERACTIONS = 500_000_000
 MAX_NAMES = 50_000_000  # users, and items
@@ -151,6 +151,11 @@ def _fits(text: pa.Scalar, type_: pa.DataType) -> bool:
     return not pa.types.is_floating(type_) or bool(np.isfinite(value.as_py()))
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names from a file as one line of a message."""
+    return "".join(c if c.isprintable() else "?" for c in ", ".join(names)[:300])
+
+
 def pick_columns(path: Path, found: Sequence[str], given: Sequence[str | None]) -> tuple[str, str, str]:
     """Which of the columns `found` holds the user, the item and the order.
 
@@ -161,19 +166,18 @@ def pick_columns(path: Path, found: Sequence[str], given: Sequence[str | None]) 
     """
     picked: list[str] = []
     plain = {"".join(c for c in name.lower() if c.isalnum()): name for name in reversed(found)}
-    listed = ", ".join(found)[:300]
     for role, name in zip(Columns.ALL, given, strict=True):
         if name is None:
             name = next((plain[guess] for guess in _GUESSES[role].split() if guess in plain), None)
             if name is None:
                 raise FameError(
-                    f"{path}: found the columns {listed}; none looks like the {role}, name it with {role}=COLUMN"
+                    f"{path}: found the columns {listed(found)}; none looks like the {role}, name it with {role}=COLUMN"
                 )
         if list(found).count(name) != 1:
-            raise FameError(f"{path}: found the columns {listed}; expected one column {name!r} for the {role}")
+            raise FameError(f"{path}: found the columns {listed(found)}; expected one column {name!r} for the {role}")
         picked.append(name)
     if len(set(picked)) < len(picked):
-        raise FameError(f"{path}: user, item and order are the columns {', '.join(picked)}; expected three")
+        raise FameError(f"{path}: user, item and order are the columns {listed(picked)}; expected three")
     return picked[0], picked[1], picked[2]
 
 
@@ -202,17 +206,13 @@ def read_delimited(path: Path, layout: Layout) -> Interactions:
         start += len(order)
         if "" in user.dictionary.to_pylist():
             # Blank lines arrive as rows of empty cells. They count as lines, and hold nothing else.
-            blank = pc.and_(_is_empty(user), pc.and_(_is_empty(item), pc.equal(order, "")))
-            keep = ~blank.to_numpy(zero_copy_only=False)
-            user, item, order = (column.filter(pa.array(keep)) for column in (user, item, order))
-            line = [line[row] for row in np.flatnonzero(keep).tolist()]
+            user, item = user.cast(pa.string()), item.cast(pa.string())
+            blank = pc.and_(pc.equal(user, ""), pc.and_(pc.equal(item, ""), pc.equal(order, "")))
+            user, item, order = (column.filter(pc.invert(blank)) for column in (user, item, order))
+            line = [n for n, empty in zip(line, blank.to_pylist(), strict=True) if not empty]
         if len(order):
             builder.add(user, item, numbers(order, line), line)
     return builder.build()
-
-
-def _is_empty(codes: pa.DictionaryArray) -> pa.Array:
-    return pc.equal(codes.cast(pa.string()), "")
 
 
 def _batches(path: Path, layout: Layout) -> Iterator[pa.RecordBatch]:
@@ -260,8 +260,7 @@ def _batches(path: Path, layout: Layout) -> Iterator[pa.RecordBatch]:
                     (n + step - 1) // step for n in (wrong[0].actual_columns, wrong[0].expected_columns)
                 )
                 raise FameError(
-                    f"{path}: line {wrong[0].number} has {fields} fields; expected {expected}: "
-                    f"{layout.delimiter.join(layout.columns)[:200]}"
+                    f"{path}: line {wrong[0].number} has {fields} fields; expected {expected}: {listed(layout.columns)}"
                 ) from None
             for _ in lines(path):  # names the line where the encoding or the length is at fault
                 pass
