@@ -31,7 +31,7 @@ from fame.errors import FameError
 from fame.model import FAME
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["ARTIFACTS", "Bundle", "Example", "load"]
+__all__ = ["ARTIFACTS", "Bundle", "Example", "check_target", "load"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -134,10 +134,7 @@ class Bundle:
             FameError: evidence is not plain JSON, the directory cannot be written, or it holds somebody's own
                 README.md, items.csv or config.json.
         """
-        folder = Path(directory)
-        for name in REQUIRED:
-            if (folder / name).exists() and not (folder / MANIFEST).exists():
-                raise FameError(f"{folder}: holds a {name} and is no bundle; choose another directory, or empty it")
+        folder = check_target(directory)
         contents: dict[str, bytes] = {
             "README.md": (self.card or _plain_card(self)).encode(),
             "items.csv": _csv(self.catalogue.to_frame()),
@@ -205,6 +202,21 @@ class Bundle:
         except FameError as error:
             text = str(error)
             raise FameError(text if text.startswith(str(folder)) else f"{folder}: {text}") from None
+
+
+def check_target(directory: str | Path) -> Path:
+    """The directory, if a bundle may be saved there: it is new, has none of a bundle's files, or holds a bundle.
+
+    Raises:
+        FameError: it holds somebody's own README.md, items.csv or config.json, or is a file.
+    """
+    folder = Path(directory)
+    if folder.exists() and not folder.is_dir():
+        raise FameError(f"{folder}: a file; a bundle is a directory, give another name")
+    for name in REQUIRED:
+        if (folder / name).exists() and not (folder / MANIFEST).exists():
+            raise FameError(f"{folder}: holds a {name} and is no bundle; choose another directory, or empty it")
+    return folder
 
 
 def load(source: str | Path) -> Bundle:

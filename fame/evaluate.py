@@ -12,7 +12,18 @@ from fame.data.sequences import Sequences, Task
 from fame.errors import FameError
 from fame.model import FAME
 
-__all__ = ["KS", "METRICS", "evaluate", "interval", "metric_values", "pad", "paired_bootstrap", "ranks", "summarise"]
+__all__ = [
+    "KS",
+    "METRICS",
+    "evaluate",
+    "interval",
+    "metric_values",
+    "pad",
+    "paired_bootstrap",
+    "popularity_ranks",
+    "ranks",
+    "summarise",
+]
 
 KS = (5, 10, 20)
 METRICS = (*(f"{name}@{k}" for name in ("HR", "NDCG") for k in KS), "MRR")
@@ -73,6 +84,21 @@ def ranks(
         done += len(users)
         if progress:
             progress(done)
+    return result
+
+
+def popularity_ranks(counts: np.ndarray, task: Task) -> np.ndarray:
+    """`ranks` of the baseline that scores every item by how often it was taken, the same for everyone.
+
+    counts: [V], how often each item is in the training histories. Seen items are no candidates, ties count against.
+    """
+    result = np.zeros(len(task), np.int64)
+    for u, target in enumerate(task.targets):
+        before = counts >= counts[target]
+        before[task.histories.history(u)] = False
+        before[0] = False
+        before[target] = True
+        result[u] = before.sum()
     return result
 
 

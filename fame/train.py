@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
@@ -199,6 +200,15 @@ def epoch_batches(
         yield torch.from_numpy(items), torch.from_numpy(targets)
 
 
+def launched(fabric: Fabric | None = None) -> Fabric:
+    """`fabric`, or one on a GPU when there is one, ready to go; under `fabric run` where the environment says."""
+    started = os.environ.get("LT_CLI_USED") == "1"  # the processes are there, and launching again is refused
+    fabric = fabric or (Fabric() if started else Fabric(devices=1))
+    if not started:
+        fabric.launch()
+    return fabric
+
+
 def train(
     model: FAME,
     split: Split,
@@ -220,8 +230,7 @@ def train(
     Raises:
         FameError: no history is long enough to learn from, or the checkpoint is of another run.
     """
-    fabric = fabric or Fabric(devices=1)
-    fabric.launch()
+    fabric = launched(fabric)
     sequences = split.train
     if not (sequences.lengths > 1).any():
         raise FameError("nothing to learn from: no user has two training items; the log may be too short")
