@@ -1,0 +1,372 @@
+"""What is said of one history is what running the model says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fame import explain
+from fame.catalogue import Catalogue
+from fame.config import FAMEConfig
+from fame.errors import FameError
+from fame.model import FAME
+from fame.trace import Intervention, Trace
+
+CONFIG = FAMEConfig(n_items=20, max_len=6, d_model=12, n_heads=3, n_experts=4, n_layers=2)
+CATALOGUE = Catalogue.from_frame(pd.DataFrame({"item_id": [f"i{n}" for n in range(1, 21)]}))
+CLOSE = {"atol": 2e-5, "rtol": 1e-4}
+history = st.lists(st.integers(1, 20), min_size=1, max_size=9)
+
+
+def network(config: FAMEConfig = CONFIG, scale: float = 12) -> FAME:
+    """Weights at random, large enough that heads disagree and gate and router are far from even."""
+    torch.manual_seed(3)
+    model = FAME(config).eval()
+    with torch.no_grad():
+        model.items.weight.mul_(scale)
+        model.facets.gate.weight.mul_(30)
+        model.facets.W_exp.mul_(30)
+    return model
+
+
+MODEL = network()
+ONE = network(replace(CONFIG, n_heads=1, n_experts=1, n_layers=1))
+
+
+def run(rows: list[int], **intervention: object) -> Trace:
+    return explain.trace(MODEL, CATALOGUE, rows, Intervention(**intervention))  # type: ignore[arg-type]
+
+
+def rank(trace: Trace, row: int) -> int:
+    return trace.ranking().tolist().index(row) + 1
+
+
+# --- trace
+
+
+@given(history)
+def test_a_trace_adds_up(rows: list[int]) -> None:
+    t = run(rows)
+    assert t.items.tolist() == rows[-6:]
+    assert t.dropped == max(0, len(rows) - 6)
+    np.testing.assert_allclose(t.shares(np.arange(1, 21)).sum(axis=0), t.scores[1:], **CLOSE)
+    np.testing.assert_allclose(np.einsum("thn,thnk->thk", t.router, t.expert_out), t.f, **CLOSE)
+    for scores in (t.scores, t.head_scores, t.expert_scores):
+        assert (scores[..., 0] == -np.inf).all() and np.isfinite(scores[..., 1:]).all()
+
+
+@given(history, st.integers(0, 2), st.integers(0, 3))
+def test_an_experts_scores_are_its_heads_under_it_alone(rows: list[int], h: int, n: int) -> None:
+    alone = run(rows, router=((h, tuple(np.eye(4)[n])),))
+    np.testing.assert_allclose(run(rows).expert_scores[h, n, 1:], alone.head_scores[h, 1:], **CLOSE)
+
+
+@pytest.mark.parametrize(
+    "rows, message",
+    [
+        ([], "the history is empty"),
+        ([0], "row 0 is not in the catalogue; rows are 1 to 20"),
+        ([3, 21], "row 21 is not in the catalogue"),
+        ([[1, 2]], "expected a plain list of rows"),
+        ([1.5], "expected whole numbers"),
+    ],
+)
+def test_a_history_is_checked(rows: list[int], message: str) -> None:
+    with pytest.raises(FameError, match=message):
+        explain.trace(MODEL, CATALOGUE, rows)
+
+
+def test_only_a_fame_model_at_rest_is_traced() -> None:
+    with pytest.raises(FameError, match="plain sasrec; it has no heads to trace"):
+        explain.trace(FAME(replace(CONFIG, variant="sasrec")).eval(), CATALOGUE, [1])
+    with pytest.raises(FameError, match=r"training mode, .* call model\.eval"):
+        explain.trace(FAME(CONFIG), CATALOGUE, [1])
+    with pytest.raises(FameError, match="catalogue has 20 items and the model 19"):
+        explain.trace(FAME(replace(CONFIG, n_items=19)).eval(), CATALOGUE, [1])
+
+
+# --- leave one out
+
+
+@pytest.mark.parametrize("held", [False, True])
+@given(rows=st.lists(st.integers(1, 20), min_size=2, max_size=8), target=st.integers(1, 20))
+def test_leaving_out_is_running_without(rows: list[int], target: int, held: bool) -> None:
+    table = explain.leave_one_out(MODEL, CATALOGUE, rows, target, hold_gate=held)
+    kept, t = rows[-6:], run(rows)
+    assert table["row"].tolist() == kept
+    candidate = np.isin(np.arange(21), [0, *kept], invert=True)
+    for i in range(len(kept)):
+        without = run(kept[:i] + kept[i + 1 :])
+        gate = t.gate[-1] if held else without.gate[-1]
+        scores = np.r_[-np.inf, gate @ without.head_scores[:, 1:]]
+        np.testing.assert_allclose(table["effect"][i], t.scores[target] - scores[target], **CLOSE)
+        np.testing.assert_allclose(
+            table["lead_effect"][i],
+            t.scores[target] - t.scores[candidate].mean() - (scores[target] - scores[candidate].mean()),
+            **CLOSE,
+        )
+        for h in range(3):
+            s, s_without = t.head_scores[h, target], without.head_scores[h, target]
+            np.testing.assert_allclose(table[f"s_{h + 1}"][i], s - s_without, **CLOSE)
+            np.testing.assert_allclose(table[f"share_{h + 1}"][i], t.gate[-1, h] * s - gate[h] * s_without, **CLOSE)
+        assert table["rank_without"][i] == 1 + (scores[candidate] > scores[target]).sum()
+    np.testing.assert_allclose(table.filter(like="share_").sum(axis=1), table["effect"], **CLOSE)
+
+
+def test_the_only_item_cannot_be_left_out() -> None:
+    table = explain.leave_one_out(MODEL, CATALOGUE, [4], target=7)
+    assert len(table) == 1
+    assert table["rank"][0] == rank(run([4]), 7)
+    assert table.drop(columns=["position", "row", "item_id", "title", "rank"]).isna().all(axis=None)
+
+
+def test_leaving_out_under_an_intervention() -> None:
+    off = Intervention(heads_off=(1,))
+    table = explain.leave_one_out(MODEL, CATALOGUE, [4, 9, 2], 7, off)
+    expected = explain.trace(MODEL, CATALOGUE, [4, 9, 2], off).scores[7]
+    expected -= explain.trace(MODEL, CATALOGUE, [4, 2], off).scores[7]
+    np.testing.assert_allclose(table["effect"][1], expected, **CLOSE)
+    assert (table["share_2"] == 0).all()
+
+
+# --- experts
+
+
+@given(rows=history, target=st.integers(1, 20))
+def test_expert_effects_are_intervention_runs(rows: list[int], target: int) -> None:
+    table = explain.expert_effects(MODEL, CATALOGUE, rows, target)
+    assert len(table) == 3 * 4 * 4 and not table.isna().any(axis=None)
+    natural = run(rows)
+    candidate = np.isin(np.arange(21), [0, *natural.items], invert=True)
+    for case in table.sample(8, random_state=len(rows)).itertuples():
+        h, n = case.head - 1, case.expert - 1
+        changed = run(
+            rows,
+            hold_gate=case.gate == "held",
+            **({"router": ((h, tuple(np.eye(4)[n])),)} if case.run == "alone" else {"experts_off": ((h, n),)}),
+        )
+        np.testing.assert_allclose(case.score, changed.scores[target], **CLOSE)
+        np.testing.assert_allclose(case.effect, natural.scores[target] - changed.scores[target], **CLOSE)
+        np.testing.assert_allclose(case.lead, case.score - changed.scores[candidate].mean(), **CLOSE)
+        np.testing.assert_allclose(case.head_score, changed.head_scores[h, target], **CLOSE)
+        np.testing.assert_allclose(case.router, natural.router[-1, h, n], **CLOSE)
+        assert case.rank == 1 + (changed.scores[candidate] > changed.scores[target]).sum()
+
+
+def test_one_expert_alone_is_the_head_itself() -> None:
+    table = explain.expert_effects(ONE, CATALOGUE, [3, 1], 5)
+    assert table["run"].tolist() == ["alone", "alone"]
+    np.testing.assert_allclose(table["effect"], 0, atol=1e-6)
+
+
+# --- what if
+
+
+def test_an_effect_holds_both_gates() -> None:
+    e = explain.effect(MODEL, CATALOGUE, [3, 1, 8], Intervention(experts_off=((0, 1),)))
+    np.testing.assert_array_equal(e.held.gate, e.natural.gate)
+    assert np.abs(e.recomputed.gate[-1] - e.natural.gate[-1]).max() > 1e-4
+    assert e.gates()["held"].tolist() == e.natural.gate[-1].tolist()
+    assert e.gates()["recomputed"].tolist() == e.recomputed.gate[-1].tolist()
+    for held, after in ((True, e.held), (False, e.recomputed)):
+        assert e.overlap(held, k=5) == len(set(e.natural.top(5).row) & set(after.top(5).row))
+        moved = e.changes(held, k=5)
+        assert set(moved["row"]) == set(e.natural.top(5).row) | set(after.top(5).row)
+        for case in moved.itertuples():
+            assert (case.rank, case.old_rank) == (rank(after, case.row), rank(e.natural, case.row))
+            assert case.move == case.old_rank - case.rank
+
+
+def test_nothing_changed_moves_nothing() -> None:
+    e = explain.effect(MODEL, CATALOGUE, [3, 1, 8], Intervention())
+    assert (e.changes()["move"] == 0).all() and e.overlap() == 10
+
+
+def test_ranks_between_two_histories() -> None:
+    """An item of a history is no candidate there: it has no rank, and no arrow."""
+    before, after = run([3, 1]), run([3, 1, run([3, 1]).ranking()[0]])
+    table = explain.rank_changes(before, after, k=3).set_index("row")
+    gone = before.ranking()[0]
+    assert pd.isna(table.loc[gone, "rank"]) and table.loc[gone, "old_rank"] == 1 and pd.isna(table.loc[gone, "move"])
+
+
+@given(history, st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(lambda g: sum(g) > 0.1))
+def test_merging_under_a_gate_is_running_under_it(rows: list[int], gate: list[float]) -> None:
+    table = explain.merge_under(run(rows), gate)
+    changed = run(rows, gate=tuple(gate))
+    np.testing.assert_allclose(table["score"], changed.scores[table["row"]], **CLOSE)
+    assert table["rank"].tolist() == list(range(1, len(table) + 1))
+    assert table["score"].is_monotonic_decreasing
+    assert table["old_rank"].tolist() == [rank(run(rows), row) for row in table["row"]]
+    assert (table["move"] == table["old_rank"] - table["rank"]).all()
+
+
+def test_merging_refuses_another_number_of_weights() -> None:
+    with pytest.raises(FameError, match="gate has 2 weights; this model has 3 heads"):
+        explain.merge_under(run([1]), [0.5, 0.5])
+    with pytest.raises(FameError, match="expected weights of at least 0"):
+        explain.merge_under(run([1]), [0, 0, 0])
+
+
+# --- read from a trace
+
+
+@given(history)
+def test_relative_shares_add_up_to_the_lead(rows: list[int]) -> None:
+    t = run(rows)
+    candidates = t.ranking()
+    c = explain.relative_shares(t, candidates)
+    np.testing.assert_allclose(c.sum(axis=0), t.scores[candidates] - t.scores[candidates].mean(), **CLOSE)
+    np.testing.assert_allclose(c.mean(axis=1), 0, atol=1e-6)
+    shifted = replace(t, head_scores=t.head_scores + np.array([[5], [-3], [0]], np.float32))
+    np.testing.assert_allclose(explain.relative_shares(shifted, candidates), c, atol=1e-4)
+
+
+@given(history)
+def test_head_ranks_are_each_heads_ranking(rows: list[int]) -> None:
+    t = run(rows)
+    candidates = t.ranking()
+    ranks = explain.head_ranks(t, candidates)
+    for h in range(3):
+        assert candidates[np.argsort(ranks[h])].tolist() == t.ranking(head=h).tolist()
+    assert explain.head_ranks(t, t.items).min() >= 1
+
+
+def test_ranks_break_ties_in_catalogue_order() -> None:
+    level = replace(run([3]), head_scores=np.zeros((3, 21), np.float32), scores=np.zeros(21, np.float32))
+    assert explain.head_ranks(level, [1, 2, 4, 20]).tolist() == [[1, 2, 3, 19]] * 3
+
+
+def test_router_entropy_by_hand() -> None:
+    t = run([3, 1])
+    router = np.zeros((2, 3, 4), np.float32)
+    router[0] = [[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25] * 4]
+    router[1] = router[0]
+    entropy = explain.router_entropy(replace(t, router=router))
+    np.testing.assert_allclose(entropy, [[0, 0.5, 1]] * 2, atol=1e-6)
+    assert explain.router_entropy(explain.trace(ONE, CATALOGUE, [3, 1])).tolist() == [[0], [0]]
+
+
+def test_the_journey_by_hand() -> None:
+    gate = np.array([[0.5, 0.3, 0.2], [0.1, 0.7, 0.2], [0.2, 0.6, 0.2]], np.float32)
+    router = np.tile(np.eye(4, dtype=np.float32)[0], (3, 3, 1))
+    router[2, 1] = [0, 0.5, 0.5, 0]
+    j = explain.journey(replace(run([3, 1, 8]), gate=gate, router=router))
+    np.testing.assert_allclose(j.table["gate_move"], [np.nan, 0.4, 0.1], atol=1e-6)
+    np.testing.assert_allclose(j.table["router_move_2"], [np.nan, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(j.table["router_entropy_2"], [0, 0, 0.5], atol=1e-6)
+    assert j.table["item_id"].tolist() == ["i3", "i1", "i8"]
+    assert (j.gate_turn, j.router_turns) == (2, (None, 3, None))
+    assert explain.journey(run([3])).gate_turn is None
+
+
+@given(st.lists(st.integers(1, 20), min_size=2, max_size=8))
+def test_the_journey_is_the_traces_of_the_prefixes(rows: list[int]) -> None:
+    table = explain.journey(run(rows)).table
+    kept = rows[-6:]
+    for t in range(len(kept)):
+        prefix = run(kept[: t + 1])
+        np.testing.assert_allclose([table[f"gate_{h + 1}"][t] for h in range(3)], prefix.gate[-1], **CLOSE)
+        entropy = explain.router_entropy(prefix)[-1]
+        np.testing.assert_allclose([table[f"router_entropy_{h + 1}"][t] for h in range(3)], entropy, atol=1e-4)
+
+
+# --- sentences
+
+
+def spoken(gate: list[float], head_scores: list[list[float]]) -> Trace:
+    """A trace of history [20] with these scores of items 1, 2, …; all others get 0."""
+    s = np.zeros((len(gate), 21), np.float32)
+    s[:, 1 : len(head_scores[0]) + 1] = head_scores
+    g = np.array([gate], np.float32)
+    return replace(run([20]), gate=g, head_scores=s, scores=(g @ s)[0], items=np.array([20], np.int32))
+
+
+def test_beats_is_the_margin_by_head() -> None:
+    t = spoken([0.5, 0.25, 0.25], [[2, 1], [1, 3], [3, 0]])
+    b = explain.beats(t, 1, 2)
+    assert b.margin == pytest.approx(t.scores[1] - t.scores[2]) == pytest.approx(0.75)
+    assert b.table["share"].tolist() == pytest.approx([0.5, -0.5, 0.75])
+    assert b.table["margin_without"].tolist() == pytest.approx([0.25, 1.25, 0.0])
+    assert b.table["winner_without"].tolist() == [1, 1, 0]
+    assert b.sentence == (
+        "i1 beats i2 by 0.75: head 3 (+0.75) and head 1 (+0.50) for it, head 2 (−0.50) against it. "
+        "Without head 3 the two would stand level."
+    )
+    other_way = explain.beats(t, 2, 1)
+    assert other_way.sentence == b.sentence and other_way.margin == -b.margin
+    assert explain.beats(spoken([0.8, 0.2, 0], [[2, 1], [1, 3], [0, 0]]), 1, 2).sentence == (
+        "i1 beats i2 by 0.40: head 1 (+0.80) for it, head 2 (−0.40) against it. Without head 1 i2 would win."
+    )
+    assert explain.beats(spoken([0.5, 0.5, 0], [[2, 1], [3, 1], [0, 0]]), 1, 2).sentence == (
+        "i1 beats i2 by 1.50: head 2 (+1.00) and head 1 (+0.50) for it. It would win without any one head."
+    )
+    assert explain.beats(t, 3, 4).sentence == "i3 and i4 have the same score."
+
+
+@given(history, st.integers(1, 20), st.integers(1, 20))
+def test_who_wins_without_a_head_is_who_wins_without_it(rows: list[int], a: int, b: int) -> None:
+    table = explain.beats(run(rows), a, b).table
+    for h in range(3):
+        without = run(rows, heads_off=(h,), hold_gate=False)
+        gate = np.delete(run(rows).gate[-1], h)
+        margin = gate @ np.delete(without.head_scores[:, a] - without.head_scores[:, b], h)
+        np.testing.assert_allclose(table["margin_without"][h], margin, atol=1e-5)
+        recomputed = float(without.scores[a] - without.scores[b])
+        if abs(recomputed) > 1e-3:
+            assert table["winner_without"][h] == (a if recomputed > 0 else b)
+
+
+def test_a_sentence_on_the_rank_by_hand() -> None:
+    # Item 1 is first; heads 1 and 2 want it, head 3 wants items 2 and 3 more.
+    t = spoken([0.4, 0.4, 0.2], [[4, 0, 0], [3, 0, 0], [1, 5, 4]])
+    assert explain.say_rank(t, 1) == (
+        "i1 is first: heads 1 and 2 carry 97% of its lead over the average candidate; head 3 alone would put it third."
+    )
+    assert explain.say_rank(t, 20) == "i20 is in the history, and what has been seen is not recommended again."
+    with pytest.raises(FameError, match="row 21 is not in the catalogue"):
+        explain.say_rank(t, 21)
+
+
+def test_a_sentence_names_who_speaks_against() -> None:
+    t = spoken([0.5, 0.25, 0.25], [[4, 0], [-2, 0], [0, 0]])
+    assert explain.say_rank(t, 1) == (
+        "i1 is first: head 1 carries 100% of what speaks for it, head 2 speaks against it; "
+        "head 2 alone would put it 19th."
+    )
+    assert explain.say_rank(spoken([1, 0, 0], [[-4], [0], [0]]), 1) == (
+        "i1 is 19th, 3.79 below the average candidate: head 1 holds it down most (−3.79); "
+        "head 2 alone would put it first."
+    )
+
+
+@given(history)
+def test_every_item_gets_a_true_sentence(rows: list[int]) -> None:
+    t = run(rows)
+    for row in t.ranking()[[0, 1, -1]].tolist():
+        text = explain.say_rank(t, row)
+        assert text.startswith(f"i{row} is {explain.ordinal(rank(t, row))}") and text.endswith(".")
+        c = explain.relative_shares(t, [row])[:, 0]
+        if found := re.search(r"heads? ([\d, and]+) carr(?:y|ies) (\d+)%", text):
+            heads = [int(n) - 1 for n in re.findall(r"\d", found[1])]
+            assert (c[heads] > 0).all()
+            assert round(100 * c[heads].sum() / c[c > 0].sum()) == int(found[2]) >= 60
+        if found := re.search(r"head (\d) alone would put it (\w+)", text):
+            assert explain.ordinal(int(explain.head_ranks(t, [row])[int(found[1]) - 1, 0])) == found[2]
+        assert explain.say_rank(explain.trace(ONE, CATALOGUE, rows), row).count("the only head") == 1
+
+
+@pytest.mark.parametrize(
+    "n, word",
+    [(1, "first"), (3, "third"), (10, "tenth"), (11, "11th"), (13, "13th"), (21, "21st"), (42, "42nd"), (112, "112th"),
+     (1003, "1,003rd")],
+)  # fmt: skip
+def test_ordinals(n: int, word: str) -> None:
+    assert explain.ordinal(n) == word
