@@ -1,0 +1,52 @@
+"""What a screen is given to draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from app import sources
+from app.sources import Source
+from app.state import State
+from fame.bundle import Bundle
+from fame.plots.style import Theme
+from fame.trace import Intervention, Trace
+
+__all__ = ["Screen"]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One run of one screen: the bundle, what the visitor has chosen, and the way to traces.
+
+    opening: the state that a first visit opens with.   theme: what the browser shows, light or dark.
+    links: the URL parameters that hold `state`.
+    """
+
+    source: Source
+    bundle: Bundle
+    state: State
+    opening: State
+    theme: Theme
+    links: dict[str, str]
+
+    @cached_property
+    def trace(self) -> Trace:
+        """The trace of the visitor's history under the visitor's intervention. The history is never empty here."""
+        return self.trace_of()
+
+    def trace_of(self, history: Sequence[int] | None = None, intervention: Intervention | None = None) -> Trace:
+        """A trace of another history (rows) or under another intervention; kept, so asking again is free.
+
+        Raises:
+            FameError: the history is empty or the intervention does not fit.
+        """
+        rows = self.state.history if history is None else tuple(int(row) for row in history)
+        change = self.state.intervention if intervention is None else intervention
+        return sources.trace(self.source, rows, change)
+
+    @cached_property
+    def film(self) -> int:
+        """The row that is looked at: the chosen film, or the first of the final list."""
+        return self.state.film or int(self.trace.ranking(exclude_history=self.state.hide_seen)[0])

@@ -1,0 +1,1 @@
+"""One file per screen, each with `render(screen)`: layout only."""

@@ -1,0 +1,105 @@
+"""Small pieces that the screens share: styles, badges, sentences, downloads, the folded explanation."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from app import state
+from app.components import palette
+from fame.plots import style as look
+
+__all__ = ["Badge", "about", "badge", "controlled", "download", "full_page", "heading", "picture", "say", "style"]
+
+
+class Badge(int):
+    """A head in a sentence, from 0: drawn as its number on its colour."""
+
+
+def badge(head: int) -> str:
+    """The markup of a head's badge: its number on its colour, in whichever theme the page has."""
+    return f'<span class="fame-badge fame-h{head % 8}" role="img" aria-label="head {head + 1}">{head + 1}</span>'
+
+
+def say(*parts: str | Badge, bold: Sequence[str] = ()) -> None:
+    """A sentence of plain text and heads' badges; parts that are also in `bold` stand out. Text is never markup."""
+    words = [
+        badge(part) if isinstance(part, Badge)
+        else f"<b>{html.escape(part)}</b>" if part in bold
+        else html.escape(part)
+        for part in parts
+    ]  # fmt: skip
+    st.html(f'<p class="fame-say">{"".join(words)}</p>')
+
+
+def heading(title: str, question: str) -> None:
+    """A screen's name and the question that it answers."""
+    st.html(f'<h1 class="fame-title">{html.escape(title)} <small>{html.escape(question)}</small></h1>')
+
+
+def about(screen: str, text: str) -> None:
+    """'What am I looking at?', open on the first visit, folded from then on."""
+    name = f"about_{screen}"
+    seen = st.session_state.setdefault("about_seen", set())
+    with st.expander("What am I looking at?", expanded=False, icon=":material/help:", key=name):
+        st.markdown(text)
+    seen.add(screen)
+
+
+def controlled(key: str, value: Any, field: str, read: Callable[[Any], Any] = lambda v: v) -> dict[str, Any]:
+    """Arguments that tie a widget to a field or option of the state: it shows `value`, a change updates the state."""
+    st.session_state[key] = value
+    return {"key": key, "on_change": lambda: state.update(**{field: read(st.session_state[key])})}
+
+
+def download(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file: str, key: str) -> None:
+    """A button that downloads a table as CSV, written when it is clicked."""
+
+    def write() -> bytes:
+        frame = table() if callable(table) else table
+        return frame.to_csv(index=False).encode("utf-8-sig")  # the mark lets spreadsheets read accents
+
+    st.download_button(
+        label, write, file_name=file, mime="text/csv", key=key, on_click="ignore", type="tertiary",
+        icon=":material/download:",
+    )  # fmt: skip
+
+
+def picture(figure: go.Figure, key: str, file: str, **options: Any) -> Any:
+    """A Plotly picture under its own alternative text; its toolbar saves SVG, the button below standalone HTML."""
+    config = {**look.CONFIG, "toImageButtonOptions": {"format": "svg", "filename": file}}
+    event = st.plotly_chart(figure, key=key, config=config, theme=None, alt=look.alt_text(figure), **options)
+    st.download_button(
+        "Picture as HTML", lambda: figure.to_html(config=config).encode(), file_name=f"{file}.html",
+        mime="text/html", key=f"{key}_html", on_click="ignore", type="tertiary", icon=":material/download:",
+    )  # fmt: skip
+    return event
+
+
+def full_page(title: str, *sentences: str) -> None:
+    """A page that has nothing else to show: what is the matter, and the way on."""
+    lines = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
+    st.html(f'<section class="fame-empty" role="status"><h2>{html.escape(title)}</h2>{lines}</section>')
+
+
+def style() -> None:
+    """The app's own rules, once per page."""
+    heads = "".join(f".fame-h{h}{{background:var(--h{h + 1});color:var(--on{h + 1})}}" for h in range(8))
+    st.html(f"<style>.stApp{{{palette()}}}{RULES}{heads}</style>")
+
+
+RULES = """
+.stMainBlockContainer { padding: 1.25rem 2rem 3rem; max-width: 1600px; }
+.stAppHeader { display: none; }
+.fame-title { font-size: 1.25rem; margin: 0; }
+.fame-title small { font-weight: 400; font-size: .9rem; margin-left: .4rem; opacity: .75; }
+.fame-say { margin: 0; font-size: 1rem; }
+.fame-badge { display: inline-flex; min-width: 1.35em; height: 1.35em; border-radius: .35em; align-items: center;
+  justify-content: center; font-size: .85em; font-weight: 700; vertical-align: baseline; }
+.fame-empty { max-width: 40rem; margin: 12vh auto 0; text-align: center; }
+"""
