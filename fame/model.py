@@ -157,11 +157,7 @@ def route(logits: Tensor, intervention: Intervention) -> Tensor:
     if intervention.router:
         router = router.clone()
         for h, weights in intervention.router:
-            forced = torch.tensor(weights, dtype=logits.dtype, device=logits.device)
-            for g, n in intervention.experts_off:
-                if g == h:
-                    forced[n] = 0
-            router[:, :, h] = forced / forced.sum()
+            router[:, :, h] = forced(weights, [n for g, n in intervention.experts_off if g == h], logits)
     return router
 
 
@@ -174,9 +170,15 @@ def fuse(logits: Tensor, intervention: Intervention, held: Tensor | None) -> Ten
         gate = held.clone()  # type: ignore[union-attr]
         gate[..., list(intervention.heads_off)] = 0
         return gate
-    forced = torch.tensor(intervention.gate, dtype=logits.dtype, device=logits.device)
-    forced[list(intervention.heads_off)] = 0
-    return (forced / forced.sum()).expand_as(logits)
+    return forced(intervention.gate, intervention.heads_off, logits).expand_as(logits)
+
+
+def forced(weights: Sequence[float], without: Sequence[int], like: Tensor) -> Tensor:
+    """The weights with these at 0, scaled to sum to 1, as a tensor of the kind of `like`: [len(weights)]."""
+    left = [0.0 if i in without else w for i, w in enumerate(weights)]
+    most = max(left)  # by the largest first: weights that float32 cannot hold count by their ratios too
+    parts = like.new_tensor([w / most for w in left])
+    return parts / parts.sum()
 
 
 def off(logits: Tensor, where: Sequence[tuple[int, ...]]) -> Tensor:

@@ -1,0 +1,154 @@
+"""The network against the plain loops of `reference`, its contract with saved weights, and that it can learn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import reference
+import torch
+import torch.nn.functional as fn
+from numpy.testing import assert_allclose
+
+from fame.config import FAMEConfig
+from fame.evaluate import pad
+from fame.model import FAME
+from fame.trace import Intervention
+
+# Sizes that meet in one tensor all differ, so that no pair of axes can be swapped unseen.
+ODD = FAMEConfig(n_items=12, max_len=9, d_model=30, n_heads=5, n_experts=4, n_layers=3, backbone_heads=10)
+LENGTHS = (7, 1, 3, 7, 2, 5, 4, 6)
+VARIANTS = ("fame", "sasrec")
+
+
+def scrambled(config: FAMEConfig, seed: int = 0) -> FAME:
+    """A float64 model in which every weight matters: none is at its start, gate and routers are far from even."""
+    model = FAME(config).double().eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            is_norm = "norm" in name and name.endswith("weight")
+            weight.copy_(is_norm + 0.4 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))
+    return model
+
+
+def histories(config: FAMEConfig, lengths: tuple[int, ...] = LENGTHS) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(1, config.n_rows, length) for length in lengths]
+
+
+@pytest.mark.parametrize("record", [False, True], ids=["fused", "recorded"])
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "sizes", [{}, {"n_layers": 1}, {"n_heads": 1}, {"n_experts": 1}], ids=["odd", "L=1", "H=1", "N=1"]
+)
+def test_agrees_with_the_plain_loops(sizes: dict[str, int], variant: str, record: bool) -> None:
+    config = replace(ODD, variant=variant, **sizes)
+    model = scrambled(config)
+    w = {name: weight.numpy() for name, weight in model.state_dict().items()}
+    batch = histories(config)
+    with torch.no_grad():
+        out = model(pad(batch, config.max_len), record=record)
+        scores = model.score(out.query)
+    names = ["query", "gate", "router", "f", "F"] if variant == "fame" else ["query"]
+    if record and variant == "fame":
+        names += ["expert_out", "residual"]
+    for b, history in enumerate(batch):
+        expected, T = reference.run(w, config, history.tolist()), len(history)
+        for name in names:
+            assert_allclose(getattr(out, name)[b, :T], getattr(expected, name), rtol=0, atol=1e-10, err_msg=name)
+        assert_allclose(scores[b, :T, 1:], expected.scores[:, 1:], rtol=0, atol=1e-9)
+        assert (scores[b, :, 0] == -torch.inf).all()
+        if record:
+            assert len(out.backbone_attention) == len(expected.backbone_attention)
+            for block, attention in enumerate(out.backbone_attention):
+                assert_allclose(attention[b, :, :T, :T], expected.backbone_attention[block], rtol=0, atol=1e-10)
+        if record and variant == "fame":
+            assert_allclose(out.attention[b, :, :, :T, :T], expected.attention, rtol=0, atol=1e-10)
+
+
+def test_names_and_shapes_of_the_saved_weights() -> None:
+    V, d, H, N, k = 13, 30, 5, 4, 6
+    shapes = {name: tuple(weight.shape) for name, weight in FAME(ODD).state_dict().items()}
+    facets = {name: shape for name, shape in shapes.items() if name in {"items.weight"} or name.startswith("facets.")}
+    norms = {f"facets.{norm}.{part}": (k,) for norm in ("norm_attention", "norm_out") for part in ("weight", "bias")}
+    assert facets == {
+        "items.weight": (V, d),
+        "facets.W_Q": (H, N, d, k),
+        "facets.W_K": (H, d, k),
+        "facets.W_V": (H, d, k),
+        "facets.W_exp": (H, N * k, N),
+        "facets.W_f": (H, k, d),
+        "facets.gate.weight": (H, H * k),
+        "facets.gate.bias": (H,),
+        "facets.feed_forward.up.weight": (4 * k, k),
+        "facets.feed_forward.up.bias": (4 * k,),
+        "facets.feed_forward.down.weight": (k, 4 * k),
+        "facets.feed_forward.down.bias": (k,),
+        **norms,
+    }
+    assert not [name for name in FAME(replace(ODD, variant="sasrec")).state_dict() if name.startswith("facets")]
+
+
+def test_starts_as_sasrec_under_an_even_gate() -> None:
+    """At the start the query is [F^1 ‖ … ‖ F^H], up to the small noise in W_f; without that noise, exactly."""
+    torch.manual_seed(0)
+    config = FAMEConfig(n_items=50, d_model=64, n_heads=4, n_experts=3)
+    model = FAME(config).eval()
+    items = pad(histories(config, (20, 20, 20)), config.max_len)
+    even = Intervention(gate=(1,) * config.n_heads)
+    with torch.no_grad():
+        start = model(items, even)
+        wanted = start.F.flatten(2)
+        assert fn.cosine_similarity(start.query, wanted, dim=-1).min() > 0.99
+        assert (start.gate - 1 / config.n_heads).abs().max() < 1e-6
+        noise = model.facets.W_f - config.n_heads * torch.eye(64).unflatten(0, (4, 16))
+        assert 0.015 < noise.std() < 0.025
+        model.facets.W_f -= noise
+        assert_allclose(model(items, even).query, wanted, atol=1e-5)
+        assert model(items).gate.max() < 0.5, "the gate itself starts near even"
+
+
+def test_gradients_reach_every_head_and_expert() -> None:
+    model = scrambled(ODD).train()
+    items = pad(histories(ODD), ODD.max_len)
+    real = items[:, 1:] > 0
+    queries, targets = model(items[:, :-1]).query[real], items[:, 1:][real]
+    fn.cross_entropy(queries @ model.items.weight[1:].T, targets - 1).backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None, name
+        # Each slice over the leading axes of the last block's weights is a head, an expert or both.
+        axes = 2 if name == "facets.W_Q" else int(name.startswith("facets.W_"))
+        size = weight.grad.abs().flatten(axes).sum(-1)
+        assert (size > 0).all(), f"{name}: no gradient at {(size == 0).nonzero().tolist()}"
+    assert (model.items.weight.grad[0] == 0).all(), "padding, on the right of most histories, is never learnt from"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_learns_eight_sequences_by_heart(variant: str) -> None:
+    """Each begins with an item of its own; after that the next item depends on which one that was."""
+    torch.manual_seed(0)
+    config = FAMEConfig(n_items=20, max_len=8, d_model=32, n_heads=2, n_experts=2, dropout=0, variant=variant)
+    model = FAME(config)
+    rng = np.random.default_rng(0)
+    items = torch.from_numpy(np.stack([[1 + b, *rng.integers(9, 21, 7)] for b in range(8)]))
+    inputs, targets = items[:, :-1], items[:, 1:]
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    loss = torch.tensor(torch.inf)
+    for _ in range(100):
+        loss = fn.cross_entropy((model(inputs).query @ model.items.weight.T).flatten(0, 1), targets.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.02
+    assert (model.score(model(inputs).query).argmax(-1) == targets).all()
+
+
+def test_dropout_is_of_training_only() -> None:
+    config = replace(ODD, dropout=0.5, attention_dropout=0.5)
+    model = FAME(config)
+    items = pad(histories(config), config.max_len)
+    noisy = [model(items).query for _ in range(2)]
+    calm = [model.eval()(items).query for _ in range(2)]
+    assert not torch.equal(*noisy) and torch.equal(*calm)
