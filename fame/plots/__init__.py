@@ -1,0 +1,38 @@
+"""Tables and traces in, Plotly figures out: the same pictures for the app, a notebook and a file.
+
+Every figure takes `theme` 'light' or 'dark', says in one sentence what it shows, carries a text for screen
+readers (`alt_text`), and treats titles as text, never as markup.
+"""
+
+from fame.plots.attention import attention_map, attention_overview, expert_attention, router
+from fame.plots.export import page, to_html, to_image
+from fame.plots.maps import atlas_map
+from fame.plots.shares import beats, merge
+from fame.plots.steps import journey
+from fame.plots.story import gate, head_lists
+from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, look, template, text, untitled
+
+__all__ = [
+    "CONFIG",
+    "Theme",
+    "alt_text",
+    "atlas_map",
+    "attention_map",
+    "attention_overview",
+    "beats",
+    "expert_attention",
+    "gate",
+    "head_colour",
+    "head_lists",
+    "ink_on",
+    "journey",
+    "look",
+    "merge",
+    "page",
+    "router",
+    "template",
+    "text",
+    "to_html",
+    "to_image",
+    "untitled",
+]
