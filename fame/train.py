@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -55,10 +56,16 @@ class TrainConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < low:
                 raise FameError(f"training: {name} is {value!r}; expected a whole number of at least {low}")
-        if not 0 < self.learning_rate < 10:
-            raise FameError(f"training: learning_rate is {self.learning_rate!r}; expected a number like 0.001")
-        if self.weight_decay < 0 or not 0 <= self.label_smoothing < 1:
-            raise FameError("training: weight_decay must be at least 0 and label_smoothing in 0 to 1")
+        for name, fits, expected in (
+            ("learning_rate", lambda x: 0 < x < 10, "a number above 0 and below 10, like 0.001"),
+            ("weight_decay", lambda x: 0 <= x < np.inf, "a number of at least 0"),
+            ("label_smoothing", lambda x: 0 <= x < 1, "a number from 0 up to, not including, 1"),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not fits(value):
+                raise FameError(f"training: {name} is {value!r}; expected {expected}")
+        if self.label_smoothing and self.negatives:
+            raise FameError("training: label_smoothing spreads over all items; it does not go with sampled negatives")
         if self.schedule not in ("constant", "cosine"):
             raise FameError(f"training: schedule is {self.schedule!r}; expected 'constant' or 'cosine'")
 
@@ -241,7 +248,7 @@ def train(
         learner.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
     )
     objective, optimizer = fabric.setup(learner, optimizer)
-    run = fingerprint(model, config, guidance)
+    run = fingerprint(model, config, guidance, sequences)
     history, best, steps_done = load_checkpoint(folder, learner, optimizer, run)
 
     for epoch in range(len(history) + 1, config.epochs + 1):
@@ -322,6 +329,8 @@ def validate(model: FAME, task: Task, fabric: Fabric) -> dict[str, float]:
 
 def total(fabric: Fabric, values: Tensor) -> Tensor:
     """The sum of every process's `values`."""
+    if fabric.world_size == 1:
+        return values  # nothing to add, and no trip to a device that may not hold float64
     summed = fabric.all_reduce(values, reduce_op="sum")
     assert isinstance(summed, Tensor)
     return summed.cpu()
@@ -337,9 +346,10 @@ def curve(history: list[Epoch]) -> pd.DataFrame:
     )
 
 
-def fingerprint(model: FAME, config: TrainConfig, guidance: Guidance | None) -> str:
+def fingerprint(model: FAME, config: TrainConfig, guidance: Guidance | None, sequences: Sequences) -> str:
     """What must be the same for a run to be gone on with."""
-    settings = {"model": model.config.to_dict(), "training": asdict(config)}
+    data = hashlib.sha256(sequences.offsets.tobytes() + sequences.items.tobytes()).hexdigest()
+    settings = {"model": model.config.to_dict(), "training": asdict(config), "data": data}
     return json.dumps(settings | ({"guidance": asdict(guidance.config)} if guidance else {}), sort_keys=True)
 
 
@@ -385,7 +395,7 @@ def load_checkpoint(
     except (SafetensorError, OSError) as error:
         raise FameError(f"{path}: not a readable checkpoint ({error}); delete it to start afresh") from None
     if metadata.get("run") != run:
-        raise FameError(f"{path}: is of a run with other settings; choose another folder or delete it")
+        raise FameError(f"{path}: is of a run with other settings or data; choose another folder or delete it")
     parts: dict[str, dict[str, Tensor]] = {"learner": {}, "best": {}}
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
