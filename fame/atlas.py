@@ -1,21 +1,31 @@
 """The whole catalogue as each head sees it: maps, neighbours, and how far the maps can be trusted.
 
 A *space* holds one vector per item: `full` is x_v, `head_1` … `head_H` are the facet sub-embeddings W_f[h] x_v.
+Nearness in a space is the cosine. Built once, with the bundle: no screen computes a map.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
+import pandas as pd
+import torch
 
+from fame.catalogue import Attribute
 from fame.errors import FameError
+from fame.model import FAME
+from fame.trace import Trace
 
-__all__ = ["KINDS", "Atlas"]
+__all__ = ["KINDS", "Atlas", "build_atlas", "history_vectors", "label_regions", "place", "space_vectors", "spaces_of"]
 
 KINDS = ("umap", "pca")
+TRUST_NEIGHBOURS = 15
+TRUST_SAMPLE = 5_000  # trustworthiness compares all pairs
+LEAST_FOR_UMAP = 10  # with fewer items there is no neighbourhood graph to lay out
+SIGNIFICANCE = 0.01  # of a region's label, after Bonferroni over all regions and values
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,3 +142,198 @@ class Atlas:
             trustworthiness=arrays["trustworthiness"],
             seed=int(seed),
         )
+
+
+def spaces_of(model: FAME) -> tuple[str, ...]:
+    """The names of a model's spaces: 'full', and 'head_1' … 'head_H' where it has facets."""
+    heads = model.config.n_heads if model.config.variant == "fame" else 0
+    return ("full", *(f"head_{h + 1}" for h in range(heads)))
+
+
+def space_vectors(model: FAME, space: str) -> np.ndarray:
+    """One vector per row of the catalogue: x_v [V,d] for 'full', W_f[h] x_v [V,d'] for a head. Row 0 is padding.
+
+    Raises:
+        FameError: the model has no such space.
+    """
+    h = _head(model, space)
+    with torch.inference_mode():
+        x = model.items.weight
+        return (x if h is None else x @ model.facets.W_f[h].T).float().cpu().numpy()
+
+
+def history_vectors(model: FAME, trace: Trace, space: str) -> np.ndarray:
+    """Where a history stands in a space after each of its items: F^h [T,d'], or the query q [T,d] for 'full'.
+
+    Raises:
+        FameError: the model has no such space.
+    """
+    h = _head(model, space)
+    if h is not None:
+        return trace.F[:, h]
+    return np.einsum("th,thk,hkd->td", trace.gate, trace.F, model.facets.W_f.detach().float().cpu().numpy())
+
+
+def _head(model: FAME, space: str) -> int | None:
+    """The head whose space it is, None for 'full'."""
+    names = spaces_of(model)
+    if space not in names:
+        raise FameError(f"the model has no space {space!r}; it has {', '.join(names)}")
+    return names.index(space) - 1 if space != "full" else None
+
+
+def build_atlas(
+    model: FAME, seed: int = 0, n_neighbours: int = 20, progress: Callable[[str], None] | None = None
+) -> Atlas:
+    """Maps, neighbours and trustworthiness of every space of a model.
+
+    Takes a few seconds per space of 1,000 items, and on one thread, so that the same seed draws the same maps.
+    With fewer than 10 items the UMAP is the PCA. Trustworthiness is over 15 neighbours, and over 5,000 items at
+    random where there are more.
+
+    progress: called with the name of each space before its turn.
+    """
+    names, V = spaces_of(model), model.config.n_rows
+    maps = {kind: np.full((len(names), V, 2), np.nan, np.float32) for kind in KINDS}
+    neighbours = np.zeros((len(names), V, min(n_neighbours, V - 2)), np.int32)
+    trust = np.zeros((len(KINDS), len(names)), np.float32)
+    for i, name in enumerate(names):
+        if progress is not None:
+            progress(name)
+        x = _unit(space_vectors(model, name)[1:])
+        maps["pca"][i, 1:] = _pca(x)
+        maps["umap"][i, 1:] = _umap(x, seed) if len(x) >= LEAST_FOR_UMAP else maps["pca"][i, 1:]
+        neighbours[i, 1:] = 1 + _nearest(x, neighbours.shape[-1])
+        trust[:, i] = [_trust(x, maps[kind][i, 1:], seed) for kind in KINDS]
+    return Atlas(names, maps["umap"], maps["pca"], neighbours, trust, seed)
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    """Rows of length 1, so that cosines are inner products and distances follow them; a zero row stays."""
+    length = np.linalg.norm(x, axis=-1, keepdims=True)
+    return x / np.where(length > 0, length, 1)
+
+
+def _pca(x: np.ndarray) -> np.ndarray:
+    """The two directions in which the rows vary most: [rows, 2], each turned so that its largest weight is above 0."""
+    centred = x - x.mean(axis=0)
+    axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
+    return np.pad(centred @ axes, ((0, 0), (0, 2 - axes.shape[1])))
+
+
+def _umap(x: np.ndarray, seed: int) -> np.ndarray:
+    import umap  # here alone: it takes seconds to import, and nothing but the building of an atlas needs it
+
+    return umap.UMAP(n_neighbors=min(15, len(x) - 1), metric="cosine", random_state=seed, n_jobs=1).fit_transform(x)
+
+
+def _nearest(x: np.ndarray, k: int, chunk: int = 1_000) -> np.ndarray:
+    """The k nearest other rows of each row by inner product, nearest first: [rows, k]."""
+    nearest = np.zeros((len(x), k), np.int32)
+    for start in range(0, len(x), chunk):
+        near = x[start : start + chunk] @ x.T
+        near[range(len(near)), range(start, start + len(near))] = -np.inf
+        best = np.argpartition(-near, min(k, len(x) - 1), axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(near, best, axis=1), axis=1, kind="stable")
+        nearest[start : start + chunk] = np.take_along_axis(best, order, axis=1)
+    return nearest
+
+
+def _trust(x: np.ndarray, xy: np.ndarray, seed: int) -> float:
+    from sklearn.manifold import trustworthiness
+
+    if len(x) > TRUST_SAMPLE:
+        sample = np.random.default_rng(seed).choice(len(x), TRUST_SAMPLE, replace=False)
+        x, xy = x[sample], xy[sample]
+    k = min(TRUST_NEIGHBOURS, (len(x) - 1) // 2)
+    return float(trustworthiness(x, xy, n_neighbors=k)) if k else np.nan
+
+
+def place(
+    atlas: Atlas, space: str | int, vectors: np.ndarray, new: np.ndarray, kind: str = "umap", k: int = 5
+) -> np.ndarray:
+    """Where new vectors of a space (a history's, from `history_vectors`) fall on its map: [2], or [m,2] for [m,·].
+
+    A map has no formula for a new vector. Each is put at the mean position of its k nearest items by cosine in
+    the space itself, weighted by the cosine: a point between two islands means that its neighbours lie on both.
+
+    vectors: the space's own, from `space_vectors`.
+
+    Raises:
+        FameError: there is no such space or kind of map, or the vectors are not of that space.
+    """
+    xy = atlas.map(space, kind)
+    if vectors.shape[0] != len(xy) or new.shape[-1] != vectors.shape[-1] or new.ndim > 2:
+        raise FameError(
+            f"vectors {list(vectors.shape)} and new {list(new.shape)} do not fit; expected [{len(xy)}, width] and width"
+        )
+    near = _unit(np.atleast_2d(new)) @ _unit(vectors[1:]).T  # [m items]
+    best = np.argsort(-near, axis=1, kind="stable")[:, :k]
+    weight = np.clip(np.take_along_axis(near, best, axis=1), 1e-6, None)
+    placed = np.einsum("mk,mkx->mx", weight / weight.sum(axis=1, keepdims=True), xy[1:][best])
+    return placed[0] if new.ndim == 1 else placed
+
+
+def label_regions(
+    atlas: Atlas, space: str | int, attribute: Attribute, kind: str = "umap", n: int = 12, least: int = 4
+) -> pd.DataFrame:
+    """Labels for the regions of a map: the values of an attribute that crowd there beyond chance.
+
+    The map alone is cut into regions of some 25 items (k-means), so that under chance a value falls into a region
+    as into a random handful of items. A value labels a region where at least `least` items of it lie there and
+    that is improbable: a hypergeometric p below .01 after Bonferroni over all regions and values. A region takes
+    its least probable value; of labels that would lie on each other, the less probable one stays. A region where
+    nothing is over-represented has no label, and a map may have none at all.
+
+    At most n rows, least probable first: x, y (the middle of the region's items with that value), label, lift
+    (its share in the region over its share in the catalogue), count (such items in the region), size (items in
+    the region), p (after Bonferroni).
+
+    Raises:
+        FameError: there is no such space or kind of map, or the attribute is of another catalogue.
+    """
+    from scipy.stats import hypergeom  # a second to import, for this function alone
+
+    xy = atlas.map(space, kind)[1:]
+    if len(attribute.matrix) != len(atlas):
+        raise FameError(f"the attribute is of {len(attribute.matrix)} rows and the atlas of {len(atlas)}")
+    has = attribute.matrix[1:]
+    region = _regions(xy, atlas.seed)
+    inside = np.eye(region.max() + 1, dtype=np.int64)[region]  # [items regions]
+    size, total = inside.sum(axis=0)[:, None], has.sum(axis=0)[None]
+    count = inside.T @ has  # [regions values]
+    p = np.minimum(1, hypergeom.sf(count - 1, len(xy), total, size) * count.size)
+    p[count < least] = 1
+    extent = np.ptp(xy, axis=0)
+    rows: list[dict[str, float | int | str]] = []
+    for r in np.argsort(p.min(axis=1, initial=1), kind="stable"):
+        v = int(p[r].argmin()) if p.shape[1] else 0
+        if len(rows) == n or not p.shape[1] or p[r, v] >= SIGNIFICANCE:
+            break
+        x, y = np.median(xy[(region == r) & has[:, v]], axis=0)
+        label = attribute.values[v]
+        # Labels are wider than high, and a value that covers several regions is told once there.
+        apart = [(abs(x - q["x"]) / extent[0], abs(y - q["y"]) / extent[1], q["label"] == label) for q in rows]
+        if all(dx > 0.12 or dy > 0.05 for dx, dy, _ in apart) and all(max(dx, dy) > 0.3 for dx, dy, s in apart if s):
+            lift = count[r, v] / size[r, 0] / (total[0, v] / len(xy))
+            rows.append(
+                {
+                    "x": float(x),
+                    "y": float(y),
+                    "label": label,
+                    "lift": float(lift),
+                    "count": int(count[r, v]),
+                    "size": int(size[r, 0]),
+                    "p": float(p[r, v]),
+                }
+            )
+    return pd.DataFrame(rows, columns=["x", "y", "label", "lift", "count", "size", "p"])
+
+
+def _regions(xy: np.ndarray, seed: int) -> np.ndarray:
+    """A map cut into regions of some 25 items, at most 60: the region of each item."""
+    from sklearn.cluster import KMeans
+
+    k = int(np.clip(len(xy) // 25, 1, 60))
+    return KMeans(k, n_init=3, random_state=seed).fit_predict(xy)

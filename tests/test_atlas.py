@@ -1,0 +1,220 @@
+"""Maps of a catalogue keep neighbours together, say how far to trust them, and are labelled only beyond chance."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.manifold import trustworthiness
+
+from fame import atlas as atlases
+from fame.atlas import Atlas, build_atlas, history_vectors, label_regions, place, space_vectors
+from fame.catalogue import Attribute, Catalogue
+from fame.config import FAMEConfig
+from fame.errors import FameError
+from fame.explain import trace
+from fame.model import FAME
+
+ITEMS, GROUPS = 120, 6
+CONFIG = FAMEConfig(n_items=ITEMS, max_len=6, d_model=12, n_heads=2, n_experts=2)
+GROUP = np.r_[-1, np.arange(ITEMS) % GROUPS]  # [V]; row 0 belongs to none
+
+
+def grouped_model(config: FAMEConfig = CONFIG) -> FAME:
+    """Items in six well-separated groups, which both heads see."""
+    torch.manual_seed(5)
+    model = FAME(config).eval()
+    centres = torch.randn(GROUPS, config.d_model)
+    with torch.no_grad():
+        model.items.weight[1:] = centres[GROUP[1 : config.n_rows]] + 0.15 * torch.randn(config.n_items, config.d_model)
+    return model
+
+
+def by_group(values: np.ndarray) -> Attribute:
+    matrix = values[:, None] == np.arange(GROUPS)
+    return Attribute(matrix, tuple(f"group {g}" for g in range(GROUPS)))
+
+
+@pytest.fixture(scope="module")
+def model() -> FAME:
+    return grouped_model()
+
+
+@pytest.fixture(scope="module")
+def fast(model: FAME) -> Atlas:
+    """An atlas with PCA in UMAP's place: all but the layout is the real thing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(atlases, "_umap", lambda x, seed: atlases._pca(x))
+        return build_atlas(model, seed=4)
+
+
+def test_an_atlas_of_every_space(model: FAME, fast: Atlas) -> None:
+    assert fast.spaces == ("full", "head_1", "head_2") and fast.seed == 4
+    assert fast.umap.shape == fast.pca.shape == (3, ITEMS + 1, 2) and fast.umap.dtype == np.float32
+    assert np.isnan(fast.pca[:, 0]).all() and np.isfinite(fast.pca[:, 1:]).all()
+    assert not fast.neighbours.flags.writeable
+    np.testing.assert_array_equal(space_vectors(model, "full"), model.items.weight.detach())
+    np.testing.assert_allclose(space_vectors(model, "head_2"), model.facet_items()[1].detach(), atol=1e-5)
+
+
+def test_neighbours_are_nearest_by_cosine(model: FAME, fast: Atlas) -> None:
+    for space in fast.spaces:
+        x = space_vectors(model, space)[1:].astype(np.float64)
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+        cosine = x @ x.T
+        np.fill_diagonal(cosine, -2)
+        expected = 1 + np.argsort(-cosine, axis=1)[:, :20]
+        assert fast.neighbours.shape[-1] == 20
+        np.testing.assert_array_equal(fast.neighbours[fast.index(space), 1:], expected)
+        assert (fast.neighbours[fast.index(space), 0] == 0).all()
+
+
+def test_neighbours_in_chunks_are_the_same() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    np.testing.assert_array_equal(atlases._nearest(x, 7), atlases._nearest(x, 7, chunk=8))
+
+
+def test_trust_is_sklearns_and_falls_for_a_map_at_random(model: FAME, fast: Atlas) -> None:
+    x = space_vectors(model, "head_1")[1:]
+    expected = trustworthiness(x, fast.map("head_1", "pca")[1:], n_neighbors=15, metric="cosine")
+    assert fast.trust("head_1", "pca") == pytest.approx(expected, abs=1e-6)
+    shuffled = np.random.default_rng(0).permutation(fast.map("head_1", "pca")[1:])
+    assert atlases._trust(x, shuffled, 0) < 0.6 < 0.8 < expected
+
+
+def test_pca_keeps_distances_of_a_plane() -> None:
+    rng = np.random.default_rng(1)
+    plane = rng.normal(size=(40, 2)) @ rng.normal(size=(2, 9))
+    xy = atlases._pca(plane)
+    for i in range(1, 40):
+        assert np.linalg.norm(xy[i] - xy[0]) == pytest.approx(np.linalg.norm(plane[i] - plane[0]))
+    assert (atlases._pca(plane[:, :1])[:, 1] == 0).all()
+
+
+def test_arrays_there_and_back(fast: Atlas) -> None:
+    again = Atlas.from_arrays(fast.to_arrays())
+    assert (again.spaces, again.seed) == (fast.spaces, fast.seed)
+    for name in ("umap", "pca", "neighbours", "trustworthiness"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(fast, name))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"umap": np.zeros((3, 7, 2), np.float32)}, r"pca is float32 \[3, 121, 2\]; expected \[3, 7, 2\]"),
+        ({"umap": np.full((3, 121, 2), np.nan)}, "positions that are not finite"),
+        ({"neighbours": np.full((3, 121, 4), 121)}, "neighbours name rows outside 0 to 120"),
+        ({"neighbours": np.zeros((3, 121, 4))}, "neighbours is float64; expected whole rows"),
+        ({"spaces": np.array(["full"])}, r"umap is float32 \[3, 121, 2\]; expected \[1, 121, 2\]"),
+        ({"spaces": np.array([1, 2, 3])}, "spaces is not a list of names"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(fast: Atlas, change: dict[str, np.ndarray], message: str) -> None:
+    with pytest.raises(FameError, match=message):
+        Atlas.from_arrays(fast.to_arrays() | change)
+
+
+def test_unknown_names_are_refused(model: FAME, fast: Atlas) -> None:
+    arrays = fast.to_arrays()
+    del arrays["seed"]
+    with pytest.raises(FameError, match="seed is missing"):
+        Atlas.from_arrays(arrays)
+    with pytest.raises(FameError, match="no space 'head_3'; it has full, head_1, head_2"):
+        fast.map("head_3")
+    with pytest.raises(FameError, match="no map 'tsne'; maps are umap and pca"):
+        fast.trust("full", "tsne")
+    with pytest.raises(FameError, match="the model has no space 'head_9'"):
+        space_vectors(model, "head_9")
+
+
+def test_small_and_plain_models_have_an_atlas() -> None:
+    for n_items in (1, 2, 5):
+        small = build_atlas(grouped_model(replace(CONFIG, n_items=n_items)))
+        assert small.neighbours.shape == (3, n_items + 1, n_items - 1)
+    sasrec = build_atlas(FAME(replace(CONFIG, n_items=5, variant="sasrec")).eval())
+    assert sasrec.spaces == ("full",)
+
+
+def test_an_item_is_placed_among_its_own(model: FAME, fast: Atlas) -> None:
+    vectors = space_vectors(model, "head_1")
+    xy = fast.map("head_1", "pca")
+    np.testing.assert_allclose(place(fast, "head_1", vectors, vectors[7] * 3, "pca", k=1), xy[7], atol=1e-6)
+    placed = place(fast, "head_1", vectors, vectors[1:], "pca")
+    centres = np.stack([xy[1:][GROUP[1:] == g].mean(axis=0) for g in range(GROUPS)])
+    nearest = np.linalg.norm(placed[:, None] - centres, axis=-1).argmin(axis=1)
+    assert (nearest == GROUP[1:]).mean() > 0.9
+    with pytest.raises(FameError, match=r"vectors \[121, 6\] and new \[5\] do not fit"):
+        place(fast, "head_1", vectors, np.ones(5))
+
+
+def test_a_history_is_a_vector_of_each_space(model: FAME) -> None:
+    """Its inner products with the items are the scores, so that it may be drawn among them."""
+    catalogue = Catalogue.from_frame(pd.DataFrame({"item_id": [f"i{n}" for n in range(1, ITEMS + 1)]}))
+    t = trace(model, catalogue, [3, 9, 4])
+    for space, scores in (("full", t.scores), ("head_1", t.head_scores[0]), ("head_2", t.head_scores[1])):
+        vector = history_vectors(model, t, space)
+        assert len(vector) == 3
+        np.testing.assert_allclose(space_vectors(model, space)[1:] @ vector[-1], scores[1:], atol=1e-4)
+
+
+def test_regions_are_labelled_by_what_crowds_there(fast: Atlas) -> None:
+    attribute = by_group(GROUP)
+    table = label_regions(fast, "full", attribute, "pca")
+    assert 3 <= len(table) <= 12 and (table["p"] < 0.01).all() and (table["lift"] > 1.5).all()
+    assert table["p"].is_monotonic_increasing
+    xy = fast.map("full", "pca")
+    for case in table.itertuples():
+        near = np.argsort(np.linalg.norm(xy[1:] - [case.x, case.y], axis=1))[:3] + 1
+        assert f"group {pd.Series(GROUP[near]).mode()[0]}" == case.label
+    extent = np.ptp(xy[1:], axis=0)
+    for i, j in zip(*np.triu_indices(len(table), 1), strict=True):
+        dx, dy = np.abs(table.loc[i, ["x", "y"]] - table.loc[j, ["x", "y"]]) / extent
+        assert dx > 0.12 or dy > 0.05
+    assert len(label_regions(fast, "full", attribute, "pca", n=2)) == 2
+
+
+def test_lift_and_p_by_hand() -> None:
+    """One far corner holds 5 of the 5 horrors among 20 items: lift 4, p = 1 / C(20,5) for each of 2 × 1 tests."""
+    xy = np.full((1, 21, 2), np.nan, np.float32)
+    xy[0, 1:] = np.random.default_rng(0).normal(scale=0.01, size=(20, 2))
+    xy[0, 1:6] += 9
+    atlas = Atlas(("full",), xy, xy, np.zeros((1, 21, 1), np.int32), np.ones((2, 1), np.float32))
+    horror = Attribute(np.isin(np.arange(21), range(1, 6))[:, None], ("Horror",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(atlases, "_regions", lambda xy, seed: (xy[:, 0] > 5).astype(int))
+        [row] = label_regions(atlas, "full", horror).to_dict("records")
+    assert (row["label"], row["count"], row["size"]) == ("Horror", 5, 5)
+    assert row["lift"] == pytest.approx(4) and row["p"] == pytest.approx(2 / 15504)
+    assert (row["x"], row["y"]) == pytest.approx(tuple(np.median(xy[0, 1:6], axis=0)))
+
+
+def test_chance_has_no_labels(fast: Atlas) -> None:
+    """Bonferroni at .01: in 40 shuffles a label may slip through, but hardly two."""
+    rng = np.random.default_rng(2)
+    labels = [
+        len(label_regions(fast, "full", by_group(np.r_[-1, rng.permutation(GROUP[1:])]), "pca")) for _ in range(40)
+    ]
+    assert sum(labels) <= 2
+    nothing = Attribute(np.zeros((ITEMS + 1, 0), bool), ())
+    assert label_regions(fast, "full", nothing).columns.tolist() == ["x", "y", "label", "lift", "count", "size", "p"]
+
+
+def test_opening_a_bundle_loads_nothing_slow() -> None:
+    slow = {"umap", "numba", "sklearn", "scipy.stats"}
+    code = f"import sys, fame.atlas, fame.bundle; assert not {slow} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.slow
+def test_umap_is_seeded_and_keeps_groups_apart(model: FAME) -> None:
+    first, again = build_atlas(model, seed=1), build_atlas(model, seed=1)
+    np.testing.assert_array_equal(first.umap, again.umap)
+    assert (build_atlas(model, seed=2).umap[:, 1:] != first.umap[:, 1:]).any()
+    near = np.argsort(np.linalg.norm(first.map("full")[1:, None] - first.map("full")[None, 1:], axis=-1), axis=1)
+    assert (GROUP[1:][near[:, 1:6]] == GROUP[1:, None]).mean() > 0.9
+    assert first.trust("full") > 0.85
