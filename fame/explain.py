@@ -20,14 +20,17 @@ import torch
 from torch import Tensor
 
 from fame.catalogue import Catalogue
+from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.model import FAME
 from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = [
+    "ADDS_UP",
     "Beats",
     "Effect",
     "Journey",
+    "additivity",
     "beats",
     "effect",
     "expert_effects",
@@ -35,12 +38,18 @@ __all__ = [
     "head_ranks",
     "journey",
     "leave_one_out",
+    "merge_table",
     "merge_under",
     "ordinal",
     "rank_changes",
+    "regate",
     "relative_shares",
     "router_entropy",
+    "say_attention",
+    "say_gate_turn",
     "say_rank",
+    "say_router",
+    "say_router_turn",
     "trace",
 ]
 
@@ -587,3 +596,153 @@ def _history(model: FAME, catalogue: Catalogue, rows: History) -> np.ndarray:
 
 def _array(x: Tensor) -> np.ndarray:
     return x.float().cpu().numpy()
+
+
+# --- the merge under another gate
+
+
+ADDS_UP = 1e-4  # how far float32 rounding may take Σ_h g_h·s_h(v) from s(v); scores are of the order of 10
+
+
+def additivity(trace: Trace, run: Trace | None = None) -> float:
+    """The largest |Σ_h g_h·s_h(v) − s(v)| over all items, s(v) as `run` computed it (the trace itself if None)."""
+    total = trace.gate[-1].astype(np.float64) @ trace.head_scores[:, 1:]
+    return float(np.abs(total - (run or trace).scores[1:]).max())
+
+
+def regate(trace: Trace, gate: Sequence[float] | None = None, heads_off: Iterable[int] = ()) -> Trace:
+    """The trace under another gate at every step, or with heads switched off. No pass is needed: s is linear in g.
+
+    gate: H weights, scaled to sum to 1; None leaves the trace's own. The numbers are those of running the model
+        under `Intervention(gate, heads_off)` beside what the trace was already run under.
+
+    Raises:
+        FameError: the intervention does not fit, or the trace's gate is changed already.
+    """
+    if trace.intervention.gate is not None or trace.intervention.heads_off:
+        raise FameError("the gate of this trace is changed already; give the trace without that")
+    change = replace(trace.intervention, gate=None if gate is None else tuple(gate), heads_off=tuple(heads_off))
+    (H, V), (N, k) = trace.head_scores.shape, trace.expert_out.shape[-2:]
+    change.check(FAMEConfig(n_items=V - 1, d_model=H * k, n_heads=H, n_experts=N, backbone_heads=1))
+    if change == trace.intervention:
+        return trace
+    on = np.ones(H)
+    on[list(change.heads_off)] = 0
+    weights = on * (trace.gate.astype(np.float64) if change.gate is None else np.array(change.gate))
+    if change.gate is not None or not change.hold_gate:  # a held gate leaves the other heads' weights as they were
+        weights = weights / weights.sum(axis=-1, keepdims=True)
+    g = np.broadcast_to(weights, trace.gate.shape).astype(np.float32)
+    scores = np.full(V, -np.inf, np.float32)
+    scores[1:] = g[-1].astype(np.float64) @ trace.head_scores[:, 1:]
+    return replace(trace, intervention=change, gate=g, scores=scores)
+
+
+def merge_table(
+    before: Trace,
+    after: Trace,
+    k: int = 10,
+    film: int | None = None,
+    exclude_history: bool = True,
+    relative: bool = False,
+) -> pd.DataFrame:
+    """The final list of `after`, cut by head, with its moves since `before`: two traces of one history.
+
+    One row per item, in three parts: 'list', the top k; 'left', what was in the top k before and is no more; and
+    'film', the row looked at, where it is in neither. Columns: part, row, item_id, title, year; rank and old_rank
+    (missing where the item is no candidate); move, the places won; head_1 … head_H, the shares g_h·s_h, or
+    `relative_shares` where `relative`; sum, their sum: the score, or the lead.
+
+    Raises:
+        FameError: the film is not in the catalogue.
+    """
+    V = len(after.scores)
+    new, old = after.ranking(exclude_history=exclude_history), before.ranking(exclude_history=exclude_history)
+    top = new[: max(0, k)]
+    left = old[: max(0, k)][~np.isin(old[: max(0, k)], top)]
+    extra = _rows([] if film is None else [film], V)
+    parts = {"list": top, "left": left, "film": extra[~np.isin(extra, [*top, *left])]}
+    rows = np.concatenate(list(parts.values()))
+    shares = relative_shares(after, rows) if relative else after.shares(rows).astype(np.float64)
+    table = pd.DataFrame(
+        {
+            "part": np.repeat(list(parts), [len(part) for part in parts.values()]),
+            **_facts(after.catalogue, rows),
+            "year": after.catalogue.year[rows],
+            "rank": pd.array(_places(new, rows, V), dtype="Int64"),
+            "old_rank": pd.array(_places(old, rows, V), dtype="Int64"),
+            **{f"head_{h + 1}": share for h, share in enumerate(shares)},
+            "sum": shares.sum(axis=0),
+        }
+    )
+    table.insert(7, "move", table["old_rank"] - table["rank"])
+    return table
+
+
+# --- experts in words
+
+
+NEAR_UNIFORM = 0.95  # relative entropy above which a router hardly chooses
+ALL_TO_ONE = 0.95  # weight above which one expert has it all
+
+
+def say_router(trace: Trace, head: int) -> str:
+    """One sentence on how the router of a head, from 0, weighs its experts at the last step."""
+    beta, even = trace.router[-1, head], float(router_entropy(trace)[-1, head])
+    who, best = f"The router of head {head + 1}", int(beta.argmax())
+    if len(beta) == 1:
+        return f"Head {head + 1} has one expert, so that its router has nothing to choose."
+    if even > NEAR_UNIFORM:
+        return f"{who} is near uniform (entropy {even:.2f} of 1): it hardly chooses between its {len(beta)} experts."
+    if beta[best] > ALL_TO_ONE:
+        return f"{who} gives all but everything to expert {best + 1} ({beta[best]:.0%}, entropy {even:.2f} of 1)."
+    chosen = sorted(np.argsort(-beta, kind="stable")[: 1 + int((np.cumsum(np.sort(beta)[::-1]) < 0.6).sum())].tolist())
+    named = _listed([f"expert {n + 1} ({beta[n]:.0%})" for n in chosen])
+    return f"{who} leans on {named}; its entropy is {even:.2f} of 1."
+
+
+def say_attention(trace: Trace, head: int, target: int, effects: Sequence[float] | np.ndarray, of: str) -> str:
+    """One sentence on where a head, from 0, looked at the last step, beside what leaving films out did.
+
+    effects: [T], by how much something of the item of row `target` fell without each film, as measured by
+        `leave_one_out`; missing where there is one film.   of: what was measured, as in 'the score'.
+    """
+    films = [trace.catalogue.label(row) for row in trace.items]
+    mix, size = trace.mixed_attention[head, -1], np.abs(np.asarray(effects, np.float64))
+    looked = int(mix.argmax())
+    if len(films) == 1:
+        return f"With one film, {films[0]}, there is nowhere else to look, and the only film cannot be left out."
+    text = f"Head {head + 1} looked most at {films[looked]} ({mix[looked]:.0%} of its attention)"
+    if not np.isfinite(size).all() or not size.any():
+        return f"{text}."
+    mattered, name = int(size.argmax()), trace.catalogue.label(target)
+    change = f"{of} of {name} most ({_signed(-float(np.asarray(effects)[mattered]))})"
+    if mattered == looked:
+        return f"{text}, and leaving out that same film changes {change}."
+    return f"{text}, but it is leaving out {films[mattered]} that changes {change}."
+
+
+def say_gate_turn(trace: Trace) -> str:
+    """One sentence on the film that moved the gate most along the history."""
+    turn = journey(trace).gate_turn
+    if len(trace.items) == 1:
+        return "With one film there is only one step, so that nothing has moved yet."
+    if turn is None:
+        return "The gate stayed the same at every step."
+    old, new = trace.gate[turn - 2], trace.gate[turn - 1]
+    h = int(np.abs(new - old).argmax())
+    film = trace.catalogue.label(trace.items[turn - 1])
+    return f"{film}, step {turn}, moved the gate most: head {h + 1} went from {old[h]:.0%} to {new[h]:.0%}."
+
+
+def say_router_turn(trace: Trace, head: int) -> str:
+    """One sentence on the film that moved the router of a head, from 0, most; empty where nothing could move."""
+    turn = journey(trace).router_turns[head]
+    if turn is None:
+        return ""
+    old, new = trace.router[turn - 2, head], trace.router[turn - 1, head]
+    n = int(np.abs(new - old).argmax())
+    film = trace.catalogue.label(trace.items[turn - 1])
+    return (
+        f"{film}, step {turn}, moved the router of head {head + 1} most: expert {n + 1} went "
+        f"from {old[n]:.0%} to {new[n]:.0%}."
+    )

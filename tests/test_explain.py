@@ -370,3 +370,134 @@ def test_every_item_gets_a_true_sentence(rows: list[int]) -> None:
 )  # fmt: skip
 def test_ordinals(n: int, word: str) -> None:
     assert explain.ordinal(n) == word
+
+
+# --- the merge under another gate
+
+
+some_gate = st.none() | st.lists(st.floats(0.01, 1), min_size=3, max_size=3)
+
+
+@given(history, some_gate, st.sets(st.integers(0, 2), max_size=2))
+def test_another_gate_needs_no_run(rows: list[int], gate: list[float] | None, off: set[int]) -> None:
+    changed = run(rows, gate=None if gate is None else tuple(gate), heads_off=tuple(off))
+    merged = explain.regate(run(rows), gate, off)
+    np.testing.assert_allclose(merged.gate, changed.gate, **CLOSE)
+    np.testing.assert_allclose(merged.scores, changed.scores, **CLOSE)
+    assert merged.intervention == changed.intervention
+    assert explain.additivity(merged, changed) < explain.ADDS_UP
+
+
+def test_another_gate_beside_what_is_changed_already() -> None:
+    change: dict[str, object] = {"experts_off": ((0, 1), (2, 3)), "hold_gate": True}
+    for more in ({"heads_off": (1,)}, {"gate": (1.0, 2.0, 0.0)}):
+        changed = run([3, 1, 8], **change, **more)
+        merged = explain.regate(run([3, 1, 8], **change), **more)  # type: ignore[arg-type]
+        np.testing.assert_allclose(merged.gate, changed.gate, **CLOSE)
+        np.testing.assert_allclose(merged.scores, changed.scores, **CLOSE)
+
+
+def test_another_gate_is_checked() -> None:
+    t = run([3, 1])
+    assert explain.regate(t) is t
+    with pytest.raises(FameError, match="gate has 2 weights; this model has 3 heads"):
+        explain.regate(t, [1, 1])
+    with pytest.raises(FameError, match="all 3 heads are switched off"):
+        explain.regate(t, heads_off=[0, 1, 2])
+    with pytest.raises(FameError, match="the gate of this trace is changed already"):
+        explain.regate(run([3, 1], heads_off=(0,)), [1, 1, 1])
+
+
+@given(history)
+def test_every_score_is_the_sum_of_its_heads_shares(rows: list[int]) -> None:
+    t = run(rows)
+    assert explain.additivity(t) < explain.ADDS_UP
+    wrong = t.scores.copy()
+    wrong[7] += 0.5
+    assert explain.additivity(replace(t, scores=wrong)) == pytest.approx(0.5, abs=1e-3)
+
+
+@given(history, st.lists(st.floats(0.01, 1), min_size=3, max_size=3), st.integers(1, 20), st.booleans())
+def test_the_merge_table_is_the_list_with_its_moves(rows: list[int], gate: list[float], film: int, hide: bool) -> None:
+    before, after = run(rows), explain.regate(run(rows), gate)
+    table = explain.merge_table(before, after, 4, film, exclude_history=hide)
+    new, old = (t.ranking(exclude_history=hide).tolist() for t in (after, before))
+    assert table["row"].is_unique and film in table["row"].tolist()
+    assert table.query("part == 'list'")["row"].tolist() == new[:4]
+    assert table.query("part == 'left'")["row"].tolist() == [r for r in old[:4] if r not in new[:4]]
+    np.testing.assert_allclose(table["sum"], after.scores[table["row"]], **CLOSE)
+    np.testing.assert_allclose(table[["head_1", "head_2", "head_3"]].sum(axis=1), table["sum"], **CLOSE)
+    for line in table.to_dict("records"):
+        if hide and line["row"] in rows[-6:]:
+            assert pd.isna(line["rank"]) and pd.isna(line["move"])
+        else:
+            assert (line["rank"], line["old_rank"]) == (new.index(line["row"]) + 1, old.index(line["row"]) + 1)
+            assert line["move"] == line["old_rank"] - line["rank"]
+
+
+def test_the_merge_table_against_the_average_film() -> None:
+    t = run([3, 1, 8])
+    table = explain.merge_table(t, t, 5, relative=True)
+    np.testing.assert_allclose(table["sum"], t.scores[table["row"]] - t.scores[t.ranking()].mean(), **CLOSE)
+    assert (table["move"] == 0).all()
+    with pytest.raises(FameError, match="row 21 is not in the catalogue"):
+        explain.merge_table(t, t, 5, film=21)
+
+
+# --- experts in words
+
+
+def routed(weights: list[float], steps: int = 1) -> Trace:
+    """A trace of the history [3, 1, 8, …], its first head routed like this at the last step, to expert 1 before."""
+    t = run([3, 1, 8][:steps])
+    router = t.router.copy()
+    router[:, 0] = [1, 0, 0, 0]
+    router[-1, 0] = weights
+    return replace(t, router=router)
+
+
+@pytest.mark.parametrize(
+    "weights, words",
+    [
+        ([0.26, 0.24, 0.25, 0.25], "is near uniform (entropy 1.00 of 1): it hardly chooses between its 4 experts."),
+        ([0.01, 0.97, 0.01, 0.01], "gives all but everything to expert 2 (97%, entropy 0.12 of 1)."),
+        ([0.1, 0.7, 0.1, 0.1], "leans on expert 2 (70%); its entropy is 0.68 of 1."),
+        ([0.4, 0.1, 0.45, 0.05], "leans on expert 1 (40%) and expert 3 (45%); its entropy is 0.80 of 1."),
+    ],
+)
+def test_a_sentence_on_the_router(weights: list[float], words: str) -> None:
+    assert explain.say_router(routed(weights), 0) == f"The router of head 1 {words}"
+
+
+def test_one_expert_is_said_to_be_one() -> None:
+    t = explain.trace(ONE, CATALOGUE, [3, 1])
+    assert explain.say_router(t, 0) == "Head 1 has one expert, so that its router has nothing to choose."
+    assert explain.say_router_turn(t, 0) == ""
+    assert explain.say_gate_turn(t) == "The gate stayed the same at every step."
+
+
+def test_a_sentence_on_attention_beside_what_was_measured() -> None:
+    t = run([3, 1, 8])
+    attention = np.zeros_like(t.attention)
+    attention[1, :, -1] = [0.2, 0.7, 0.1]
+    t = replace(t, attention=attention)
+    looked = "Head 2 looked most at i1 (70% of its attention)"
+    assert explain.say_attention(t, 1, 5, [0.1, 0.3, -0.8], "the score") == (
+        f"{looked}, but it is leaving out i8 that changes the score of i5 most (+0.80)."
+    )
+    assert explain.say_attention(t, 1, 5, [0.1, 0.9, 0.2], "the score") == (
+        f"{looked}, and leaving out that same film changes the score of i5 most (−0.90)."
+    )
+    assert explain.say_attention(t, 1, 5, [0, 0, 0], "the score") == f"{looked}."
+    assert "the only film cannot be left out" in explain.say_attention(run([3]), 1, 5, [np.nan], "the score")
+
+
+def test_sentences_on_what_moved_gate_and_router() -> None:
+    t = routed([0, 0.75, 0.25, 0], steps=3)
+    gate = np.array([[0.5, 0.3, 0.2], [0.1, 0.7, 0.2], [0.2, 0.6, 0.2]], np.float32)
+    t = replace(t, gate=gate)
+    assert explain.say_gate_turn(t) == "i1, step 2, moved the gate most: head 1 went from 50% to 10%."
+    assert explain.say_router_turn(t, 0) == (
+        "i8, step 3, moved the router of head 1 most: expert 1 went from 100% to 0%."
+    )
+    assert explain.say_gate_turn(run([3])) == "With one film there is only one step, so that nothing has moved yet."
