@@ -1,0 +1,83 @@
+"""Sizes and settings are checked when they are made, and each refusal says what came and what was expected."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import FrozenInstanceError, asdict
+
+import pytest
+
+from fame.config import FAMEConfig
+from fame.errors import FameError
+from fame.train import TrainConfig
+
+
+def test_derived_sizes() -> None:
+    config = FAMEConfig(n_items=10, d_model=24, n_heads=3)
+    assert (config.d_head, config.n_rows) == (8, 11)
+    with pytest.raises(FrozenInstanceError):
+        config.n_items = 11  # type: ignore[misc]
+
+
+def test_both_survive_json() -> None:
+    config = FAMEConfig(n_items=10, n_heads=1, n_experts=1, dropout=0, variant="sasrec")
+    assert FAMEConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    training = TrainConfig(epochs=3, schedule="cosine", learning_rate=1, negatives=7)
+    assert TrainConfig.from_dict(json.loads(json.dumps(asdict(training)))) == training
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        *((field, 0, "a whole number of at least 1") for field in ("n_items", "max_len", "d_model", "n_layers")),
+        *((field, -2, "a whole number of at least 1") for field in ("n_heads", "n_experts", "backbone_heads")),
+        *(("n_items", value, "a whole number of at least 1") for value in (2.0, True, "12", None)),
+        *(("dropout", value, "a number from 0 up to, not including, 1") for value in (1, -0.1, "0.2", True)),
+        ("attention_dropout", float("nan"), "a number from 0 up to, not including, 1"),
+        ("variant", "gru", "'fame' or 'sasrec'"),
+        ("variant", ["fame"], "'fame' or 'sasrec'"),
+    ],
+)
+def test_a_bad_size_is_refused(field: str, value: object, expected: str) -> None:
+    message = re.escape(f"config: {field} is {value!r}; expected {expected}")
+    with pytest.raises(FameError, match=message):
+        FAMEConfig.from_dict({"n_items": 10, field: value})
+
+
+@pytest.mark.parametrize("heads", ["n_heads", "backbone_heads"])
+def test_a_width_that_does_not_divide_by_the_heads_is_refused(heads: str) -> None:
+    with pytest.raises(FameError, match=f"d_model 64 does not divide by {heads} 3; choose a width that is a multiple"):
+        FAMEConfig.from_dict({"n_items": 10, heads: 3})
+
+
+def test_missing_and_unknown_sizes_are_refused() -> None:
+    with pytest.raises(FameError, match="config: n_items is missing"):
+        FAMEConfig.from_dict({})
+    with pytest.raises(FameError, match=r"config: unknown field 'heads'; expected some of .*n_heads"):
+        FAMEConfig.from_dict({"n_items": 10, "heads": 4})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        *((field, 0, "a whole number of at least 1") for field in ("epochs", "patience", "batch_size")),
+        *((field, -1, "a whole number of at least 0") for field in ("warmup_steps", "negatives", "seed")),
+        *(("epochs", value, "a whole number of at least 1") for value in (1.5, True, "10", None)),
+        *(("learning_rate", value, "a number above 0 and below 10") for value in (0, 10, "1e-3", float("nan"))),
+        *(("weight_decay", value, "a number of at least 0") for value in (-1e-9, float("inf"), None)),
+        *(("label_smoothing", value, "a number from 0 up to, not including, 1") for value in (1, -0.1, False)),
+        ("schedule", "linear", "'constant' or 'cosine'"),
+    ],
+)
+def test_a_bad_setting_is_refused(field: str, value: object, expected: str) -> None:
+    message = re.escape(f"training: {field} is {value!r}; expected {expected}")
+    with pytest.raises(FameError, match=message):
+        TrainConfig.from_dict({field: value})
+
+
+def test_settings_that_do_not_fit_together_or_are_unknown_are_refused() -> None:
+    with pytest.raises(FameError, match="label_smoothing spreads over all items"):
+        TrainConfig(label_smoothing=0.1, negatives=100)
+    with pytest.raises(FameError, match=r"training: unknown setting 'lr'; expected some of epochs, .*learning_rate"):
+        TrainConfig.from_dict({"lr": 0.1})

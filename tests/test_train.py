@@ -1,0 +1,355 @@
+"""The training loop: what it learns from, that it can be repeated, interrupted and spread over processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as fn
+from hypothesis import given
+from hypothesis import strategies as st
+from lightning_fabric import Fabric
+from numpy.testing import assert_allclose
+from safetensors.torch import load_file
+
+from fame.config import FAMEConfig
+from fame.data.sequences import Sequences, Split, Task, leave_one_out
+from fame.errors import FameError
+from fame.model import FAME
+from fame.train import (
+    CHECKPOINT,
+    Epoch,
+    Objective,
+    Step,
+    TrainConfig,
+    curve,
+    epoch_batches,
+    rate,
+    relative_entropy,
+    sampled_softmax,
+    train,
+    validate,
+    windows,
+)
+
+MODEL = FAMEConfig(n_items=20, max_len=8, d_model=16, n_heads=2, n_experts=2, dropout=0.2)
+# An odd size, and with these seeds some epochs hold a batch of a single window.
+CONFIG = TrainConfig(epochs=4, batch_size=7, learning_rate=0.01)
+
+
+def sequences(*histories: list[int]) -> Sequences:
+    offsets = np.cumsum([0, *map(len, histories)])
+    items = np.array([item for history in histories for item in history], np.int32)
+    return Sequences(np.arange(len(histories)).astype(str), items, offsets)
+
+
+def log(users: int = 51, seed: int = 0) -> Split:
+    """Most steps go from an item to the next one of the circle 1, 2, …, 20, 1; one in five goes anywhere."""
+    rng = np.random.default_rng(seed)
+    histories = []
+    for _ in range(users):
+        history = [int(rng.integers(1, 21))]
+        for _ in range(int(rng.integers(1, 20))):
+            history.append(history[-1] % 20 + 1 if rng.random() < 0.8 else int(rng.integers(1, 21)))
+        histories.append(history)
+    return leave_one_out(sequences(*histories))
+
+
+def fresh(config: FAMEConfig = MODEL, seed: int = 0) -> FAME:
+    torch.manual_seed(seed)
+    return FAME(config)
+
+
+def same_weights(a: FAME, b: FAME) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def told(history: list[Epoch]) -> list[dict]:
+    """Epochs without their time."""
+    return [{key: value for key, value in asdict(epoch).items() if key != "seconds"} for epoch in history]
+
+
+# --- learning
+
+
+@pytest.mark.parametrize("negatives", [0, 10], ids=["full", "sampled"])
+@pytest.mark.parametrize("variant", ["fame", "sasrec"])
+def test_learns_a_circle(variant: str, negatives: int) -> None:
+    model = fresh(replace(MODEL, variant=variant))
+    steps: list[Step] = []
+    split = log(200)
+    history = train(model, split, TrainConfig(6, 6, 16, 0.02, negatives=negatives), on_step=steps.append)
+    assert abs(steps[0].loss - np.log(20)) < 0.3, "at the start all 20 items are as good"
+    assert history[-1].loss < 1.9, "with one step in five at random, 1.1 can be reached"
+    best = [epoch for epoch in history if epoch.best][-1]
+    assert best.valid["HR@5"] > 0.7, "a random guess is right 5 times in 20"
+    assert not model.training
+    assert validate(model, split.valid, Fabric(devices=1, accelerator="cpu")) == best.valid, "the best epoch is kept"
+    ends = [(step.epoch, step.of) for step in steps if step.done == step.of]
+    assert [(step.epoch, step.done) for step in steps] == [(e, i) for e, of in ends for i in range(1, of + 1)]
+    table = curve(history)
+    assert table.epoch.tolist() == list(range(1, 7)) and table["NDCG@10"].max() == best.valid["NDCG@10"]
+    entropies = table[["gate_entropy", "router_entropy"]].to_numpy()
+    assert (entropies == 0).all() if variant == "sasrec" else ((entropies > 0) & (entropies <= 1)).all()
+
+
+def test_the_loss_is_the_cross_entropy_of_real_targets_alone() -> None:
+    model, counts = fresh().eval(), torch.ones(20)
+    items, targets = torch.tensor([[3, 4, 5], [7, 0, 0]]), torch.tensor([[4, 5, 9], [8, 0, 0]])
+    loss, _ = Objective(model, CONFIG, counts)(items, targets)
+    by_hand = 0.0
+    for row, column in ((0, 0), (0, 1), (0, 2), (1, 0)):
+        scores = model.score(model(items).query[row, column])
+        by_hand -= float(scores.log_softmax(0)[targets[row, column]].detach())
+    assert_allclose(float(loss.detach()), by_hand, rtol=1e-5)
+
+
+def test_entropy_is_told_as_a_part_of_its_maximum() -> None:
+    p = torch.tensor([[0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0, 0], [0, 1, 0, 0]])
+    assert_allclose(relative_entropy(p), [1, 0.5, 0], atol=1e-7)
+    assert relative_entropy(torch.ones(3, 1)).tolist() == [0, 0, 0]
+
+
+def test_the_learning_rate_warms_up_and_follows_its_schedule() -> None:
+    warm = TrainConfig(epochs=2, warmup_steps=4)
+    assert [rate(warm, step, 10) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+    cosine = replace(warm, schedule="cosine")  # 20 steps, 16 of them after the warm-up
+    assert_allclose([rate(cosine, step, 10) for step in (0, 3, 4, 12, 20, 30)], [0.25, 1, 1, 0.5, 0, 0], atol=1e-12)
+
+
+def test_stops_early_and_keeps_the_best_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted = iter([0.1, 0.3, 0.2, 0.3, 0.25, 0.9])
+    monkeypatch.setattr("fame.train.validate", lambda *_: {"NDCG@10": next(scripted)})
+    model, weights = fresh(), {}
+
+    def remember(epoch: Epoch) -> None:
+        weights[epoch.epoch] = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+    history = train(model, log(), replace(CONFIG, epochs=50, patience=3), on_epoch=remember)
+    assert [epoch.best for epoch in history] == [True, True, False, False, False], "as good as the best is no better"
+    assert all(torch.equal(tensor, weights[2][name]) for name, tensor in model.state_dict().items())
+
+
+def test_nothing_to_learn_from_is_refused() -> None:
+    with pytest.raises(FameError, match="nothing to learn from: no user has two training items"):
+        train(fresh(), leave_one_out(sequences([1, 2, 3], [4])), CONFIG)
+
+
+def test_a_log_without_validation_users_still_trains() -> None:
+    history = train(fresh(), leave_one_out(sequences([1, 2], [2, 3], [3, 4])), replace(CONFIG, epochs=2))
+    assert [epoch.valid["NDCG@10"] for epoch in history] == [0, 0]
+
+
+# --- batches
+
+
+@given(
+    lengths=st.lists(st.integers(0, 40), max_size=12),
+    max_len=st.integers(1, 12),
+    size=st.integers(1, 5),
+    seed=st.integers(0, 99),
+)
+def test_every_item_but_the_first_is_a_target_once(lengths: list[int], max_len: int, size: int, seed: int) -> None:
+    ends = np.cumsum([0, *lengths])
+    histories = [list(range(1 + begin, 1 + end)) for begin, end in pairwise(ends.tolist())]  # each item stands once
+    log = sequences(*histories)
+    _, inputs = windows(log, max_len, np.random.default_rng(seed))
+    assert ((inputs >= 1) & (inputs <= max_len)).all()
+    met: Counter[tuple[int, int]] = Counter()
+    for items, targets in epoch_batches(log, max_len, size, np.random.default_rng(seed)):
+        assert 1 <= len(items) <= size and items.shape == targets.shape and items.shape[1] <= max_len
+        real = targets > 0
+        assert ((items > 0) == real).all() and (real[:, :-1] >= real[:, 1:]).all(), "padding is on the right"
+        assert real[:, 0].all() and real[:, -1].any(), "no batch is wider than its longest window"
+        assert (items[:, 1:] == targets[:, :-1])[real[:, 1:]].all(), "a window is a stretch of one history"
+        met.update(zip(items[real].tolist(), targets[real].tolist(), strict=True))
+    expected = [pair for history in histories for pair in pairwise(history)]
+    assert met == Counter(expected)
+
+
+def test_batches_of_like_length_pad_little() -> None:
+    rng = np.random.default_rng(0)
+    lengths = np.minimum(1 + rng.lognormal(2, 1, 3000).astype(int), 200)  # as skewed as real logs
+    log = sequences(*([1] * n for n in lengths))
+    batches = list(epoch_batches(log, 50, 64, rng))
+    cells, real = sum(t.numel() for _, t in batches), sum(int((t > 0).sum()) for _, t in batches)
+    random_cells = 50 * len(windows(log, 50, rng)[0])  # what batches drawn without a look at lengths come to
+    assert cells < 1.6 * real and random_cells > 3 * real
+    widths = [t.shape[1] for _, t in batches]
+    assert widths != sorted(widths), "short and long batches come in random order"
+
+
+# --- sampled softmax
+
+
+def test_sampled_softmax_comes_to_the_full_one() -> None:
+    torch.manual_seed(0)
+    table = torch.randn(30, 6, dtype=torch.float64, requires_grad=True)
+    query = torch.randn(5, 6, dtype=torch.float64, requires_grad=True)
+    wanted = torch.tensor([0, 3, 3, 17, 29])
+    q = torch.rand(30, dtype=torch.float64) + 0.1
+    q /= q.sum()
+
+    def gradients(loss: torch.Tensor) -> torch.Tensor:
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, (query, table))])
+
+    full = fn.cross_entropy(query @ table.T, wanted, reduction="sum")
+    drawn = torch.multinomial(q, 400_000, replacement=True)
+    sampled = sampled_softmax(query, table, wanted, drawn, q[drawn])
+    assert_allclose(float(sampled.detach()), float(full.detach()), rtol=2e-3)
+    a, b = gradients(full), gradients(sampled)
+    assert (a - b).norm() < 0.02 * a.norm()
+
+
+def test_the_estimate_of_the_partition_function_is_unbiased() -> None:
+    """Over many draws of four items the mean of Z's estimate is Z, to within its own standard error."""
+    torch.manual_seed(0)
+    table, query, wanted = torch.randn(12, 3).double(), torch.randn(1, 3).double(), torch.tensor([5])
+    q = (torch.rand(12) + 0.2).double()
+    q /= q.sum()
+    positive = (query @ table[5]).exp()
+    estimates = []
+    for _ in range(4000):
+        drawn = torch.multinomial(q, 4, replacement=True)
+        estimates.append(float(positive * sampled_softmax(query, table, wanted, drawn, q[drawn]).exp()))
+    Z = float((query @ table.T).exp().sum())
+    assert abs(np.mean(estimates) - Z) < 4 * np.std(estimates) / len(estimates) ** 0.5
+    only_wanted = sampled_softmax(query, table, wanted, wanted, q[wanted])
+    assert float(only_wanted) == pytest.approx(0, abs=1e-12), "drawn by chance, the target does not count twice"
+
+
+# --- repeat, interrupt, spread
+
+
+@pytest.mark.parametrize("changes", [{"schedule": "cosine", "warmup_steps": 9}, {"negatives": 5}], ids=str)
+def test_a_killed_run_ends_with_the_weights_it_would_have_had(tmp_path: Path, changes: dict) -> None:
+    config = replace(CONFIG, **changes)
+    whole = fresh()
+    expected = train(whole, log(), config)
+
+    def kill(step: Step) -> None:
+        if (step.epoch, step.done) == (3, 2):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(fresh(), log(), config, folder=tmp_path, on_step=kill)
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+    resumed, seen = fresh(seed=99), []
+    history = train(resumed, log(), config, folder=tmp_path, on_epoch=seen.append)
+    assert [epoch.epoch for epoch in seen] == [3, 4]
+    assert told(history) == told(expected)
+    assert same_weights(resumed, whole)
+
+    again = fresh(seed=98)
+    assert train(again, log(), config, folder=tmp_path, on_epoch=lambda _: pytest.fail("the run was over")) == history
+    assert same_weights(again, whole)
+
+
+def test_the_seed_decides() -> None:
+    runs = [(fresh(), replace(CONFIG, epochs=2, seed=seed)) for seed in (1, 1, 2)]
+    histories = [told(train(model, log(), config)) for model, config in runs]
+    (a, _), (b, _), (c, _) = runs
+    assert same_weights(a, b) and histories[0] == histories[1]
+    assert not same_weights(a, c)
+
+
+@pytest.mark.parametrize(
+    ("model", "config", "split"),
+    [
+        (MODEL, replace(CONFIG, learning_rate=0.02), log()),
+        (replace(MODEL, dropout=0.3), CONFIG, log()),
+        (MODEL, CONFIG, log(seed=1)),
+    ],
+    ids=["settings", "model", "data"],
+)
+def test_a_checkpoint_of_another_run_is_refused(
+    tmp_path: Path, model: FAMEConfig, config: TrainConfig, split: Split
+) -> None:
+    train(fresh(), log(), replace(CONFIG, epochs=1), folder=tmp_path)
+    with pytest.raises(FameError, match="is of a run with other settings or data; choose another folder or delete it"):
+        train(fresh(model), split, replace(config, epochs=1), folder=tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["garbage", "empty", "cut", "pickle"])
+def test_an_unreadable_checkpoint_is_refused(tmp_path: Path, kind: str) -> None:
+    train(fresh(), log(), replace(CONFIG, epochs=1), folder=tmp_path)
+    path = tmp_path / CHECKPOINT
+    match kind:
+        case "garbage":
+            path.write_bytes(b"no weights here" * 9)
+        case "empty":
+            path.write_bytes(b"")
+        case "cut":
+            path.write_bytes(path.read_bytes()[:-1])
+        case "pickle":
+            torch.save(fresh().state_dict(), path)
+    with pytest.raises(FameError, match=r"not a readable checkpoint .*; delete it to start afresh"):
+        train(fresh(), log(), CONFIG, folder=tmp_path)
+
+
+PROCESS = """
+import json, sys
+from pathlib import Path
+from safetensors.torch import save_file
+import test_train as t
+
+out = Path(sys.argv[1])
+fabric = t.Fabric()
+model = t.fresh(t.STEADY, seed=fabric.global_rank).double()  # each starts elsewhere; the first one's weights count
+history = t.train(model, t.log(), t.CONFIG, fabric=fabric, folder=out)
+one = t.validate(model, t.one_user(), fabric)
+if fabric.is_global_zero:
+    save_file(model.state_dict(), out / "weights.safetensors")
+    (out / "told.json").write_text(json.dumps([fabric.world_size, t.told(history), one]))
+"""
+STEADY = replace(MODEL, dropout=0)
+
+
+def one_user() -> Task:
+    """Fewer users than processes."""
+    return Task(sequences([1, 2, 3]), np.array([4]))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_two_processes_come_to_the_result_of_one(tmp_path: Path) -> None:
+    """In float64, where only the order of sums differs; batches that do not divide by two are among them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "process.py").write_text(PROCESS)
+    here = Path(__file__).resolve().parent
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "lightning_fabric.cli", "--accelerator", "cpu", "--strategy", "ddp"),
+            *("--devices", "2", "--main-port", str(port), str(tmp_path / "process.py"), str(tmp_path)),
+        ],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent)]), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert run.returncode == 0, run.stderr
+    world_size, told_by_two, one = json.loads((tmp_path / "told.json").read_text())
+    assert world_size == 2
+    single = fresh(STEADY).double()
+    history = train(single, log(), CONFIG)
+    for ours, theirs in zip(told(history), told_by_two, strict=True):
+        assert ours.pop("valid") == pytest.approx(theirs.pop("valid"), abs=1e-12)
+        assert ours == pytest.approx(theirs, abs=1e-9)
+    for name, weight in load_file(tmp_path / "weights.safetensors").items():
+        assert_allclose(weight, single.state_dict()[name], rtol=0, atol=1e-8, err_msg=name)
+    assert one == pytest.approx(validate(single, one_user(), Fabric(devices=1, accelerator="cpu")), abs=1e-12)
+    resumed = fresh(STEADY, seed=5).double()
+    train(resumed, log(), CONFIG, folder=tmp_path)
+    assert_allclose(resumed.items.weight.detach(), single.items.weight.detach(), atol=1e-8)
