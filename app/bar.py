@@ -2,20 +2,140 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from app import state, widgets
+from app.components import component
 from app.screen import Screen
+from fame.bundle import Bundle
 
 __all__ = ["render"]
 
+FOUND = 8  # films offered for what is typed
+_bar = component("bar")
 
-def render(screen: Screen, pages: Mapping[str, Page], here: str, said: Sequence[str]) -> None:
-    with st.container(horizontal=True, key="screens"):
-        for page in pages.values():
-            st.page_link(page, query_params=screen.links)
+
+def render(screen: Screen, pages: Mapping[str, Page], offer: Sequence[str], said: Sequence[str]) -> None:
+    """Draw the bar. `offer`: the models to choose from; `said`: what in the link could not be used."""
+    with st.container(horizontal=True, key="bar_top", vertical_alignment="center"):
+        st.html('<span class="fame-brand" translate="no">FAME</span>', width="content")
+        with st.container(horizontal=True, key="bar_screens", gap="xsmall"):
+            for page in pages.values():
+                st.page_link(page, query_params=screen.links)
+        _model(screen, offer)
+        _export(screen)
+    _history(screen)
     for sentence in said:
-        st.warning(sentence)
-    st.caption(" · ".join(screen.bundle.catalogue.label(row) for row in screen.state.history))
+        st.warning(sentence, icon=":material/link_off:")
+
+
+def _model(screen: Screen, offer: Sequence[str]) -> None:
+    c = screen.bundle.config
+    shape = f"{c.n_heads} heads × {c.n_experts} experts"
+    if screen.bundle.simulated:
+        shape += " · simulated audience"
+    with st.container(horizontal=True, key="bar_model", width="content", vertical_alignment="center"):
+        if len(offer) == 1:
+            widgets.plain(screen.source.name, "fame-model")
+        else:
+            st.session_state["bar_choice"] = screen.source.name
+            st.selectbox(
+                "Model", offer, key="bar_choice", label_visibility="collapsed", width=180,
+                on_change=lambda: state.switch_model(screen.bundle, st.session_state["bar_choice"]),
+            )  # fmt: skip
+        widgets.plain(shape, "fame-shape")
+
+
+def _export(screen: Screen) -> None:
+    with st.popover("Export", type="tertiary", key="bar_export"):
+        catalogue = screen.bundle.catalogue
+        rows = list(screen.state.history)
+        widgets.download(
+            "History (CSV)", lambda: catalogue.to_frame().iloc[[r - 1 for r in rows]], "history.csv", "bar_csv_history"
+        )
+        if rows:
+            top = screen.trace.ranking(exclude_history=screen.state.hide_seen)[: screen.state.k]
+            widgets.download(
+                "Recommendations (CSV)",
+                lambda: screen.trace.top(screen.state.k, exclude_history=screen.state.hide_seen),
+                "recommendations.csv",
+                "bar_csv_top",
+            )
+            widgets.download(
+                "Shares by head (CSV)", lambda: screen.trace.contributions(top), "shares.csv", "bar_csv_shares"
+            )
+
+
+@st.fragment
+def _history(screen: Screen) -> None:
+    """The chips. In a fragment, so that typing in the search redraws nothing else."""
+    if state.touched():
+        st.rerun()
+    bundle, here = screen.bundle, state.current()
+    catalogue = bundle.catalogue
+
+    def film(row: int) -> dict[str, Any]:
+        return {"row": row, "title": str(catalogue.title[row]), "year": int(catalogue.year[row])}
+
+    text = st.session_state.get("bar_search", "")
+    dropped = max(0, len(here.history) - bundle.config.max_len)
+    data = {
+        "history": [film(row) for row in here.history],
+        "dropped": dropped,
+        "note": _note(dropped, bundle.config.max_len),
+        "undo": state.can_undo(),
+        "redo": state.can_redo(),
+        "examples": [{"title": e.title, "look_for": e.look_for} for e in bundle.examples],
+        "search": {"text": text, "films": [film(row) for row in catalogue.search(text, FOUND)]} if text else None,
+        "link": urlencode(state.query(here, bundle, None)),
+    }
+    _bar(key="bar", data=data, on_act_change=lambda: _act(bundle))
+
+
+def _note(dropped: int, max_len: int) -> str:
+    if not dropped:
+        return ""
+    films = "oldest film is" if dropped == 1 else f"{dropped} oldest films are"
+    return f"This model reads the last {max_len} films: the {films} not read."
+
+
+def _act(bundle: Bundle) -> None:
+    """What the browser asks for. It comes from outside: whatever does not fit is passed over."""
+    asked = st.session_state["bar"].get("act")
+    if not isinstance(asked, dict):
+        return
+    films = list(state.current().history)
+
+    def whole(name: str, stop: int, start: int = 0) -> int | None:
+        value = asked.get(name)
+        return value if isinstance(value, int) and start <= value < stop else None
+
+    row, at = whole("row", len(bundle.catalogue), 1), whole("at", len(films))
+    source, target, example = whole("from", len(films)), whole("to", len(films)), whole("at", len(bundle.examples))
+    match asked.get("do"):
+        case "search":
+            st.session_state["bar_search"] = str(asked.get("text", ""))[:100]
+        case "add" if row is not None:
+            state.update(history=[*films, row])
+            st.session_state["bar_search"] = ""
+        case "remove" if at is not None:
+            state.update(history=films[:at] + films[at + 1 :])
+        case "move" if source is not None and target is not None:
+            films.insert(target, films.pop(source))
+            state.update(history=films)
+        case "example" if example is not None:
+            state.update(history=bundle.rows(bundle.examples[example].items), film=None)
+        case "random":
+            state.update(history=state.surprise(bundle, random.Random()), film=None)
+        case "clear":
+            state.update(history=(), film=None)
+        case "undo":
+            state.undo()
+        case "redo":
+            state.redo()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 
 import streamlit as st
 
@@ -16,7 +17,9 @@ SCREENS = {"story": "Story", "merge": "Merge", "experts": "Experts", "atlas": "F
 
 
 def main() -> None:
-    st.set_page_config("FAME", page_icon=":material/diamond:", layout="wide", initial_sidebar_state="collapsed")
+    st.set_page_config(
+        "FAME", page_icon=Path(__file__).with_name("icon.svg"), layout="wide", initial_sidebar_state="collapsed"
+    )
     widgets.style()
     pages = {
         name: st.Page(partial(draw, name), title=title, url_path=name, default=name == "story")
@@ -30,11 +33,11 @@ def main() -> None:
 def draw(name: str) -> None:
     """One screen, whole: the bar, then the view, or a plain sentence where there is nothing to show."""
     try:
-        screen, said = prepare()
+        screen, offer, said = prepare()
     except FameError as error:
         widgets.full_page("The model cannot be shown", f"{error}.", "Then reload this page.")
         return
-    bar.render(screen, st.session_state["pages"], name, said)
+    bar.render(screen, st.session_state["pages"], offer, said)
     if not screen.state.history:
         widgets.full_page(
             "The history is empty",
@@ -45,8 +48,8 @@ def draw(name: str) -> None:
     import_module(f"app.views.{name}").render(screen)
 
 
-def prepare() -> tuple[Screen, tuple[str, ...]]:
-    """This run's screen, in step with the URL, and plain sentences on what in the link could not be used."""
+def prepare() -> tuple[Screen, list[str], tuple[str, ...]]:
+    """This run's screen, in step with the URL; the models on offer; plain sentences on what is wrong with the link."""
     offer = {source.name: source for source in sources.sources()}
     model, wrong = state.choose_model(list(offer))
     source = offer[model]
@@ -55,7 +58,8 @@ def prepare() -> tuple[Screen, tuple[str, ...]]:
     session = state.open_session(bundle, opening)
     links = state.write_url(bundle, opening, named=model != next(iter(offer)))
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
-    return Screen(source, bundle, session.state, opening, theme, links), (*wrong, *session.said)
+    screen = Screen(source, bundle, session.state, opening, theme, links)
+    return screen, list(offer), (*wrong, *session.said)
 
 
 main()

@@ -11,12 +11,14 @@ Everything but `open_session`, `current`, `update`, `undo`, `redo` and `write_ur
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, unquote
 
+import numpy as np
 import streamlit as st
 
 from fame.bundle import Bundle
@@ -84,6 +86,17 @@ def first(bundle: Bundle, model: str) -> State:
     return State(model, history)
 
 
+def surprise(bundle: Bundle, rng: random.Random, films: int = 5) -> tuple[int, ...]:
+    """A history by chance: films that share a value of one attribute, such as a director, or any where none can."""
+    catalogue = bundle.catalogue
+    for name in rng.sample(catalogue.attributes, len(catalogue.attributes)):
+        matrix, _ = catalogue.attribute(name)
+        if shared := np.flatnonzero(matrix.sum(axis=0) >= films).tolist():
+            rows = np.flatnonzero(matrix[:, rng.choice(shared)]).tolist()
+            return tuple(rng.sample(rows, films))
+    return tuple(rng.sample(range(1, len(catalogue)), min(films, catalogue.n_items)))
+
+
 # ---- the URL ---------------------------------------------------------------------------------------------------
 
 
@@ -106,13 +119,13 @@ def ids(state: State, bundle: Bundle) -> str:
     return _join(bundle.catalogue.item_id[row] for row in state.history) or "none"
 
 
-def query(state: State, bundle: Bundle, opening: State, named: bool = True) -> dict[str, str]:
-    """The state as URL parameters; what is as on a first visit (`opening`) is left out, the model unless `named`."""
+def query(state: State, bundle: Bundle, opening: State | None, named: bool = True) -> dict[str, str]:
+    """The state as URL parameters: the model if it is to be `named`, the history unless it is the `opening` one."""
     change = state.intervention
     pairs = [f"{h + 1}.{n + 1}" for h, n in change.experts_off]
     params = {
         "m": state.model if named else "",
-        "h": "" if state.history == opening.history else ids(state, bundle),
+        "h": "" if opening and state.history == opening.history else ids(state, bundle),
         "k": str(state.k) if state.k != DEFAULT_K else "",
         "seen": "" if state.hide_seen else "1",
         "head": str(state.head + 1) if state.head else "",
@@ -233,6 +246,21 @@ def _session() -> Session:
 def current() -> State:
     """This visitor's state."""
     return _session().state
+
+
+def touched() -> bool:
+    """Whether a callback has changed the state since the page was last drawn whole."""
+    return _session().touched
+
+
+def can_undo() -> bool:
+    """Whether there is a change of the history to take back."""
+    return bool(_session().past)
+
+
+def can_redo() -> bool:
+    """Whether a change of the history was taken back."""
+    return bool(_session().future)
 
 
 def update(**changes: Any) -> None:

@@ -14,7 +14,19 @@ from app import state
 from app.components import palette
 from fame.plots import style as look
 
-__all__ = ["Badge", "about", "badge", "controlled", "download", "full_page", "heading", "picture", "say", "style"]
+__all__ = [
+    "Badge",
+    "about",
+    "badge",
+    "controlled",
+    "download",
+    "full_page",
+    "heading",
+    "picture",
+    "plain",
+    "say",
+    "style",
+]
 
 
 class Badge(int):
@@ -35,6 +47,11 @@ def say(*parts: str | Badge, bold: Sequence[str] = ()) -> None:
         for part in parts
     ]  # fmt: skip
     st.html(f'<p class="fame-say">{"".join(words)}</p>')
+
+
+def plain(text: str, cls: str) -> None:
+    """A few words in a style of the app's own."""
+    st.html(f'<span class="{cls}">{html.escape(text)}</span>', width="content")
 
 
 def heading(title: str, question: str) -> None:
@@ -96,8 +113,14 @@ def style() -> None:
 RULES = """
 .stMainBlockContainer { padding: 1.25rem 2rem 3rem; max-width: 1600px; }
 .stAppHeader { display: none; }
+.stMainBlockContainer > .stVerticalBlock { gap: .75rem; }
+.st-key-bar_top { border-bottom: 1px solid var(--line); padding-bottom: .4rem; }
+.st-key-bar_model { margin-left: auto; }
+.fame-brand { font-weight: 700; letter-spacing: .06em; margin-right: .5rem; }
+.fame-model { font-weight: 600; }
+.fame-shape { color: var(--soft); font-size: .85rem; white-space: nowrap; }
 .fame-title { font-size: 1.25rem; margin: 0; }
-.fame-title small { font-weight: 400; font-size: .9rem; margin-left: .4rem; opacity: .75; }
+.fame-title small { font-weight: 400; font-size: .9rem; margin-left: .4rem; color: var(--soft); }
 .fame-say { margin: 0; font-size: 1rem; }
 .fame-badge { display: inline-flex; min-width: 1.35em; height: 1.35em; border-radius: .35em; align-items: center;
   justify-content: center; font-size: .85em; font-weight: 700; vertical-align: baseline; }

@@ -1,0 +1,346 @@
+// The history as chips, search-to-add, undo, examples and the link. One trigger, `act`: {do, …}.
+// Titles reach the page as textContent only.
+
+const el = (tag, cls, text) => {
+  const node = document.createElement(tag)
+  if (cls) node.className = cls
+  if (text !== undefined) node.textContent = text
+  return node
+}
+
+class Bar {
+  constructor(root) {
+    this.root = root
+    this.bar = el("div", "bar")
+    this.films = el("ol", "films")
+    this.films.setAttribute("aria-label", "History, oldest first")
+    this.note = el("p", "note")
+    this.live = el("div", "sr")
+    this.live.setAttribute("role", "status")
+    const hint = el("div", "sr", "Arrow keys go from film to film, Shift and an arrow key moves the film, Delete removes it.")
+    hint.id = "hint"
+    this.bar.append(this.films, this.makeTools())
+    root.append(this.bar, this.note, hint, this.live)
+    this.makeSearch()
+    this.at = 0 // the chip that Tab comes to
+    this.close = event => {
+      if (!event.composedPath().includes(this.root)) this.shut()
+    }
+    document.addEventListener("pointerdown", this.close)
+    this.scrolled = () => this.shut()
+    window.addEventListener("resize", this.scrolled)
+  }
+
+  gone() {
+    document.removeEventListener("pointerdown", this.close)
+    window.removeEventListener("resize", this.scrolled)
+  }
+
+  shut() {
+    this.options.hidden = this.menu.hidden = true
+    this.input.setAttribute("aria-expanded", "false")
+    this.input.removeAttribute("aria-activedescendant")
+    this.examples.setAttribute("aria-expanded", "false")
+  }
+
+  under(sheet, anchor, width) {
+    const box = anchor.getBoundingClientRect()
+    const wide = Math.min(width, innerWidth - 16)
+    sheet.style.width = `${wide}px`
+    sheet.style.left = `${Math.max(8, Math.min(box.left, innerWidth - wide - 8))}px`
+    sheet.style.top = `${box.bottom + 4}px`
+    sheet.hidden = false
+  }
+
+  // ---- chips
+
+  show(data, send) {
+    this.data = data
+    this.send = send
+    this.films.classList.toggle("many", data.history.length > 12)
+    const longer = data.history.length > (this.count ?? 0)
+    const focused = this.root.getRootNode().activeElement
+    const held = focused?.closest?.(".chip") ? Number(focused.closest(".chip").dataset.at) : null
+    const typing = focused === this.input
+    const chips = data.history.map((film, at) => this.chip(film, at))
+    this.films.replaceChildren(...chips, this.add)
+    if (longer) this.films.scrollTop = this.films.scrollHeight
+    this.count = data.history.length
+    this.at = Math.min(this.at, chips.length - 1)
+    this.rove()
+    const goal = this.goal ?? held
+    this.goal = null
+    if (goal !== null && chips.length) this.go(Math.min(goal, chips.length - 1))
+    else if (typing || goal !== null) this.input.focus({ preventScroll: true })
+    this.undo.disabled = !data.undo
+    this.redo.disabled = !data.redo
+    this.clear.disabled = !data.history.length
+    this.note.textContent = data.note
+    this.suggest()
+  }
+
+  chip(film, at) {
+    const item = el("li", "chip")
+    item.dataset.at = at
+    item.classList.toggle("unread", at < this.data.dropped)
+    item.draggable = true
+    const label = film.year ? `${film.title} (${film.year})` : film.title
+    const name = el("button", "name")
+    name.type = "button"
+    name.title = at < this.data.dropped ? `${label}: too long ago, the model does not read it` : label
+    name.setAttribute("aria-label", `${at + 1} of ${this.data.history.length}: ${name.title}`)
+    name.setAttribute("aria-describedby", "hint")
+    name.append(el("span", "", film.title))
+    if (film.year) name.append(el("small", "", film.year))
+    const drop = el("button", "drop", "×")
+    drop.type = "button"
+    drop.tabIndex = -1
+    drop.setAttribute("aria-label", `Remove ${label}`)
+    item.append(name, drop)
+    name.onfocus = () => { this.at = at; this.rove() }
+    name.onkeydown = event => this.key(event, at)
+    drop.onclick = () => this.remove(at)
+    item.ondragstart = event => {
+      this.dragged = at
+      event.dataTransfer.effectAllowed = "move"
+      event.dataTransfer.setData("text/plain", label)
+      item.classList.add("dragged")
+    }
+    item.ondragend = () => { this.dragged = undefined; this.unmark() }
+    item.ondragover = event => {
+      if (this.dragged === undefined) return
+      event.preventDefault()
+      this.unmark()
+      item.classList.add(this.half(item, event) ? "after" : "before")
+    }
+    item.ondrop = event => {
+      if (this.dragged === undefined) return
+      event.preventDefault()
+      const to = at + (this.half(item, event) ? 1 : 0)
+      this.move(this.dragged, this.dragged < to ? to - 1 : to)
+    }
+    return item
+  }
+
+  half(item, event) {
+    const box = item.getBoundingClientRect()
+    return event.clientX > box.left + box.width / 2
+  }
+
+  unmark() {
+    for (const chip of this.films.children) chip.classList.remove("before", "after")
+  }
+
+  rove() {
+    this.films.querySelectorAll(".name").forEach((name, at) => { name.tabIndex = at === this.at ? 0 : -1 })
+  }
+
+  go(at) {
+    const names = this.films.querySelectorAll(".name")
+    if (!names.length) return
+    this.at = Math.max(0, Math.min(at, names.length - 1))
+    this.rove()
+    names[this.at].focus()
+  }
+
+  key(event, at) {
+    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key]
+    const last = this.data.history.length - 1
+    if (step && event.shiftKey) this.move(at, Math.max(0, Math.min(at + step, last)))
+    else if (step && at + step > last) this.input.focus()
+    else if (step) this.go(at + step)
+    else if (event.key === "Home") this.go(0)
+    else if (event.key === "End") this.go(last)
+    else if (event.key === "Delete" || event.key === "Backspace") this.remove(at)
+    else return
+    event.preventDefault()
+  }
+
+  move(from, to) {
+    if (from === to) return
+    this.goal = to
+    this.say(`${this.data.history[from].title} moved to place ${to + 1}.`)
+    this.send("act", { do: "move", from, to })
+  }
+
+  remove(at) {
+    this.goal = at
+    this.say(`${this.data.history[at].title} removed.`)
+    this.send("act", { do: "remove", at })
+  }
+
+  say(text) { this.live.textContent = text }
+
+  // ---- search
+
+  makeSearch() {
+    this.add = el("li", "add")
+    this.input = el("input")
+    const set = { type: "text", role: "combobox", placeholder: "Add a film…", autocomplete: "off", spellcheck: "false",
+      maxlength: "100", "aria-label": "Add a film to the history", "aria-autocomplete": "list", "aria-controls": "found",
+      "aria-expanded": "false" }
+    for (const [name, value] of Object.entries(set)) this.input.setAttribute(name, value)
+    this.options = el("ul", "sheet")
+    this.options.id = "found"
+    this.options.setAttribute("role", "listbox")
+    this.options.setAttribute("aria-label", "Films that fit")
+    this.options.hidden = true
+    this.add.append(this.input, this.options)
+    this.input.oninput = () => {
+      clearTimeout(this.timer)
+      const text = this.input.value.trim()
+      if (!text) return this.shut()
+      this.timer = setTimeout(() => this.send("act", { do: "search", text }), 90)
+    }
+    this.input.onkeydown = event => this.searchKey(event)
+    this.input.onfocus = () => this.suggest()
+    this.input.onblur = () => setTimeout(() => { if (this.root.getRootNode().activeElement !== this.input) this.shut() }, 150)
+  }
+
+  suggest() {
+    const { search } = this.data
+    const typed = this.input.value.trim()
+    if (!typed || !search || search.text !== typed || this.root.getRootNode().activeElement !== this.input) {
+      if (!typed) this.options.hidden = true
+      return
+    }
+    const rows = search.films.map((film, at) => {
+      const option = el("li")
+      option.id = `option${at}`
+      option.setAttribute("role", "option")
+      option.setAttribute("aria-selected", String(at === 0))
+      option.append(el("span", "", film.title), " ", el("small", "", film.year || ""))
+      option.onpointerdown = event => { event.preventDefault(); this.take(film) }
+      return option
+    })
+    if (rows.length) this.options.replaceChildren(...rows)
+    else {
+      const none = el("li", "", `No film resembles “${typed}”.`)
+      none.setAttribute("role", "option")
+      none.setAttribute("aria-disabled", "true")
+      this.options.replaceChildren(none)
+    }
+    this.pick = 0
+    this.under(this.options, this.input, 340)
+    this.input.setAttribute("aria-expanded", "true")
+    if (rows.length) this.input.setAttribute("aria-activedescendant", "option0")
+    if (this.enter === typed && rows.length) this.take(search.films[0])
+  }
+
+  searchKey(event) {
+    const films = this.options.hidden ? [] : this.data.search?.films ?? []
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    if (step && films.length) {
+      this.pick = (this.pick + step + films.length) % films.length
+      ;[...this.options.children].forEach((o, at) => o.setAttribute("aria-selected", String(at === this.pick)))
+      this.options.children[this.pick].scrollIntoView({ block: "nearest" })
+      this.input.setAttribute("aria-activedescendant", `option${this.pick}`)
+    } else if (event.key === "Enter") {
+      if (films.length && this.data.search.text === this.input.value.trim()) this.take(films[this.pick])
+      else this.enter = this.input.value.trim() // the answer is still on its way
+    } else if (event.key === "Escape") this.shut()
+    else if ((event.key === "Backspace" || event.key === "ArrowLeft") && !this.input.value) this.go(this.count - 1)
+    else return
+    event.preventDefault()
+  }
+
+  take(film) {
+    this.enter = null
+    this.input.value = ""
+    clearTimeout(this.timer)
+    this.shut()
+    this.say(`${film.title} added.`)
+    this.send("act", { do: "add", row: film.row })
+    this.input.focus({ preventScroll: true })
+  }
+
+  // ---- tools
+
+  makeTools() {
+    const tools = el("div", "tools")
+    tools.setAttribute("role", "toolbar")
+    tools.setAttribute("aria-label", "History tools")
+    const tool = (text, title, act) => {
+      const button = el("button", "", text)
+      button.type = "button"
+      button.title = title
+      button.onclick = act
+      tools.append(button)
+      return button
+    }
+    this.undo = tool("↶", "Undo the last change of the history", () => this.send("act", { do: "undo" }))
+    this.redo = tool("↷", "Redo", () => this.send("act", { do: "redo" }))
+    this.undo.setAttribute("aria-label", "Undo")
+    this.redo.setAttribute("aria-label", "Redo")
+    this.examples = tool("Examples ▾", "Histories worth a look", () => (this.menu.hidden ? this.openMenu() : this.shut()))
+    this.examples.setAttribute("aria-haspopup", "menu")
+    this.examples.setAttribute("aria-expanded", "false")
+    tool("Random", "Five films that have something in common, by chance", () => this.send("act", { do: "random" }))
+    this.clear = tool("Clear", "Remove every film; undo brings them back", () => this.send("act", { do: "clear" }))
+    this.link = tool("Copy link", "Copy the address of exactly what is shown", () => this.copy())
+    this.menu = el("div", "sheet")
+    this.menu.setAttribute("role", "menu")
+    this.menu.setAttribute("aria-label", "Examples")
+    this.menu.hidden = true
+    this.menu.onkeydown = event => {
+      const items = [...this.menu.querySelectorAll("button")]
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+      const here = items.indexOf(this.root.getRootNode().activeElement)
+      if (step) items[(here + step + items.length) % items.length]?.focus()
+      else if (event.key === "Escape") { this.shut(); this.examples.focus() }
+      else if (event.key === "Tab") return this.shut()
+      else return
+      event.preventDefault()
+    }
+    tools.append(this.menu)
+    return tools
+  }
+
+  openMenu() {
+    const items = this.data.examples.map((example, at) => {
+      const item = el("button")
+      item.type = "button"
+      item.setAttribute("role", "menuitem")
+      item.append(el("b", "", example.title), el("small", "", example.look_for))
+      item.onclick = () => {
+        this.shut()
+        this.examples.focus()
+        this.say(`Example ${example.title}.`)
+        this.send("act", { do: "example", at })
+      }
+      return item
+    })
+    this.menu.replaceChildren(...(items.length ? items : [el("p", "", "This model comes without examples.")]))
+    this.under(this.menu, this.examples, 380)
+    this.examples.setAttribute("aria-expanded", "true")
+    items[0]?.focus()
+  }
+
+  async copy() {
+    const address = `${location.origin}${location.pathname}?${this.data.link}`
+    let done = false
+    try {
+      await navigator.clipboard.writeText(address)
+      done = true
+    } catch {
+      // Without https browsers give no clipboard: the old way needs a selection in the page itself.
+      const box = document.createElement("textarea")
+      box.value = address
+      document.body.append(box)
+      box.select()
+      done = document.execCommand("copy")
+      box.remove()
+    }
+    this.link.textContent = done ? "Copied ✓" : "See the address bar"
+    this.say(done ? "Link copied." : "The link could not be copied; it stands in the address bar.")
+    clearTimeout(this.copied)
+    this.copied = setTimeout(() => { this.link.textContent = "Copy link" }, 2000)
+  }
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".root")
+  root.fame ??= new Bar(root)
+  root.fame.show(data, setTriggerValue)
+  return () => root.fame.gone()
+}
