@@ -234,8 +234,8 @@ class Session:
     state: State
     url: dict[str, str]  # the parameters that `state` was last written as or read from
     said: tuple[str, ...] = ()  # what was wrong with the link
-    past: list[tuple[int, ...]] = field(default_factory=list)
-    future: list[tuple[int, ...]] = field(default_factory=list)
+    past: list[tuple[tuple[int, ...], Intervention]] = field(default_factory=list)
+    future: list[tuple[tuple[int, ...], Intervention]] = field(default_factory=list)
     touched: bool = False  # changed by a callback since the URL was last written
 
 
@@ -254,28 +254,26 @@ def touched() -> bool:
 
 
 def can_undo() -> bool:
-    """Whether there is a change of the history to take back."""
+    """Whether there is a change of history or intervention to take back."""
     return bool(_session().past)
 
 
 def can_redo() -> bool:
-    """Whether a change of the history was taken back."""
+    """Whether a change of history or intervention was taken back."""
     return bool(_session().future)
 
 
 def update(**changes: Any) -> None:
-    """Change fields or options of this visitor's state, for callbacks. A changed history can be undone."""
+    """Change fields or options of this visitor's state, for callbacks. History and intervention can be undone."""
     here = _session()
     before, here.state = here.state, here.state.changed(**changes)
-    if here.state.history != before.history:
-        here.past = [*here.past, before.history][-MAX_UNDO:]
-        here.future = []
+    _remember(here, before)
     here.touched = True
     here.said = ()
 
 
 def undo() -> None:
-    """Take back the last change of the history."""
+    """Take back the last change of history or intervention."""
     _step("past", "future")
 
 
@@ -287,9 +285,17 @@ def redo() -> None:
 def _step(source: str, target: str) -> None:
     here = _session()
     if stack := getattr(here, source):
-        getattr(here, target).append(here.state.history)
-        here.state = here.state.changed(history=stack.pop())
+        getattr(here, target).append((here.state.history, here.state.intervention))
+        history, intervention = stack.pop()
+        here.state = here.state.changed(history=history, intervention=intervention)
         here.touched = True
+
+
+def _remember(here: Session, before: State) -> None:
+    """Keep what undo goes back to, where a change can be undone."""
+    if (here.state.history, here.state.intervention) != (before.history, before.intervention):
+        here.past = [*here.past, (before.history, before.intervention)][-MAX_UNDO:]
+        here.future = []
 
 
 def choose_model(names: Sequence[str]) -> tuple[str, tuple[str, ...]]:
@@ -321,9 +327,8 @@ def open_session(bundle: Bundle, opening: State) -> Session:
         here = st.session_state["fame"] = Session(state, url, said)
     elif not here.touched and url != here.url:
         state, said = parse(url, bundle, opening)
-        if state.history != here.state.history:
-            here.past, here.future = [*here.past, here.state.history][-MAX_UNDO:], []
-        here.state, here.url, here.said = state, url, said
+        before, here.state, here.url, here.said = here.state, state, url, said
+        _remember(here, before)
     return here
 
 
