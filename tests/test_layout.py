@@ -15,7 +15,7 @@ FLOORS = {
     **dict.fromkeys(["data", "model"], 1),
     **dict.fromkeys(["train", "evaluate", "explain", "probes", "atlas", "planted", "guidance"], 2),
     "bundle": 3,
-    "plots": 4,
+    **dict.fromkeys(["plots", "card", "recipe"], 4),
     "cli": 5,
 }
 FACADE = 6  # fame/__init__.py shows every floor, so that nothing below may import from it
