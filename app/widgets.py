@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -16,8 +17,10 @@ from fame.plots import style as look
 
 __all__ = [
     "Badge",
+    "Bold",
     "about",
     "badge",
+    "badged",
     "controlled",
     "download",
     "full_page",
@@ -33,20 +36,36 @@ class Badge(int):
     """A head in a sentence, from 0: drawn as its number on its colour."""
 
 
+class Bold(str):
+    """Words that stand out in a sentence."""
+
+
 def badge(head: int) -> str:
     """The markup of a head's badge: its number on its colour, in whichever theme the page has."""
     return f'<span class="fame-badge fame-h{head % 8}" role="img" aria-label="head {head + 1}">{head + 1}</span>'
 
 
-def say(*parts: str | Badge, bold: Sequence[str] = ()) -> None:
-    """A sentence of plain text and heads' badges; parts that are also in `bold` stand out. Text is never markup."""
+def say(*parts: str | Badge) -> None:
+    """A sentence of plain text, Bold text and heads' badges. Text is never markup."""
     words = [
         badge(part) if isinstance(part, Badge)
-        else f"<b>{html.escape(part)}</b>" if part in bold
+        else f"<b>{html.escape(part)}</b>" if isinstance(part, Bold)
         else html.escape(part)
         for part in parts
     ]  # fmt: skip
     st.html(f'<p class="fame-say">{"".join(words)}</p>')
+
+
+def badged(sentence: str, title: str) -> list[str | Badge]:
+    """A sentence of `fame.explain` about an item as parts for `say`: the title, words, and heads as badges."""
+    before, title, after = sentence.partition(title)
+    parts: list[str | Badge] = [before, Bold(title)]
+    for word in re.split(r"((?:heads? |(?<=[0-9])(?:, | and | or ))[0-9]+)", after):
+        if found := re.fullmatch(r"(heads? |, | and | or )([0-9]+)", word):
+            parts += [found[1], Badge(int(found[2]) - 1)]
+        else:
+            parts.append(word)
+    return parts
 
 
 def plain(text: str, cls: str) -> None:
@@ -119,6 +138,8 @@ RULES = """
 .fame-brand { font-weight: 700; letter-spacing: .06em; margin-right: .5rem; }
 .fame-model { font-weight: 600; }
 .fame-shape { color: var(--soft); font-size: .85rem; white-space: nowrap; }
+.st-key-story_k .stNumberInput { display: flex; align-items: center; gap: .5rem; }
+.st-key-story_k label { margin: 0; white-space: nowrap; }
 .fame-title { font-size: 1.25rem; margin: 0; }
 .fame-title small { font-weight: 400; font-size: .9rem; margin-left: .4rem; color: var(--soft); }
 .fame-say { margin: 0; font-size: 1rem; }

@@ -30,8 +30,15 @@ def palette() -> str:
     return "".join(f"--{name}:light-dark({a},{b});" for name, (a, b) in both.items())
 
 
-def component(name: str) -> Any:
-    """The function that mounts a component: call it with `key=`, `data=` and `on_<trigger>_change=`."""
-    css = f".root{{{palette()}}}\n" + (HERE / "base.css").read_text() + (HERE / f"{name}.css").read_text()
-    html = '<div class="root"></div>'
-    return st.components.v2.component(f"fame_{name}", html=html, css=css, js=(HERE / f"{name}.js").read_text())
+def component(name: str, *before: str) -> Any:
+    """The function that mounts a component: call it with `key=`, `data=` and `on_<trigger>_change=`.
+
+    before: other files beside this one, without `.js` and `.css`, that come before the component's own.
+    """
+    css = f".root{{{palette()}}}\n" + "".join(_read(f"{part}.css") for part in ("base", *before, name))
+    js = "".join(_read(f"{part}.js") for part in (*before, name))
+    return st.components.v2.component(f"fame_{name}", html='<div class="root"></div>', css=css, js=js)
+
+
+def _read(file: str) -> str:
+    return (HERE / file).read_text("utf-8")

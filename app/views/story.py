@@ -2,14 +2,91 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import streamlit as st
 
-from app import widgets
+from app import state, widgets
+from app.components import component
 from app.screen import Screen
+from fame import explain
 
 __all__ = ["render"]
 
+_story = component("story")
+
+ABOUT = """
+**From top to bottom**: the films that were watched; the *gate*, which decides how much say each head has after them;
+each head's own list; the list that is recommended.
+
+A head scores every film by itself. The final score is the sum of gate × score over the heads, so the little bars of
+the final list add up to the number beside them. What lowers a score is hatched, to the left of zero.
+
+**Lines** join the same film in neighbouring lists. A line is as wide as the head's share, gate × score, and has the
+colour of the head that it leaves; it is grey and dashed where that head pulls the film down. A film that a head ranks
+below the list leaves through the bottom, where its rank stands.
+
+**Point at a film** to see it everywhere, **click** (or arrow keys and Enter) to choose it; the sentence above the
+picture says why it stands where it stands. Percentages there compare with the average film not seen yet.
+
+The small bars under the history show where each head looked at the last step (its experts' attention, mixed by the
+router). Where a head looked is not why it decided: *Experts* measures that.
+"""
+
 
 def render(screen: Screen) -> None:
-    widgets.heading("Story", "What is recommended, and which head says so?")
-    st.dataframe(screen.trace.top(screen.state.k, exclude_history=screen.state.hide_seen))
+    with st.container(horizontal=True, key="story_top", vertical_alignment="center"):
+        widgets.heading("Story", "What is recommended, and which head says so?")
+        with st.container(horizontal=True, key="story_controls", width="content", vertical_alignment="center"):
+            seen = widgets.controlled("story_seen", screen.state.hide_seen, "hide_seen")
+            st.toggle("Hide films already seen", **seen)
+            st.number_input(
+                "Films per list", 1, state.MAX_K, width=220, **widgets.controlled("story_k", screen.state.k, "k")
+            )
+    film = screen.film
+    sentence = explain.say_rank(screen.trace, film)
+    widgets.say(*widgets.badged(sentence, str(screen.bundle.catalogue.title[film])))
+    _story(key="story", data=picture(screen, film), on_pick_change=lambda: _pick(len(screen.bundle.catalogue)))
+    widgets.about("story", ABOUT)
+
+
+def _pick(V: int) -> None:
+    row = st.session_state["story"].get("pick")
+    if isinstance(row, int) and 0 < row < V:
+        state.update(film=row)
+
+
+def picture(screen: Screen, film: int) -> dict[str, Any]:
+    """What the picture draws: lists of rows, and of each film in them its shares, scores and ranks."""
+    trace, catalogue, seen = screen.trace, screen.bundle.catalogue, screen.state.hide_seen
+    H = len(trace.head_scores)
+    ranking = [trace.ranking(head=h, exclude_history=seen) for h in (*range(H), None)]
+    lists = [rows[: screen.state.k] for rows in ranking]
+    places = np.zeros((H + 1, len(catalogue)), np.int64)  # 0: not ranked, since it was seen
+    for place, rows in zip(places, ranking, strict=True):
+        place[rows] = np.arange(1, len(rows) + 1)
+    rows = np.unique(np.concatenate([*lists, [film]]))
+    shares = trace.shares(rows).T
+    look = trace.mixed_attention[:, -1].T  # [T,H]
+    return {
+        "film": film,
+        "gate": trace.gate[-1].tolist(),
+        "usual": None,
+        "history": [
+            {"title": str(catalogue.title[r]), "year": int(catalogue.year[r]), "look": look[t].tolist()}
+            for t, r in enumerate(trace.items)
+        ],
+        "lists": [rows.tolist() for rows in lists],
+        "films": {
+            str(r): {
+                "title": str(catalogue.title[r]),
+                "year": int(catalogue.year[r]),
+                "shares": shares[i].tolist(),
+                "scores": trace.head_scores[:, r].tolist(),
+                "score": float(trace.scores[r]),
+                "ranks": [int(place) or None for place in places[:, r]],
+            }
+            for i, r in enumerate(rows.tolist())
+        },
+    }

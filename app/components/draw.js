@@ -1,0 +1,83 @@
+// What pictures share. Text only ever becomes a text node, never markup.
+
+const make = (tag, attributes = {}, ...children) => {
+  const node = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node[name] = value
+    else if (value === true) node.setAttribute(name, "")
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value)
+  }
+  node.append(...children.filter(child => child !== null && child !== undefined))
+  return node
+}
+
+const badge = head => make(
+  "span",
+  { class: "badge", role: "img", "aria-label": `head ${head + 1}`, style: `background:var(--h${head % 8 + 1});color:var(--on${head % 8 + 1})` },
+  String(head + 1),
+)
+
+// A number with a true minus sign; what rounds to zero has no sign.
+const number = (value, digits, plus = false) => {
+  const shown = Math.abs(value).toFixed(digits)
+  return Number(shown) === 0 ? shown : `${value < 0 ? "−" : plus ? "+" : ""}${shown}`
+}
+
+const percent = share => (share > 0 && share < 0.005 ? "<1%" : `${Math.round(share * 100)}%`)
+
+// One small box beside the pointer, or beside the cell that the arrow keys are on.
+class Tip {
+  constructor(root) {
+    this.box = make("div", { class: "tip", hidden: true, "aria-hidden": "true" })
+    root.append(this.box)
+  }
+
+  show(x, y, lines) {
+    this.box.replaceChildren(make("b", {}, lines[0]), ...lines.slice(1).map(line => make("div", {}, line)))
+    this.box.hidden = false
+    const { width, height } = this.box.getBoundingClientRect()
+    this.box.style.left = `${Math.max(6, Math.min(x + 14, innerWidth - width - 6))}px`
+    this.box.style.top = `${y + 18 + height > innerHeight ? y - height - 10 : y + 18}px`
+  }
+
+  hide() {
+    this.box.hidden = true
+  }
+}
+
+// Arrow keys, Home and End move over a picture of rows × columns that Tab reaches as one stop.
+const roam = (node, size, go, leave, enter) => {
+  node.tabIndex = 0
+  node.onkeydown = event => {
+    const [rows, columns] = size()
+    const at = node.at ?? [0, columns - 1]
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -columns], End: [0, columns] }[event.key]
+    if (event.key === "Escape") leave()
+    if (event.key === "Enter" && enter && node.at) enter(...node.at)
+    if (!step) return
+    event.preventDefault()
+    const within = (value, stop) => Math.max(0, Math.min(value, stop - 1))
+    node.at = node.at ? [within(at[0] + step[0], rows), within(at[1] + step[1], columns)] : [within(at[0], rows), within(at[1], columns)]
+    go(...node.at)
+  }
+  node.onblur = leave
+}
+
+// The colours that CSS gives, as numbers to paint with.
+const paint = (root, name) => {
+  const probe = make("i", { style: `color:var(${name});display:none` })
+  root.append(probe)
+  const rgb = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number)
+  probe.remove()
+  return rgb
+}
+
+const mixed = (low, high, share) => low.map((value, i) => Math.round(value + (high[i] - value) * Math.max(0, Math.min(1, share))))
+
+// Black or white: one of them always reads, at a contrast of at least 4.5.
+const inkOn = rgb => {
+  const [r, g, b] = rgb.map(x => (x /= 255) <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff"
+}
+
+const decode = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0))
