@@ -10,7 +10,7 @@ from fame.plots.maps import atlas_map
 from fame.plots.shares import beats, merge
 from fame.plots.steps import journey
 from fame.plots.story import gate, head_lists
-from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, look, template, text, untitled
+from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
 
 __all__ = [
     "CONFIG",
@@ -26,6 +26,7 @@ __all__ = [
     "head_lists",
     "ink_on",
     "journey",
+    "least_width",
     "look",
     "merge",
     "page",

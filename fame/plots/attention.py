@@ -26,6 +26,7 @@ from fame.plots.style import (
     percent,
     plural,
     text,
+    texts,
 )
 from fame.trace import Trace
 
@@ -35,7 +36,7 @@ ROW = 34  # pixels
 EFFECT = 64
 FEWEST = 6  # columns that a picture has room for at least, so that a single film is not drawn as a wall
 LABEL = 22  # letters of a film's title along an axis
-UPRIGHT = 5  # from this many films on, their titles stand upright
+DENSE = 30  # more films than this have smaller titles
 
 
 def film_axis(trace: Trace, side: str = "bottom", room: bool = True) -> dict[str, Any]:
@@ -44,20 +45,23 @@ def film_axis(trace: Trace, side: str = "bottom", room: bool = True) -> dict[str
     return {
         "range": [-0.5, max(T, FEWEST if room else 0) - 0.5],
         "tickvals": list(range(T)),
-        "ticktext": [text(trace.catalogue.title[r], LABEL if T >= UPRIGHT else 16) for r in trace.items],
-        "tickangle": -90 if T >= UPRIGHT else 0,
-        "tickfont": {"size": 12 if T <= 30 else 10},
+        "ticktext": texts(trace.catalogue.title[trace.items], LABEL),
+        "tickangle": -90,
+        "tickfont": {"size": 12 if T <= DENSE else 10},
         "side": side,
     }
 
 
 def axis_height(trace: Trace) -> int:
     """Pixels that the titles along `film_axis` take."""
-    T = len(trace.items)
-    if T < UPRIGHT:
-        return 24
     longest = min(LABEL, max(len(str(trace.catalogue.title[r])) for r in trace.items))
-    return 16 + round(longest * (6.5 if T <= 30 else 5.5))
+    return 16 + round(longest * (6.5 if len(trace.items) <= DENSE else 5.5))
+
+
+def axis_width(trace: Trace) -> int:
+    """Pixels that `film_axis` needs for its titles not to overlap."""
+    T = len(trace.items)
+    return T * (16 if T <= DENSE else 12)
 
 
 def _step(trace: Trace, step: int) -> int:
@@ -169,10 +173,11 @@ def expert_attention(
         for n, row in enumerate(experts)
     )
     alt = f"{head_name(head)} at step {t + 1} of {T}. Router: {weights}. Attention: {looks}."
+    least = max(480, (100 + axis_width(trace)) / 0.82)
     if effects is not None:
         worst = int(np.abs(effects).argmax())
         alt += f" Leaving out {trace.catalogue.label(trace.items[worst])} changes {effect_of} most."
-    return finish(fig, theme=theme, title=title, note=note, alt=alt, height=height, top=axis_height(trace))
+    return finish(fig, theme=theme, title=title, note=note, alt=alt, height=height, least=least, top=axis_height(trace))
 
 
 def _even_note(N: int, even: float) -> str:
@@ -270,7 +275,10 @@ def attention_map(trace: Trace, head: int, expert: int | None = None, theme: The
         f"{trace.catalogue.label(trace.items[last])}, {percent(float(weights[-1, last]))}."
     )
     title = f"{who}: where each step looked"
-    return finish(fig, theme=theme, title=title, note=note, alt=alt, height=cell * T, top=axis_height(trace))
+    least = max(480, 200 + axis_width(trace))
+    return finish(
+        fig, theme=theme, title=title, note=note, alt=alt, height=cell * T, least=least, top=axis_height(trace)
+    )
 
 
 def _late_max(weights: np.ndarray) -> float:
@@ -304,7 +312,8 @@ def attention_overview(trace: Trace, full: bool = False, theme: Theme = "light")
     )
     alt = f"Attention {what} of {title[6:-7]}. Mixed, at the last step, most: {looks}."
     top = 24 if full else axis_height(trace)
-    return finish(fig, theme=theme, title=title, note=note, alt=alt, height=fig.layout.height, top=top)
+    least = max(480, 68 + N * 72) if full else max(480, 100 + axis_width(trace))
+    return finish(fig, theme=theme, title=title, note=note, alt=alt, height=fig.layout.height, least=least, top=top)
 
 
 def heads_scale(H: int, theme: Theme) -> Scale:
@@ -479,6 +488,6 @@ def router(trace: Trace, step: int = -1, theme: Theme = "light") -> go.Figure:
 
 
 def _router_label(expert: int, weight: float) -> str:
-    if weight >= 0.09:
+    if weight >= 0.13:
         return f"{expert + 1} · {percent(weight)}"
-    return str(expert + 1) if weight >= 0.025 else ""
+    return str(expert + 1) if weight >= 0.035 else ""

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from fame.errors import FameError
-from fame.plots.style import CONFIG, FONT, LOOKS, alt_text
+from fame.plots.style import CONFIG, FONT, LOOKS, alt_text, least_width
 
 __all__ = ["page", "to_html", "to_image"]
 
@@ -36,9 +36,9 @@ def page(figures: Iterable[go.Figure], title: str, heading: bool = True) -> str:
     name = html.escape(title)
     look = next((x for x in LOOKS.values() if x.page == figs[0].layout.template.layout.paper_bgcolor), LOOKS["light"])
     drawn = [
-        f'<figure role="img" aria-label="{html.escape(alt_text(fig))}">'
+        f'<figure role="img" aria-label="{html.escape(alt_text(fig))}"><div style="min-width:{least_width(fig)}px">'
         + fig.to_html(full_html=False, include_plotlyjs=False, config=dict(CONFIG), div_id=f"picture-{i}")
-        + "</figure>"
+        + "</div></figure>"
         for i, fig in enumerate(figs, start=1)
     ]
     return f"""<!doctype html>
@@ -76,7 +76,9 @@ def to_image(fig: go.Figure, form: Literal["svg", "png", "pdf"] = "svg", scale: 
     if find_spec("kaleido") is None:
         raise FameError(f"images need the package kaleido; run 'pip install kaleido', or {instead}")
     try:
-        return fig.to_image(format=form, scale=scale, width=fig.layout.width or WIDTH, height=fig.layout.height)
+        return fig.to_image(
+            format=form, scale=scale, width=fig.layout.width or max(WIDTH, least_width(fig)), height=fig.layout.height
+        )
     except (RuntimeError, ValueError, OSError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise FameError(f"no image could be made ({why}); images need Chrome: install it, or {instead}") from None

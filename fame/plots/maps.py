@@ -47,7 +47,7 @@ def atlas_map(
     """All items on one map; each point carries its row as `customdata`. Big catalogues are drawn with WebGL.
 
     attribute: colour the items that have one of a few `values` (the most frequent where None); an item with
-        several of them takes the first of `values` that it has, and the others stay grey.
+        several of them takes the rarest, which says most about it; items with none stay grey.
     highlight: rows ringed and named, for instance an item and its neighbours in the space itself.
     history, recommendations: rows drawn as a numbered path and as ranked marks.
     state: where the history's own F^h falls on this map.
@@ -149,8 +149,9 @@ def _groups(
     for value in shown:
         if value not in known.values:
             raise FameError(f"no item has the {attribute} {value!r}; try {', '.join(known.values[:5]) or 'another'}")
-    for k in range(len(shown), 0, -1):  # the first one last, so that it wins
-        groups[known.matrix[:, known.values.index(shown[k - 1])]] = k
+    columns = [known.values.index(value) for value in shown]
+    for k in np.argsort(-known.matrix[:, columns].sum(axis=0), kind="stable"):  # the rarest last, so that it wins
+        groups[known.matrix[:, columns[k]]] = k + 1
     return shown, groups
 
 

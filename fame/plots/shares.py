@@ -23,6 +23,7 @@ from fame.plots.style import (
     number,
     signed_scale,
     text,
+    texts,
 )
 from fame.trace import Trace
 
@@ -100,19 +101,20 @@ def merge(
         )  # fmt: skip
     names = 1.4 + 0.55 * H  # the width of the titles, in cells
     left = -0.6 - names
-    cut = 34 if H < 7 else 26
+    cut, label_width = (34, 285) if H < 7 else (26, 230)
     _texts(fig, H, y, [f"<b>{number(w, digits)}</b>" for w in total], "middle center", [colours.ink] * len(rows))
     ranks = _places(ranking)
     shown = [str(ranks.get(r, "–")) for r in rows.tolist()]
     _texts(fig, left + 0.25, y, shown, "middle left", [colours.soft] * len(rows))
-    titles = [text(trace.catalogue.label(r), cut) for r in rows]
+    titles = texts([trace.catalogue.label(r) for r in rows], cut)
     _texts(fig, left + 0.3, y, titles, "middle right", [colours.ink] * len(rows), labels)
     fig.add_annotation(x=H, y=-0.95, text="lead" if relative else "score")
     if before is not None:
         _texts(fig, H + 0.95, y, _moves(rows, ranks, _places(before)), "middle center", [colours.ink] * len(rows))
         fig.add_annotation(x=H + 0.95, y=-0.95, text="moved")
     fig.update_layout(hoverdistance=40)
-    fig.update_xaxes(range=[left, H + (0.55 if before is None else 1.4)], visible=False)
+    right = H + (0.55 if before is None else 1.4)
+    fig.update_xaxes(range=[left, right], visible=False)
     fig.update_yaxes(range=[len(rows) - 0.4, -1.5], visible=False)
 
     first = trace.catalogue.label(rows[0])
@@ -130,9 +132,9 @@ def merge(
         + " ".join(f"{number(w, digits, plus=True)} (head {h + 1})" for h, w in enumerate(column))
         for r, t, column in zip(rows, total, shares.T, strict=True)
     )
-    return finish(
-        fig, theme=theme, title=title, note=note, alt=f"Scores cut by head. {table}.", height=ROW * (len(rows) + 1.1)
-    )
+    alt = f"Scores cut by head. {table}."
+    least = label_width * (right - left) / names
+    return finish(fig, theme=theme, title=title, note=note, alt=alt, height=ROW * (len(rows) + 1.1), least=least)
 
 
 def _texts(

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fame import explain
-from fame.plots.attention import axis_height, film_axis, heads_scale
+from fame.plots.attention import axis_height, axis_width, film_axis, heads_scale
 from fame.plots.style import Theme, blend, finish, head_colour, head_name, ink_on, look, percent, plural, text
 from fame.trace import Trace
 
@@ -79,8 +79,11 @@ def journey(trace: Trace, theme: Theme = "light") -> go.Figure:
     if N > 1:
         _entropies(fig, trace, films, below, height, theme)
         note += " Below: how evenly each router spreads (0: one expert, 1: all the same)."
+    least = max(480, 180 + axis_width(trace), 180 + 32 * T if T <= NUMBERS else 0)
     alt = f"The gate along {plural(T, 'film')}. {_say(trace, moved)}"
-    return finish(fig, theme=theme, title=title, note=note, alt=alt, height=height, bottom=axis_height(trace))
+    return finish(
+        fig, theme=theme, title=title, note=note, alt=alt, height=height, least=least, bottom=axis_height(trace)
+    )
 
 
 def _say(trace: Trace, moved: explain.Journey) -> str:

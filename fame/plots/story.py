@@ -22,6 +22,7 @@ from fame.plots.style import (
     percent,
     plural,
     text,
+    texts,
 )
 from fame.trace import Trace
 
@@ -91,7 +92,7 @@ def gate(trace: Trace, usual: np.ndarray | None = None, theme: Theme = "light") 
 
 
 def _gate_label(head: int, weight: float) -> str:
-    if weight >= 0.08:
+    if weight >= 0.12:
         return f"{head + 1} · {percent(weight)}"
     return str(head + 1) if weight >= 0.025 else ""
 
@@ -173,7 +174,7 @@ def _lists(fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, them
             x=np.full(len(rows), c + 0.12, np.float32),
             y=y,
             mode="text",
-            text=[text(trace.catalogue.title[r], 18 if c < H else 25) for r in rows],
+            text=texts(trace.catalogue.title[rows], 18 if c < H else 25),
             textposition="middle right",
             textfont={"color": ink, "weight": weight},
             hoverinfo="skip",

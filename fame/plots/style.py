@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -34,12 +34,14 @@ __all__ = [
     "head_scale",
     "ink_on",
     "ink_scale",
+    "least_width",
     "look",
     "number",
     "percent",
     "signed_scale",
     "template",
     "text",
+    "texts",
     "untitled",
 ]
 
@@ -178,8 +180,22 @@ def diverging_scale(theme: Theme = "light") -> Scale:
 def text(title: str, width: int | None = None) -> str:
     """A title as text for Plotly, which draws some HTML and TeX in labels: escaped, and cut to `width` letters."""
     if width is not None and len(title) > width:
-        title = title[: max(1, width - 1)].rstrip(" ,.:;-") + "…"
+        title = title[: max(1, width - 1)].rstrip(" ,.:;-(") + "…"
     return html.escape(title, quote=False).replace("$", "&#36;")
+
+
+def texts(titles: Iterable[str], width: int) -> list[str]:
+    """`text` of each; where two different titles would look the same, they lose their middles instead."""
+    names = [str(title) for title in titles]
+    cut = [text(name, width) for name in names]
+    full: dict[str, set[str]] = {}
+    for name, short in zip(names, cut, strict=True):
+        full.setdefault(short, set()).add(name)
+    tail = (width - 1) // 2
+    return [
+        short if len(full[short]) == 1 else text(f"{name[: width - 1 - tail].rstrip()}…{name[-tail:].lstrip()}")
+        for name, short in zip(names, cut, strict=True)
+    ]
 
 
 def number(value: float, digits: int = 2, plus: bool = False) -> str:
@@ -283,6 +299,7 @@ def finish(
     alt: str,
     height: float,
     width: float | None = None,
+    least: float = 480,
     top: float = 0,
     bottom: float = 0,
 ) -> go.Figure:
@@ -290,6 +307,7 @@ def finish(
 
     title, note: one line each above the picture, already passed through `text` where they name items.
     alt: the sentence a screen reader speaks, plain.
+    width: the picture's own width; else it takes what it is given, and needs `least` to be without overlaps.
     height, top, bottom: pixels of the plotting area, of labels between it and the title, and of labels under it.
     """
     # A line of the title itself: Plotly sets its own subtitles half a line too low.
@@ -299,11 +317,26 @@ def finish(
         title={"text": f'{title}<br><span style="{style}">{note}</span>'},
         height=round(height + top + bottom + TITLE_HEIGHT + 2 * MARGIN),
         margin={"t": TITLE_HEIGHT + MARGIN + round(top), "b": MARGIN + round(bottom)},
-        meta={"alt": alt},
+        meta={"alt": alt, "least": round(width or least), "sentence": round(_extent(title, note))},
     )
     if width is not None:
         fig.update_layout(width=round(width), autosize=False)
     return fig
+
+
+def _extent(title: str, note: str) -> float:
+    """Pixels that the sentence above a picture takes; Plotly breaks no lines."""
+    return 2 * MARGIN + max(8.8 * len(html.unescape(title)), 6.7 * len(html.unescape(note)))
+
+
+def least_width(fig: go.Figure) -> int:
+    """Pixels below which labels of a picture made here overlap or are cut off: let it scroll there.
+
+    Raises:
+        FameError: the figure was not made here.
+    """
+    meta = _meta(fig)
+    return max(int(meta["least"]), int(meta["sentence"]) if fig.layout.title.text else 0)
 
 
 def untitled(fig: go.Figure) -> go.Figure:
@@ -320,7 +353,11 @@ def alt_text(fig: go.Figure) -> str:
     Raises:
         FameError: the figure carries no such sentence.
     """
+    return str(_meta(fig)["alt"])
+
+
+def _meta(fig: go.Figure) -> Mapping[str, Any]:
     meta = fig.layout.meta
-    if not isinstance(meta, Mapping) or not meta.get("alt"):
+    if not isinstance(meta, Mapping) or not {"alt", "least", "sentence"} <= set(meta):
         raise FameError("this figure has no alternative text; expected one made by fame.plots")
-    return str(meta["alt"])
+    return meta
