@@ -8,18 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy.sparse import csr_array
 
-from fame.catalogue import Attribute
+from fame.catalogue import Attribute, Catalogue
 from fame.errors import FameError
 from fame.model import FAME
 from fame.trace import Trace
 
-__all__ = ["KINDS", "Atlas", "build_atlas", "history_vectors", "label_regions", "place", "space_vectors", "spaces_of"]
+__all__ = [
+    "KINDS",
+    "Agreement",
+    "Atlas",
+    "agreement",
+    "agreements",
+    "build_atlas",
+    "history_vectors",
+    "label_regions",
+    "neighbour_table",
+    "place",
+    "say_agreement",
+    "say_trust",
+    "space_vectors",
+    "spaces_of",
+]
 
 KINDS = ("umap", "pca")
 TRUST_NEIGHBOURS = 15
@@ -337,3 +353,131 @@ def _regions(xy: np.ndarray, seed: int) -> np.ndarray:
 
     k = int(np.clip(len(xy) // 25, 1, 60))
     return KMeans(k, n_init=3, random_state=seed).fit_predict(xy)
+
+
+def neighbour_table(
+    model: FAME, atlas: Atlas, catalogue: Catalogue, space: str | int, row: int, k: int = 10
+) -> pd.DataFrame:
+    """The k items nearest to one in a space, nearest first: rank (from 1), item_id, title, year, cosine, row.
+
+    Raises:
+        FameError: there is no such space, or the row is not in the catalogue.
+    """
+    if not 0 < row < len(atlas):
+        raise FameError(f"row {row} is not in the catalogue; rows are 1 to {len(atlas) - 1}")
+    place = atlas.index(space)
+    rows = atlas.neighbours[place, row, : max(0, k)]
+    x = _unit(space_vectors(model, atlas.spaces[place])[[row, *rows]])
+    return pd.DataFrame(
+        {
+            "rank": np.arange(1, len(rows) + 1),
+            "item_id": catalogue.item_id[rows],
+            "title": catalogue.title[rows],
+            "year": catalogue.year[rows],
+            "cosine": x[1:] @ x[0],
+            "row": rows,
+        }
+    )
+
+
+class Agreement(NamedTuple):
+    """How far the neighbours in a space have values of an attribute in common with their item.
+
+    shared: of the k nearest items, how many have at least one value in common with the item; the mean over items.
+    chance: how many of k other items drawn at random would.
+    k: neighbours counted.   items: those averaged over, which are all that have a value.
+    """
+
+    shared: float
+    chance: float
+    k: int
+    items: int
+
+
+def agreement(atlas: Atlas, space: str | int, attribute: Attribute, k: int = 20) -> Agreement:
+    """Whether a space gathers items by an attribute: see `Agreement`. Uses the space itself, no map.
+
+    k: at most the neighbours that the atlas holds.
+
+    Raises:
+        FameError: there is no such space, the attribute is of another catalogue, or no item has a value of it.
+    """
+    near = atlas.neighbours[atlas.index(space), :, :k]
+    if len(attribute.matrix) != len(atlas):
+        raise FameError(f"the attribute is of {len(attribute.matrix)} rows and the atlas of {len(atlas)}")
+    has = np.flatnonzero(attribute.matrix.any(axis=1))
+    if not len(has):
+        raise FameError("no item has a value of this attribute; nothing can be counted")
+    # Items with the same values are alike here, so that only their kinds are compared, and not all pairs of items.
+    packed = np.packbits(attribute.matrix, axis=1)
+    _, first, kind, count = np.unique(packed, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    values = csr_array(attribute.matrix[first].astype(np.float32))
+    common = (values @ values.T) > 0  # [kinds kinds]
+    partners = (common @ count)[kind[has]] - 1  # other items that have a value in common, one number per item
+    shared = common[np.repeat(kind[has], near.shape[1]), kind[near[has]].ravel()].sum() / len(has)
+    chance = near.shape[1] * partners.mean() / max(len(atlas) - 2, 1)
+    return Agreement(float(shared), float(chance), near.shape[1], len(has))
+
+
+def agreements(atlas: Atlas, catalogue: Catalogue, k: int = 20) -> pd.DataFrame:
+    """The agreement of every space on every attribute: attribute, space, shared, chance, k, items.
+
+    Attributes that no item has, or with too many values to be counted, are left out.
+    """
+    rows = []
+    for name in catalogue.attributes:
+        try:
+            attribute = catalogue.attribute(name)
+            rows += [(name, space, *agreement(atlas, space, attribute, k)) for space in atlas.spaces]
+        except FameError:
+            continue
+    return pd.DataFrame(rows, columns=["attribute", "space", *Agreement._fields])
+
+
+def say_agreement(table: pd.DataFrame, attribute: str, space: str) -> str:
+    """What the agreement of one head's space on an attribute amounts to, from `agreements`, in plain words.
+
+    Raises:
+        FameError: the table has no such attribute or space.
+    """
+    here = table[table["attribute"] == attribute]
+    found = dict(zip(here["space"], here["shared"].astype(float), strict=True))
+    if space not in found:
+        raise FameError(f"no agreement of {space!r} on {attribute!r} has been counted")
+    shared, chance, k = found[space], float(here["chance"].iloc[0]), int(here["k"].iloc[0])
+    digits = 1 if shared >= 1 else 2
+    said = (
+        f"Of a film's {k} nearest in {_name(space)}, {shared:.{digits}f} have {attribute} in common with it; "
+        f"of {k} at random {chance:.{digits}f} would."
+    )
+    if space == "full":
+        return said
+    others = {name: value for name, value in found.items() if name not in (space, "full")}
+    if others:
+        best = max(others, key=others.__getitem__)
+        low, high = f"{min(others.values()):.{digits}f}", f"{others[best]:.{digits}f}"
+        if shared > others[best]:
+            between = f"{low} to {high}" if low != high else high
+            said += f" That is the most of the {len(others) + 1} heads (the others: {between})."
+        else:
+            said += f" {_name(best).capitalize()} has the most: {high}."
+    if "full" in found:
+        said += f" In the full embedding: {found['full']:.{digits}f}."
+    return said
+
+
+def _name(space: str) -> str:
+    return "the full embedding" if space == "full" else f"{space.replace('_', ' ')}'s space"
+
+
+def say_trust(trust: float) -> str:
+    """What a map's trustworthiness means for its reader, in plain words; nothing where none was measured."""
+    if np.isnan(trust):
+        return ""
+    if trust >= 0.95:
+        words = "what lies near here is near in the space"
+    elif trust >= 0.85:
+        words = "what lies near here is mostly near in the space"
+    else:
+        words = "much that lies near here is far apart in the space"
+    return f"Trustworthiness {trust:.2f}: {words}."

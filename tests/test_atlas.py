@@ -13,7 +13,19 @@ import torch
 from sklearn.manifold import trustworthiness
 
 from fame import atlas as atlases
-from fame.atlas import Atlas, build_atlas, history_vectors, label_regions, place, space_vectors
+from fame.atlas import (
+    Atlas,
+    agreement,
+    agreements,
+    build_atlas,
+    history_vectors,
+    label_regions,
+    neighbour_table,
+    place,
+    say_agreement,
+    say_trust,
+    space_vectors,
+)
 from fame.catalogue import Attribute, Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
@@ -218,3 +230,67 @@ def test_umap_is_seeded_and_keeps_groups_apart(model: FAME) -> None:
     near = np.argsort(np.linalg.norm(first.map("full")[1:, None] - first.map("full")[None, 1:], axis=-1), axis=1)
     assert (GROUP[1:][near[:, 1:6]] == GROUP[1:, None]).mean() > 0.9
     assert first.trust("full") > 0.85
+
+
+def test_neighbours_come_with_their_cosines(model: FAME, fast: Atlas) -> None:
+    catalogue = Catalogue.from_frame(pd.DataFrame({"item_id": [f"i{r}" for r in range(1, ITEMS + 1)]}))
+    table = neighbour_table(model, fast, catalogue, "head_1", 7, k=5)
+    x = space_vectors(model, "head_1").astype(np.float64)
+    cosine = x[1:] @ x[7] / np.linalg.norm(x[1:], axis=1) / np.linalg.norm(x[7])
+    np.testing.assert_allclose(table["cosine"], np.sort(cosine)[::-1][1:6], rtol=1e-5)
+    assert table["item_id"].tolist() == [f"i{row}" for row in table["row"]]
+    assert table["rank"].tolist() == list(range(1, 6))
+    for row in (0, ITEMS + 1):
+        with pytest.raises(FameError, match=f"row {row} is not in the catalogue; rows are 1 to {ITEMS}"):
+            neighbour_table(model, fast, catalogue, "head_1", row)
+
+
+@pytest.mark.parametrize("shape", [(3, 0.2), (40, 0.03)])
+def test_agreement_counts_common_values(fast: Atlas, shape: tuple[int, float]) -> None:
+    values, share = shape
+    matrix = np.random.default_rng(values).random((ITEMS + 1, values)) < share
+    matrix[0] = False
+    found = agreement(fast, "head_2", Attribute(matrix, tuple(map(str, range(values)))), k=8)
+    items = [row for row in range(1, ITEMS + 1) if matrix[row].any()]
+    common = [[(matrix[i] & matrix[j]).any() for j in fast.neighbours[2, i, :8]] for i in items]
+    at_random = [[(matrix[i] & matrix[j]).any() for j in range(1, ITEMS + 1) if j != i] for i in items]
+    assert (found.k, found.items) == (8, len(items)) and len(items) < ITEMS
+    assert found.shared == pytest.approx(np.sum(common) / len(items))
+    assert found.chance == pytest.approx(8 * np.mean(at_random))
+
+
+def test_agreement_tells_meaning_from_chance(fast: Atlas) -> None:
+    real, shuffled = by_group(GROUP), by_group(np.r_[-1, np.random.default_rng(1).permutation(GROUP[1:])])
+    assert agreement(fast, "full", real, k=10).shared > 9.5
+    lost = agreement(fast, "full", shuffled, k=10)
+    assert abs(lost.shared - lost.chance) < 0.5
+
+
+def test_agreement_refuses(fast: Atlas) -> None:
+    with pytest.raises(FameError, match=r"the attribute is of 4 rows and the atlas of 121"):
+        agreement(fast, "full", Attribute(np.ones((4, 1), bool), ("a",)))
+    with pytest.raises(FameError, match="no item has a value"):
+        agreement(fast, "full", Attribute(np.zeros((ITEMS + 1, 1), bool), ("a",)))
+
+
+def test_agreements_of_a_catalogue_in_words(fast: Atlas) -> None:
+    frame = pd.DataFrame({"item_id": range(ITEMS), "group": [f"g{g}" for g in GROUP[1:]], "empty": [""] * ITEMS})
+    table = agreements(fast, Catalogue.from_frame(frame), k=10)
+    assert table["attribute"].unique().tolist() == ["group"] and table["space"].tolist() == list(fast.spaces)
+    table["shared"] = [9.0, 8.0, 6.04]
+    table["chance"] = 1.58
+    assert say_agreement(table, "group", "head_1") == (
+        "Of a film's 10 nearest in head 1's space, 8.0 have group in common with it; of 10 at random 1.6 would. "
+        "That is the most of the 2 heads (the others: 6.0). In the full embedding: 9.0."
+    )
+    assert "6.0 have group in common" in (other := say_agreement(table, "group", "head_2"))
+    assert other.endswith("Head 1's space has the most: 8.0. In the full embedding: 9.0.")
+    assert say_agreement(table, "group", "full").endswith("of 10 at random 1.6 would.")
+    with pytest.raises(FameError, match="no agreement of 'head_1' on 'year'"):
+        say_agreement(table, "year", "head_1")
+
+
+def test_trust_in_words() -> None:
+    said = [say_trust(trust) for trust in (0.97, 0.9, 0.6)]
+    assert said[0] == "Trustworthiness 0.97: what lies near here is near in the space."
+    assert "mostly near" in said[1] and "far apart" in said[2] and say_trust(np.nan) == ""
