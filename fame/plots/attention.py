@@ -166,7 +166,7 @@ def expert_attention(
     leader = int(mix.argmax())
     title = f"{head_name(head)} looked most at {text(trace.catalogue.label(trace.items[leader]), 34)}"
     shown = "" if T == 1 else f" The strongest cell is {percent(float(experts.max()))} of an expert's attention."
-    note = _even_note(N, even) + shown
+    note = _router_note(beta, even) + shown
     weights = listing([f"expert {n + 1} {percent(w)}" for n, w in enumerate(beta)])
     looks = "; ".join(
         f"expert {n + 1} most at {trace.catalogue.label(trace.items[int(row.argmax())])} ({percent(float(row.max()))})"
@@ -180,12 +180,12 @@ def expert_attention(
     return finish(fig, theme=theme, title=title, note=note, alt=alt, height=height, least=least, top=axis_height(trace))
 
 
-def _even_note(N: int, even: float) -> str:
-    if N == 1:
+def _router_note(beta: np.ndarray, even: float) -> str:
+    if len(beta) == 1:
         return "This head has one expert, so the router has nothing to choose."
     if even > 0.95:
         return "The router is nearly even: it hardly chooses between the experts."
-    if even < 0.3:
+    if beta.max() > 0.9:
         return "The router leaves nearly everything to one expert."
     return "The router mixes the experts with the weights at the right."
 
