@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import bar, sources, state, widgets
 from app.screen import Screen
+from app.sources import Source
 from fame.errors import FameError
 from fame.plots.style import Theme
 
@@ -32,25 +33,30 @@ def main() -> None:
 
 def draw(name: str) -> None:
     """One screen, whole: the bar, then the view, or a plain sentence where there is nothing to show."""
+    offer: list[str] = []
     try:
-        screen, offer, said = prepare()
+        offer += (found := {source.name: source for source in sources.sources()})
+        screen, said = prepare(found)
+        bar.render(screen, st.session_state["pages"], offer, said)
+        if screen.state.history:
+            import_module(f"app.views.{name}").render(screen)
+        else:
+            widgets.full_page(
+                "The history is empty", "What is recommended follows from films. Add one above, or open an example."
+            )
     except FameError as error:
-        widgets.full_page("The model cannot be shown", f"{error}.", "Then reload this page.")
-        return
-    bar.render(screen, st.session_state["pages"], offer, said)
-    if not screen.state.history:
-        widgets.full_page(
-            "The history is empty",
-            "Recommendations follow from what was watched.",
-            "Add a film above, or open an example.",
-        )
-        return
-    import_module(f"app.views.{name}").render(screen)
+        widgets.full_page("This cannot be shown", f"{error}.", "Once that is mended, reload this page.")
+        for other in offer:
+            st.page_link(
+                st.session_state["pages"][name],
+                label=f"Open {other} afresh",
+                query_params={"m": other},
+                width="stretch",
+            )
 
 
-def prepare() -> tuple[Screen, list[str], tuple[str, ...]]:
-    """This run's screen, in step with the URL; the models on offer; plain sentences on what is wrong with the link."""
-    offer = {source.name: source for source in sources.sources()}
+def prepare(offer: dict[str, Source]) -> tuple[Screen, tuple[str, ...]]:
+    """This run's screen, in step with the URL, and plain sentences on what in the link could not be used."""
     model, wrong = state.choose_model(list(offer))
     source = offer[model]
     bundle = sources.load(source)
@@ -59,7 +65,7 @@ def prepare() -> tuple[Screen, list[str], tuple[str, ...]]:
     links = state.write_url(bundle, opening, named=model != next(iter(offer)))
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
     screen = Screen(source, bundle, session.state, opening, theme, links)
-    return screen, list(offer), (*wrong, *session.said)
+    return screen, (*wrong, *session.said)
 
 
 main()

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.components import palette
+from app.components import component, palette
 from fame.plots import style as look
 
 __all__ = [
@@ -30,6 +30,9 @@ __all__ = [
     "say",
     "style",
 ]
+
+
+_about = component("about")
 
 
 class Badge(int):
@@ -79,12 +82,9 @@ def heading(title: str, question: str) -> None:
 
 
 def about(screen: str, text: str) -> None:
-    """'What am I looking at?', open on the first visit, folded from then on."""
-    name = f"about_{screen}"
-    seen = st.session_state.setdefault("about_seen", set())
-    with st.expander("What am I looking at?", expanded=False, icon=":material/help:", key=name):
-        st.markdown(text)
-    seen.add(screen)
+    """'What am I looking at?': open on a first visit, folded once read. Paragraphs with **bold** and *emphasis*."""
+    paragraphs = [" ".join(part.split()) for part in text.strip().split("\n\n")]
+    _about(key=f"about_{screen}", data={"screen": screen, "paragraphs": paragraphs})
 
 
 def controlled(key: str, value: Any, field: str, read: Callable[[Any], Any] = lambda v: v) -> dict[str, Any]:

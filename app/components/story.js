@@ -23,15 +23,14 @@ const number = (x, digits = 2) => (Number(x.toFixed(digits)) < 0 ? "−" : "") +
 class Story {
   constructor(root) {
     this.root = root
+    this.top = el("div")
     this.scroll = el("div", "scroll")
-    this.picture = el("div", "picture")
-    this.scroll.append(this.picture)
     this.tip = el("div", "tip")
     this.tip.setAttribute("role", "tooltip")
     this.tip.id = "tip"
     this.tip.hidden = true
     root.style.position = "relative"
-    root.append(this.scroll, this.tip)
+    root.append(this.top, this.scroll, this.tip)
     this.watch = new ResizeObserver(() => this.resize())
     this.watch.observe(this.scroll)
     root.addEventListener("keydown", event => { if (event.key === "Escape") this.tip.hidden = true })
@@ -51,8 +50,11 @@ class Story {
     this.send = send
     this.heads = data.gate.length
     this.chosen = data.film
-    this.picture.style.setProperty("--least", `${this.heads * 158 + 330 + this.heads * 40}px`)
-    this.picture.replaceChildren(this.strip(), this.gate(), this.columns())
+    const fresh = !this.columnsBox
+    this.top.replaceChildren(this.strip(), this.gate())
+    const left = this.scroll.scrollLeft
+    this.scroll.replaceChildren(this.columns())
+    this.scroll.scrollLeft = fresh ? this.scroll.scrollWidth : left // a narrow window opens on the final list
     this.lit = undefined
     this.resize()
     if (place) {
@@ -74,7 +76,7 @@ class Story {
 
   strip() {
     const section = el("section")
-    section.append(this.title("The history, and where each head looked last"))
+    section.append(this.title("The history, and where each head looked last", "oldest first"))
     const list = this.films = el("ol", "strip")
     const most = Math.max(...this.data.history.flatMap(film => film.look))
     for (const film of this.data.history) {
@@ -88,7 +90,7 @@ class Story {
       bars.setAttribute("aria-label", `${name}; attention ${looks}`)
       film.look.forEach((x, h) => {
         const bar = hue(el("i"), h)
-        bar.style.setProperty("--look", `${(100 * x) / most}%`)
+        bar.style.setProperty("--look", x / most)
         bars.append(bar)
       })
       item.append(bars)
@@ -134,7 +136,7 @@ class Story {
     const all = this.columnsBox = el("div", "columns")
     all.setAttribute("role", "group")
     all.setAttribute("aria-label", "Lists of the heads and the final list. Arrow keys move, Enter chooses a film.")
-    all.style.gridTemplateColumns = `repeat(${this.heads}, minmax(150px, 1fr)) minmax(300px, ${Math.max(1.5, this.heads * 0.4)}fr)`
+    all.style.gridTemplateColumns = `repeat(${this.heads}, minmax(128px, 1fr)) minmax(280px, ${Math.max(1.65, this.heads * 0.4)}fr)`
     const final = new Set(lists[this.heads])
     const sums = lists[this.heads].concat(this.chosen).map(row => films[row].shares)
     const up = Math.max(...sums.map(s => s.reduce((a, x) => a + Math.max(x, 0), 0)), 1e-9)
@@ -259,8 +261,7 @@ class Story {
 
   resize() {
     if (!this.data) return
-    const width = this.picture.clientWidth / this.data.history.length
-    this.films.classList.toggle("tight", width < 62)
+    this.films.classList.toggle("tight", this.root.clientWidth < 75 * this.data.history.length)
     const box = this.columnsBox
     this.links.setAttribute("width", box.clientWidth)
     this.links.setAttribute("height", box.clientHeight)

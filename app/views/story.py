@@ -45,7 +45,7 @@ def render(screen: Screen) -> None:
                 "Films per list", 1, state.MAX_K, width=220, **widgets.controlled("story_k", screen.state.k, "k")
             )
     film = screen.film
-    sentence = explain.say_rank(screen.trace, film)
+    sentence = explain.say_rank(screen.trace, film, screen.state.hide_seen)
     widgets.say(*widgets.badged(sentence, str(screen.bundle.catalogue.title[film])))
     _story(key="story", data=picture(screen, film), on_pick_change=lambda: _pick(len(screen.bundle.catalogue)))
     widgets.about("story", ABOUT)

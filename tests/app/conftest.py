@@ -1,0 +1,61 @@
+"""The app served once per worker, and pages of it in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.app import browser as real
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Path:
+    """The bundle that ships, or the first of FAME_BUNDLE; skips the test where there is none."""
+    path = real.bundle_path()
+    if not (path / "manifest.json").is_file():
+        pytest.skip(f"no bundle at {path.name}: train one, or set FAME_BUNDLE to the directory of one")
+    return path
+
+
+@pytest.fixture(scope="session")
+def address(shipped: Path) -> Iterator[str]:
+    """The address of the app, showing the bundle that ships."""
+    with real.served(shipped) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium; skips the test where none is installed."""
+    if real.chromium() is None:
+        pytest.skip("no Chromium: install Debian's package `chromium`")
+    with real.launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Open]:
+    """Opens an address in a fresh profile: `open_page(url, scheme="dark", width=700)`; the page is drawn on return.
+
+    An error in the page's own scripts fails the test.
+    """
+    contexts, errors = [], []
+
+    def open_page(url: str, scheme: str = "light", width: int = 1400, height: int = 900) -> Page:
+        context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        real.settle(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors, f"errors in the browser: {errors}"
