@@ -306,7 +306,7 @@ def merge_under(trace: Trace, gate: Sequence[float] | np.ndarray) -> pd.DataFram
     )
 
 
-def relative_shares(trace: Trace, rows: Iterable[int]) -> np.ndarray:
+def relative_shares(trace: Trace, rows: Iterable[int], exclude_history: bool = True) -> np.ndarray:
     """What each head gives to the lead of these rows: c_h = g_h (s_h(v) − mean of s_h over the candidates) [H,rows].
 
     Σ_h c_h is the lead of v. The bare shares g_h·s_h also carry a constant per head, which moves no rank and may
@@ -316,18 +316,18 @@ def relative_shares(trace: Trace, rows: Iterable[int]) -> np.ndarray:
         FameError: a row is not in the catalogue.
     """
     s = trace.head_scores.astype(np.float64)
-    mean = s[:, _candidates(s.shape[1], trace.items)].mean(axis=1, keepdims=True)
+    mean = s[:, _candidates(s.shape[1], trace.items if exclude_history else [])].mean(axis=1, keepdims=True)
     return trace.gate[-1][:, None] * (s[:, _rows(rows, s.shape[1])] - mean)
 
 
-def head_ranks(trace: Trace, rows: Iterable[int]) -> np.ndarray:
-    """The ranks of these rows by each head alone: int64 [H,rows].
+def head_ranks(trace: Trace, rows: Iterable[int], exclude_history: bool = True) -> np.ndarray:
+    """The ranks of these rows by each head alone, among the items not seen yet or all: int64 [H,rows].
 
     Raises:
         FameError: a row is not in the catalogue.
     """
     V = len(trace.scores)
-    wanted, candidate = _rows(rows, V), _candidates(V, trace.items)
+    wanted, candidate = _rows(rows, V), _candidates(V, trace.items if exclude_history else [])
     ranks = [_rank(trace.head_scores, row, candidate) for row in wanted]
     return np.stack(ranks, axis=1) if ranks else np.zeros((len(trace.head_scores), 0), np.int64)
 
@@ -451,7 +451,7 @@ def _say_beats(catalogue: Catalogue, a: int, b: int, share: np.ndarray, without:
     return f"{text}." if not level else f"{text}. Without {_listed(level, 'or')} the two would stand level."
 
 
-def say_rank(trace: Trace, row: int) -> str:
+def say_rank(trace: Trace, row: int, exclude_history: bool = True) -> str:
     """One sentence on why an item stands where it stands: which heads carry its lead, and which would not.
 
     Every number is `relative_shares` or `head_ranks`. The heads named are the fewest that give at least 60% of
@@ -462,11 +462,12 @@ def say_rank(trace: Trace, row: int) -> str:
     """
     [row] = _rows([row], len(trace.scores))
     title = str(trace.catalogue.title[row])
-    candidate = _candidates(len(trace.scores), trace.items)
+    candidate = _candidates(len(trace.scores), trace.items if exclude_history else [])
     if not candidate[row]:
         return f"{title} is in the history, and what has been seen is not recommended again."
     rank = int(_rank(trace.scores, row, candidate))
-    c, ranks = relative_shares(trace, [row])[:, 0], head_ranks(trace, [row])[:, 0]
+    c = relative_shares(trace, [row], exclude_history)[:, 0]
+    ranks = head_ranks(trace, [row], exclude_history)[:, 0]
     text = f"{title} is {ordinal(rank)}"
     if len(c) == 1:
         return f"{text}: the only head puts it {_signed(c[0])} {'above' if c[0] > 0 else 'from'} the average candidate."
@@ -546,11 +547,11 @@ def _rank(scores: np.ndarray, row: int, candidate: np.ndarray) -> np.ndarray:
     return 1 + (better & candidate).sum(axis=-1)
 
 
-def _candidates(V: int, history: np.ndarray) -> np.ndarray:
+def _candidates(V: int, history: np.ndarray | Sequence[int]) -> np.ndarray:
     """Which rows may be recommended: bool [V], all but padding and the history."""
     candidate = np.ones(V, bool)
     candidate[0] = False
-    candidate[history] = False
+    candidate[np.asarray(history, np.int64)] = False
     return candidate
 
 

@@ -237,6 +237,9 @@ def test_head_ranks_are_each_heads_ranking(rows: list[int]) -> None:
     for h in range(3):
         assert candidates[np.argsort(ranks[h])].tolist() == t.ranking(head=h).tolist()
     assert explain.head_ranks(t, t.items).min() >= 1
+    everything = explain.head_ranks(t, range(1, 21), exclude_history=False)
+    for h in range(3):
+        assert (1 + np.argsort(everything[h])).tolist() == t.ranking(head=h, exclude_history=False).tolist()
 
 
 def test_ranks_break_ties_in_catalogue_order() -> None:
@@ -331,6 +334,7 @@ def test_a_sentence_on_the_rank_by_hand() -> None:
         "i1 is first: heads 1 and 2 carry 97% of its lead over the average candidate; head 3 alone would put it third."
     )
     assert explain.say_rank(t, 20) == "i20 is in the history, and what has been seen is not recommended again."
+    assert explain.say_rank(t, 20, exclude_history=False).startswith("i20 is 20th, ")
     with pytest.raises(FameError, match="row 21 is not in the catalogue"):
         explain.say_rank(t, 21)
 
