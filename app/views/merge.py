@@ -1,12 +1,249 @@
-"""Merge."""
+"""Merge: why is this film at rank r?"""
 
 from __future__ import annotations
 
-from app import widgets
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import films, state, widgets
+from app.components import component
 from app.screen import Screen
+from fame import explain, plots
+from fame.errors import FameError
+from fame.plots.style import digits_for, number
+from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = ["render"]
 
+_desk = component("desk", "draw")
+_beats = component("beats", "draw")
+
+MANY = 5  # heads above which the table takes the page's whole width
+VALUES = {"score": "Score", "lead": "Against the average film"}
+ABOUT = """
+Each head scores every film. The **gate** says how much each head counts for this history, and a film's score is the
+sum over the heads of **gate × score**. The table shows those numbers, so that each row adds up; the badge gives the
+largest difference, over all films, between that sum and the score of the model's own pass.
+
+The fader over a column is the head's weight in the gate; the small mark is where the model put it. Weights are scaled
+to add up to 1. *Solo* keeps one head, *mute* takes one out. The list is then merged again from the same head scores,
+which is exact, and arrows show the places won or lost against the model's own list.
+
+A number that a head adds to all films alike moves no rank. *Against the average film* takes it away: what is left says
+how much the head prefers this film to the average candidate.
+"""
+
 
 def render(screen: Screen) -> None:
-    widgets.heading("Merge", "")
+    widgets.heading("Merge", "Why is this film at rank r?")
+    widgets.about("merge", ABOUT)
+    _panel(screen)
+
+
+@st.fragment
+def _panel(screen: Screen) -> None:
+    """Everything that the gate moves. In a fragment, so that dragging a fader redraws nothing else."""
+    if state.touched():
+        st.rerun()
+    now = screen.state
+    natural = screen.trace_of(intervention=NOTHING)
+    base = screen.trace_of(intervention=replace(now.intervention, gate=None, heads_off=()))
+    settled = explain.regate(base, now.intervention.gate, now.intervention.heads_off)
+    # What is compared and looked at stays while a fader is dragged.
+    ranking = settled.ranking(exclude_history=now.hide_seen)
+    if not len(ranking):
+        st.info("Every film of this catalogue is in the history, so there is none left to rank.")
+        return
+    film = now.film or int(ranking[0])
+    dragged = _asked(screen, done=False)
+    change = dragged or now.intervention
+    shown = explain.regate(base, change.gate, change.heads_off)
+    relative = now.option("merge_values", VALUES, "score") == "lead"
+
+    widgets.say(*widgets.badged(explain.say_rank(shown, film), str(shown.catalogue.title[film])))
+    with st.container(horizontal=True, vertical_alignment="bottom", key="merge_choices"):
+        with st.container(width=320):
+            films.choose(screen, "Film to look at", "merge_film", "film", film, ranking)
+        st.number_input("Films", 1, state.MAX_K, width=120, **widgets.controlled("merge_k", now.k, "k"))
+        st.segmented_control(
+            "Numbers", list(VALUES), format_func=VALUES.__getitem__, required=True,
+            **widgets.controlled("merge_values", "lead" if relative else "score", "merge_values"),
+        )  # fmt: skip
+        st.toggle("Hide films already seen", **widgets.controlled("merge_seen", now.hide_seen, "hide_seen"))
+
+    table = explain.merge_table(natural, shown, now.k, film, now.hide_seen, relative)
+    many = len(shown.head_scores) > MANY
+    with st.container(key="merge_two"):
+        left, right = (st.container(), st.container()) if many else st.columns([3, 2], gap="large")
+    with left:
+        proof = None if dragged else explain.additivity(shown, screen.trace_of(intervention=change))
+        _desk(
+            key="merge_desk",
+            data=_desk_data(base, shown, change, table, film, relative, proof),
+            on_gate_change=lambda: _set_gate(screen),
+            on_film_change=lambda: _set_film(screen),
+        )
+        widgets.download("Table as CSV", table.drop(columns="part"), "fame-merge.csv", "merge_csv")
+    with right:
+        _why(screen, shown, ranking)
+    keep = st.expander("Pictures to keep", icon=":material/image:", key="merge_pictures", on_change="rerun")
+    if keep.open:
+        with keep:
+            figure = plots.merge(
+                screen.bundle if change else None, shown, items=table["row"].tolist(),
+                exclude_history=now.hide_seen, relative=relative, theme=screen.theme,
+            )  # fmt: skip
+            widgets.picture(figure, "merge_picture", "fame-merge")
+            widgets.picture(
+                plots.beats(shown, *_pair(screen, ranking), screen.theme), "merge_beats_picture", "fame-beats"
+            )
+
+
+# ---- the desk
+
+
+def _desk_data(
+    base: Trace, shown: Trace, change: Intervention, table: pd.DataFrame, film: int, relative: bool, proof: float | None
+) -> dict[str, Any]:
+    """What the desk shows, as JSON values."""
+    H = len(shown.head_scores)
+    own, shares = base.gate[-1].tolist(), shown.gate[-1].tolist()
+    # A link may hold weights above 1: the faders then show the shares, which are the same gate.
+    weights = own if change.gate is None else change.gate if max(change.gate) <= 1 else shares
+    off = set(change.heads_off)
+    columns = table[[f"head_{h + 1}" for h in range(H)]].to_numpy()
+    changed = change.gate is not None or bool(off)
+    return {
+        "heads": [
+            {
+                "weight": float(weights[h]),
+                "own": own[h],
+                "share": shares[h],
+                "off": h in off,
+                "solo": H > 1 and len(off) == H - 1 and h not in off,
+            }
+            for h in range(H)
+        ],
+        "forced": change.gate is not None,
+        "changed": changed,
+        "note": _note(H, changed),
+        "proof": _proof(proof, changed, shown.catalogue.n_items),
+        "rows": [
+            {
+                "row": int(line.row),
+                "part": line.part,
+                "title": line.title,
+                "year": int(line.year),
+                "rank": None if pd.isna(line.rank) else int(line.rank),
+                "old": None if pd.isna(line.old_rank) else int(line.old_rank),
+                "move": 0 if pd.isna(line.move) or not changed else int(line.move),
+                "shares": columns[i].tolist(),
+                "scores": shown.head_scores[:, line.row].tolist(),
+                "sum": float(line.sum),
+            }
+            for i, line in enumerate(table.itertuples())
+        ],
+        "parts": {"left": "No longer on the list", "film": "The film looked at"},
+        "film": film,
+        "relative": relative,
+        "largest": float(abs(columns).max()) or 1.0,
+        "digits": min(2, digits_for(columns)),
+    }
+
+
+def _note(H: int, changed: bool) -> str:
+    if H == 1:
+        return "This model has one head, so that its gate is always 1."
+    if changed:
+        return "The gate is set by hand. Arrows: places against the model's own list."
+    return "The gate is as the model set it. Move a fader to merge again."
+
+
+def _proof(difference: float | None, changed: bool, n_items: int) -> dict[str, Any]:
+    """The badge: whether the sums are the scores of the model's pass."""
+    if difference is None:
+        return {"ok": True, "text": "merged again", "about": "Checked against a pass of the model when you let go."}
+    what = "merged = run again" if changed else "sum = score"
+    ok = difference <= explain.ADDS_UP
+    return {
+        "ok": ok,
+        "text": f"{what if ok else what.replace('=', '≠')}, largest difference {difference:.0e}",
+        "about": f"Over all {n_items:,} films, against a forward pass; up to {explain.ADDS_UP:.0e} is rounding.",
+    }
+
+
+def _asked(screen: Screen, done: bool) -> Intervention | None:
+    """The gate that the desk asks for, while dragging or when done. It comes from outside and may be anything."""
+    asked = st.session_state.get("merge_desk", {}).get("gate")
+    if not isinstance(asked, dict) or bool(asked.get("done")) is not done:
+        return None
+    try:
+        weights, off = asked.get("weights"), tuple(int(h) for h in asked.get("off", ()))
+        gate = None if weights is None else tuple(round(float(w), 4) for w in weights)
+        change = replace(state.current().intervention, gate=gate, heads_off=off)
+        change.check(screen.bundle.config)
+    except (FameError, TypeError, ValueError, OverflowError):
+        return None
+    return change
+
+
+def _set_gate(screen: Screen) -> None:
+    if (change := _asked(screen, done=True)) is not None:
+        state.update(intervention=change)
+
+
+def _set_film(screen: Screen) -> None:
+    row = st.session_state["merge_desk"].get("film")
+    if isinstance(row, int) and 0 < row < len(screen.bundle.catalogue):
+        state.update(film=row)
+
+
+# ---- A beats B
+
+
+def _pair(screen: Screen, ranking: Sequence[int]) -> tuple[int, int]:
+    """The two films that are compared: the chosen ones, or the first and the second."""
+    options = screen.state.options
+    a, b = (int(ranking[min(i, len(ranking) - 1)]) for i in range(2))
+    catalogue = screen.bundle.catalogue
+    return films.row_of(catalogue, options.get("merge_a"), a), films.row_of(catalogue, options.get("merge_b"), b)
+
+
+def _why(screen: Screen, shown: Trace, ranking: Sequence[int]) -> None:
+    a, b = _pair(screen, ranking)
+    told = explain.beats(shown, a, b)
+    st.html('<h2 class="fame-title">A beats B because…</h2>')
+    with st.container(horizontal=True, key="merge_ab"):
+        films.choose(screen, "A", "merge_box_a", "merge_a", a, ranking, by_id=True)
+        films.choose(screen, "B", "merge_box_b", "merge_b", b, ranking, by_id=True)
+    if a == b:
+        widgets.say("A and B are the same film. Choose another one to compare.")
+        return
+    winner = a if told.margin >= 0 else b
+    widgets.say(*widgets.badged(told.sentence, str(shown.catalogue.title[winner])))
+    digits = min(3, max(2, digits_for(told.table["share"].to_numpy())))
+    _beats(
+        key="merge_beats",
+        data={
+            "heads": [
+                {"share": line.share, **_without(line.margin_without, told.margin, digits)}
+                for line in told.table.itertuples()
+            ],
+            "total": told.margin,
+            "digits": digits,
+            "alt": told.sentence,
+        },
+    )
+    widgets.download("Differences as CSV", told.table, "fame-beats.csv", "merge_beats_csv")
+
+
+def _without(margin: float, natural: float, digits: int) -> dict[str, Any]:
+    """Who would win without a head, in letters."""
+    if margin == 0:
+        return {"without": "level", "turned": natural != 0}
+    winner, turned = "A" if margin > 0 else "B", margin * natural < 0
+    return {"without": f"{winner if turned else f'still {winner}'}, by {number(abs(margin), digits)}", "turned": turned}
