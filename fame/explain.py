@@ -31,6 +31,7 @@ __all__ = [
     "Effect",
     "Journey",
     "additivity",
+    "attention_table",
     "beats",
     "effect",
     "expert_effects",
@@ -45,6 +46,7 @@ __all__ = [
     "regate",
     "relative_shares",
     "router_entropy",
+    "router_flag",
     "say_attention",
     "say_gate_turn",
     "say_rank",
@@ -686,15 +688,49 @@ NEAR_UNIFORM = 0.95  # relative entropy above which a router hardly chooses
 ALL_TO_ONE = 0.95  # weight above which one expert has it all
 
 
+def attention_table(trace: Trace, head: int) -> pd.DataFrame:
+    """Where the experts of a head, from 0, looked at the last step.
+
+    One row per film: position, row, item_id, title; expert_1 … expert_N, their attention; mixed, the head's.
+
+    Raises:
+        FameError: there is no such head.
+    """
+    H, N = trace.attention.shape[:2]
+    if not 0 <= head < H:
+        raise FameError(f"there is no head {head}; this model's heads are 0 to {H - 1}")
+    return pd.DataFrame(
+        {
+            "position": np.arange(1, len(trace.items) + 1),
+            **_facts(trace.catalogue, trace.items),
+            **{f"expert_{n + 1}": trace.attention[head, n, -1] for n in range(N)},
+            "mixed": trace.mixed_attention[head, -1],
+        }
+    )
+
+
+def router_flag(trace: Trace, head: int) -> str:
+    """What is to be said of the router of a head, from 0, at the last step; empty where it mixes its experts.
+
+    'one expert', 'near uniform' (relative entropy above 0.95) or 'all to expert 2' (a weight above 0.95).
+    """
+    beta = trace.router[-1, head]
+    if len(beta) == 1:
+        return "one expert"
+    if float(router_entropy(trace)[-1, head]) > NEAR_UNIFORM:
+        return "near uniform"
+    return f"all to expert {int(beta.argmax()) + 1}" if float(beta.max()) > ALL_TO_ONE else ""
+
+
 def say_router(trace: Trace, head: int) -> str:
     """One sentence on how the router of a head, from 0, weighs its experts at the last step."""
     beta, even = trace.router[-1, head], float(router_entropy(trace)[-1, head])
-    who, best = f"The router of head {head + 1}", int(beta.argmax())
-    if len(beta) == 1:
-        return f"Head {head + 1} has one expert, so that its router has nothing to choose."
-    if even > NEAR_UNIFORM:
+    who, best, flag = f"The router of head {head + 1}", int(beta.argmax()), router_flag(trace, head)
+    if flag == "one expert":
+        return f"In this model head {head + 1} has one expert, so that its router has nothing to choose."
+    if flag == "near uniform":
         return f"{who} is near uniform (entropy {even:.2f} of 1): it hardly chooses between its {len(beta)} experts."
-    if beta[best] > ALL_TO_ONE:
+    if flag:
         return f"{who} gives all but everything to expert {best + 1} ({beta[best]:.0%}, entropy {even:.2f} of 1)."
     chosen = sorted(np.argsort(-beta, kind="stable")[: 1 + int((np.cumsum(np.sort(beta)[::-1]) < 0.6).sum())].tolist())
     named = _listed([f"expert {n + 1} ({beta[n]:.0%})" for n in chosen])
@@ -712,7 +748,7 @@ def say_attention(trace: Trace, head: int, target: int, effects: Sequence[float]
     looked = int(mix.argmax())
     if len(films) == 1:
         return f"With one film, {films[0]}, there is nowhere else to look, and the only film cannot be left out."
-    text = f"Head {head + 1} looked most at {films[looked]} ({mix[looked]:.0%} of its attention)"
+    text = f"At the last step head {head + 1} looked most at {films[looked]} ({mix[looked]:.0%} of its attention)"
     if not np.isfinite(size).all() or not size.any():
         return f"{text}."
     mattered, name = int(size.argmax()), trace.catalogue.label(target)

@@ -473,9 +473,29 @@ def test_a_sentence_on_the_router(weights: list[float], words: str) -> None:
     assert explain.say_router(routed(weights), 0) == f"The router of head 1 {words}"
 
 
+def test_routers_are_flagged_where_they_hardly_choose() -> None:
+    for weights, flag in (
+        ([0.25] * 4, "near uniform"),
+        ([0, 0, 0.96, 0.04], "all to expert 3"),
+        ([0, 0.1, 0.85, 0.05], ""),
+    ):
+        assert explain.router_flag(routed(weights), 0) == flag
+
+
+def test_the_attention_table_is_the_last_step() -> None:
+    t = run([3, 1, 8])
+    table = explain.attention_table(t, 2)
+    assert table["title"].tolist() == ["i3", "i1", "i8"]
+    np.testing.assert_allclose(table[[f"expert_{n}" for n in range(1, 5)]].T, t.attention[2, :, -1])
+    np.testing.assert_allclose(table["mixed"], t.router[-1, 2] @ t.attention[2, :, -1], **CLOSE)
+    with pytest.raises(FameError, match="there is no head 3; this model's heads are 0 to 2"):
+        explain.attention_table(t, 3)
+
+
 def test_one_expert_is_said_to_be_one() -> None:
     t = explain.trace(ONE, CATALOGUE, [3, 1])
-    assert explain.say_router(t, 0) == "Head 1 has one expert, so that its router has nothing to choose."
+    assert explain.router_flag(t, 0) == "one expert"
+    assert explain.say_router(t, 0) == "In this model head 1 has one expert, so that its router has nothing to choose."
     assert explain.say_router_turn(t, 0) == ""
     assert explain.say_gate_turn(t) == "The gate stayed the same at every step."
 
@@ -485,7 +505,7 @@ def test_a_sentence_on_attention_beside_what_was_measured() -> None:
     attention = np.zeros_like(t.attention)
     attention[1, :, -1] = [0.2, 0.7, 0.1]
     t = replace(t, attention=attention)
-    looked = "Head 2 looked most at i1 (70% of its attention)"
+    looked = "At the last step head 2 looked most at i1 (70% of its attention)"
     assert explain.say_attention(t, 1, 5, [0.1, 0.3, -0.8], "the score") == (
         f"{looked}, but it is leaving out i8 that changes the score of i5 most (+0.80)."
     )
