@@ -242,12 +242,12 @@ def watched(epochs: int, folder: Path) -> Iterator[Callbacks]:
         transient=True,
     )
     task = bar.add_task("", total=None, note="")
-    best = 0.0
+    best, said = 0.0, ""
 
     def stage(text: str) -> None:
+        nonlocal said
+        said = text
         bar.reset(task, description=text, total=None, note="")
-        if not console.is_terminal:
-            console.print(text, soft_wrap=True)
 
     def step(at: Step) -> None:
         # The time left is to the last epoch; stopping early makes it shorter.
@@ -258,7 +258,10 @@ def watched(epochs: int, folder: Path) -> Iterator[Callbacks]:
         bar.update(task, completed=done, description=f"epoch {at.epoch} of at most {epochs}", note=note)
 
     def epoch(e: Epoch) -> None:
-        nonlocal best
+        nonlocal best, said
+        if said:  # what is trained; said only now, so that an error before it stands alone
+            console.print(said, soft_wrap=True)
+            best, said = 0.0, ""
         best = max(best, e.valid["NDCG@10"])
         console.print(
             f"epoch {e.epoch:3d}  loss {e.loss:.4f}  NDCG@10 {e.valid['NDCG@10']:.4f}{'*' if e.best else ' '} "
@@ -319,6 +322,9 @@ def download(
         str, typer.Argument(metavar="NAME", help="ml-1m, ml-20m, ml-25m or ml-latest-small.", show_default=False)
     ],
     to: Annotated[Path, typer.Option(metavar="DIR", help="Where the folder of that name goes.")] = Path(".data"),
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="Where NAME.zip lies, if not at its publisher's.")
+    ] = None,
 ) -> None:
     """Fetch MovieLens from its publisher.
 
@@ -327,7 +333,7 @@ def download(
     from fame.data.download import download
 
     with counting(f"fetching {name}", None, file=True) as progress:
-        folder = download(name, to, base_url=os.environ.get("FAME_DOWNLOAD_URL"), progress=progress)
+        folder = download(name, to, base_url=source, progress=progress)
     typer.echo(f"{folder}: ready; train on it with --data movielens:{folder}")
 
 
@@ -461,12 +467,14 @@ def print_explanation(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int)
     for i, (row, effect) in enumerate(zip(trace.items.tolist(), effects, strict=True), start=1):
         history.add_row(str(i), label(row), "" if effect != effect else signed(effect))
     out.print(history)
+    out.print()
 
     gate = grid("Head", "Gate", "", "Router, expert by expert", right=(0, 1))
     for h, weight in enumerate(trace.gate[-1].tolist()):
         router = "  ".join(f"{w:4.0%}" for w in trace.router[-1, h].tolist())
         gate.add_row(str(h + 1), f"{weight:.1%}", "█" * round(24 * weight), router)
     out.print(gate)
+    out.print()
 
     columns = max(1, (out.width - 6) // 26)  # as many heads beside each other as there is room for
     for first in range(0, H, columns):
@@ -476,12 +484,13 @@ def print_explanation(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int)
         for rank in range(len(top)):
             lists.add_row(str(rank + 1), *(label(rows[rank]) for rows in tops))
         out.print(lists)
+        out.print()
 
-    merge = grid("", "Together", *(f"g·s {h + 1}" for h in range(H)), "Score", right=(0, *range(2, H + 3)))
-    shares = trace.shares(top)
-    for i, row in enumerate(top.tolist()):
-        merge.add_row(str(i + 1), label(row), *map(signed, shares[:, i]), signed(float(trace.scores[row])))
+    merge = grid("", "All heads", *(f"Head {h + 1}" for h in range(H)), "Sum", right=(0, *range(2, H + 3)))
+    for row, share in zip(top.tolist(), trace.shares(top).T, strict=True):
+        merge.add_row(str(merge.row_count + 1), label(row), *map(signed, share), signed(float(trace.scores[row])))
     out.print(merge)
+    out.print("A head's number is its gate times its score; their sum is the score that ranks.")
 
 
 def signed(value: float) -> str:

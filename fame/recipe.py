@@ -357,7 +357,7 @@ def learn(
     torch.manual_seed(recipe.training.seed)
     model = FAME(replace(recipe.model, n_items=data.catalogue.n_items))
     guidance = Guidance(recipe.guidance, model, data.catalogue) if recipe.guidance else None
-    tell.stage("training")
+    tell.stage(f"training {kind_name(model.config)}, seed {recipe.training.seed}")
     epochs = train(
         model,
         data.split,
@@ -429,9 +429,10 @@ def compare(
     for kind in (recipe, baseline):
         rank = []
         for seed in recipe.comparison.seeds:
-            tell.stage(f"{kind_name(kind.model)}, seed {seed}")
             seeded = replace(kind, training=replace(kind.training, seed=seed))
             rank.append(ranks(learn(seeded, data, fabric, runs, fresh, tell)[0], data.split.test))
         found[kind_name(kind.model)] = np.stack(rank)
-    found["the most popular"] = popularity_ranks(data.counts, data.split.test)[None]
-    return comparison(found) if fabric.is_global_zero else None
+    if not fabric.is_global_zero:
+        return None
+    popular = popularity_ranks(data.counts, data.split.test)[None]
+    return pd.concat([comparison(found), pd.DataFrame([metric_row("the most popular", popular)])], ignore_index=True)

@@ -1,0 +1,297 @@
+"""The `fame` command: from a log to pictures, and one line with status 2 for whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import fame
+from fame import cli, recipe
+from fame.evaluate import METRICS
+
+SMALL = ["--epochs", "2", "--heads", "3", "--experts", "2", "--width", "12", "--max-len", "12", "--batch-size", "16"]
+
+
+class Said(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`fame …` in this process."""
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["fame", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        code = end.value.code
+        assert code is None or isinstance(code, int)
+        return Said(code or 0, *capsys.readouterr())
+
+    return run
+
+
+def refused(said: Said, message: str) -> None:
+    assert said.status == 2, said
+    assert said.out == "" and said.err.count("\n") == 1 and said.err.endswith("\n"), said
+    assert said.err.startswith("error: ") and re.search(message, said.err), said.err
+
+
+@pytest.fixture(scope="module")
+def bundle(toy_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle made by the command in a process of its own, as a shell has it."""
+    folder = tmp_path_factory.mktemp("cli")
+    command = [
+        "train",
+        "--data",
+        f"csv:{toy_log}/log.csv",
+        "--items",
+        f"{toy_log}/items.csv",
+        "--out",
+        "my toy",
+        *SMALL,
+    ]
+    done = subprocess.run([sys.executable, "-m", "fame.cli", *command], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "epoch   2  loss" in done.stderr and "gate entropy" in done.stderr
+    assert "| this model | 1 |" in done.stdout
+    assert (folder / "runs/my-toy/fame-0").is_dir()
+    return folder / "my toy"
+
+
+# --- what it does -------------------------------------------------------------------------------------
+
+
+def test_help_names_every_command_and_imports_nothing_heavy() -> None:
+    code = "import sys, fame.cli\ntry: fame.cli.main()\nfinally: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    for command in ("train", "compare", "evaluate", "download", "explain", "info"):
+        assert re.search(rf"^\W*{command} ", done.stdout, re.MULTILINE), command
+    assert not {"torch", "pandas", "numpy", "plotly"} & set(done.stdout.split())
+
+
+def test_evaluate_says_what_the_card_says(bundle: Path, toy_log: Path, run: Run) -> None:
+    said = run("evaluate", bundle, "--data", f"csv:{toy_log}/log.csv", "--json")
+    found = json.loads(said.out)
+    assert (said.status, found["users"], set(METRICS) <= set(found["metrics"])) == (0, 40, True)
+    hr, ndcg = found["metrics"]["HR@10"], found["metrics"]["NDCG@10"]
+    assert re.search(rf"\| this model \| 1 \| {hr:.4f} ± .* \| {ndcg:.4f} ±", fame.load(bundle).card)
+    table = run("evaluate", bundle, "--data", f"csv:{toy_log}/log.csv")
+    assert f"{ndcg:.4f} ±" in table.out and "40 users" in table.out
+
+
+def test_explain_prints_titles_as_text(bundle: Path, run: Run) -> None:
+    said = run("explain", bundle, "f1", "[bold]Film 2[/bold] <b>", "-k", 3)
+    assert said.status == 0 and said.err == ""
+    history, gate, *lists, together, note = re.split(r"\n\s*\n|\n(?=A head)", said.out.strip())
+    assert "[bold]Film 1[/bold] <b> (1981)" in history and "[bold]Film 2[/bold] <b> (1982)" in history
+    assert sum(float(share) for share in re.findall(r"([\d.]+)%\s+█", gate)) == pytest.approx(100, abs=0.2)
+    trace = fame.load(bundle).trace(["f1", "f2"])
+    for h in range(3):
+        assert f"Head {h + 1} alone" in lists[0]
+        assert trace.catalogue.label(int(trace.ranking(head=h)[0])) in lists[0].splitlines()[1]
+    rows = together.splitlines()[1:]
+    assert len(rows) == 3 and "gate times its score" in note
+    for row, best in zip(rows, trace.ranking()[:3], strict=True):
+        assert trace.catalogue.label(int(best)) in row
+        *shares, score = map(float, re.findall(r"[+-]\d+\.\d{3}", row))
+        assert sum(shares) == pytest.approx(score, abs=0.0021), "three shares and a sum, each rounded"
+
+
+def test_explain_json_holds_the_trace(bundle: Path, run: Run) -> None:
+    found = json.loads(run("explain", bundle, "f1", "f2", "--json", "-k", 4).out)
+    loaded = fame.load(bundle)
+    trace = loaded.trace(["f1", "f2"])
+    assert [item["item_id"] for item in found["history"]] == ["f1", "f2"]
+    assert found["gate"] == pytest.approx(trace.gate[-1].tolist())
+    np.testing.assert_allclose([head["router"] for head in found["heads"]], trace.router[-1], rtol=1e-6)
+    for h, head in enumerate(found["heads"]):
+        assert [entry["item_id"] for entry in head["top"]] == trace.top(4, head=h)["item_id"].tolist()
+    assert [entry["item_id"] for entry in found["merge"]] == trace.top(4)["item_id"].tolist()
+    for entry in found["merge"]:
+        assert sum(entry["shares"]) == pytest.approx(entry["score"], abs=1e-5)
+    best = trace.ranking()[0]
+    effect = trace.scores[best] - loaded.trace(["f2"]).scores[best]
+    assert found["history"][0]["effect"] == pytest.approx(float(effect), abs=1e-5)
+    alone = json.loads(run("explain", bundle, "f1", "--json").out)
+    assert alone["history"][0]["effect"] is None, "the only item cannot be left out"
+
+
+def test_explain_html_stands_alone(bundle: Path, tmp_path: Path, run: Run) -> None:
+    said = run("explain", bundle, "f1", "f2", "--html", tmp_path / "page.html")
+    assert (said.status, "open it in a browser" in said.out) == (0, True)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and page.count("<figure") == 9, "gate, lists, merge, 3 heads, and so on"
+    tags = " ".join(re.findall(r"<(?:script|link|img|iframe)\b[^>]*>", page))
+    assert not re.search(r"\b(?:src|href)=", tags), "nothing is fetched"
+    assert "Film 2[/bold] <b>" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL), "titles are escaped"
+
+
+def test_info_tells_what_is_in_a_bundle(bundle: Path, run: Run) -> None:
+    facts = json.loads(run("info", bundle, "--json").out)
+    assert (facts["name"], facts["items"], facts["sizes"]["n_heads"]) == ("my-toy", 9, 3)
+    assert facts["attributes"] == {"genres": "(3 values)", "decade": "(1 values)"}
+    assert facts["maps"] == ["full", "head_1", "head_2", "head_3"]
+    table = run("info", bundle).out
+    assert "my-toy" in table and "2 epochs; the best is" in table
+    assert run("info", bundle, "--card").out.strip() == fame.load(bundle).card.strip()
+
+
+def test_a_recipe_is_trained_with_what_the_command_line_changes(
+    toy_log: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plain.toml").write_text(
+        f'name = "plain"\nmaps = false\n[data]\nform = "csv"\npath = "{toy_log}/log.csv"'
+    )
+    said = run("train", "plain.toml", "--variant", "sasrec", "--width", 8, "--epochs", 1, "--seed", 3)
+    assert said.status == 0, said.err
+    bundle = fame.load("runs/plain/bundle")
+    assert (bundle.config.variant, bundle.config.d_model, len(bundle.training)) == ("sasrec", 8, 1)
+    assert "seed 3" in bundle.card and (tmp_path / "runs/plain/sasrec-3").is_dir()
+    refused(run("explain", "runs/plain/bundle", "f1"), "plain sasrec; it has no heads")
+    assert "plain" in run("info", "runs/plain/bundle").out
+
+
+def test_compare_writes_the_table_that_the_recipe_names(toy_log: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "mine.toml").write_text(
+        f'name = "mine"\nmetrics = "mine.csv"\n[data]\nform = "csv"\npath = "{toy_log}/log.csv"\n'
+        "[model]\nd_model = 8\n[training]\nepochs = 1\n[comparison]\nseeds = [4]"
+    )
+    said = run("compare", tmp_path / "mine.toml", "--runs", tmp_path / "runs")
+    assert said.status == 0, said.err
+    header, *rows = (tmp_path / "mine.csv").read_text().splitlines()
+    assert header.startswith("model,seeds,HR@5,HR@5 ±") and [r.split(",")[0] for r in rows][:2] == ["FAME", "SASRec"]
+    assert "| FAME − SASRec | 1 |" in said.out
+    assert (tmp_path / "runs/mine/sasrec-4").is_dir()
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Iterator[str]:
+    """The address of a server that has ml-latest-small.zip."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "ml-latest-small.zip", "w") as archive:
+        archive.writestr("ml-latest-small/ratings.csv", "userId,movieId,rating,timestamp\n1,2,3,4\n")
+    handler = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_download_says_what_to_do_next(publisher: str, tmp_path: Path, run: Run) -> None:
+    said = run("download", "ml-latest-small", "--to", tmp_path / "logs", "--from", publisher)
+    folder = tmp_path / "logs/ml-latest-small"
+    assert said.status == 0 and f"--data movielens:{folder}" in said.out
+    assert (folder / "ratings.csv").read_text().startswith("userId")
+    refused(run("download", "ml-1m", "--to", tmp_path / "logs", "--from", publisher), "the server answered 404")
+
+
+@pytest.mark.slow
+def test_fabric_run_trains_on_two_processes(toy_log: Path, tmp_path: Path) -> None:
+    fabric = [sys.executable, "-m", "lightning_fabric.cli", "--accelerator", "cpu", "--devices", "2", cli.__file__]
+    command = ["train", "--data", f"csv:{toy_log}/log.csv", "--out", "two", "--no-maps", *SMALL]
+    done = subprocess.run([*fabric, *command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("epoch   2  loss") == 1, "one process tells"
+    assert len(fame.load(tmp_path / "two").training) == 2
+
+
+# --- what goes wrong ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "No such command 'trian'. Did you mean 'train'"),
+        (["train"], "give a RECIPE.toml, or --data FORM:PATH and --out DIR"),
+        (["train", "--data", "csv:{log}/log.csv"], "give a RECIPE.toml, or --data FORM:PATH and --out DIR"),
+        (["train", "gone.toml"], "gone.toml: no such file"),
+        (["train", "--data", "cvs:x", "--out", "{tmp}/x"], "data 'cvs:x': expected FORM:PATH"),
+        (["train", "--data", "csv:gone.csv", "--out", "{tmp}/x"], "gone.csv: no such file"),
+        (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--heads", "3"], "does not divide by n_heads 3"),
+        (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--epochs", "two"], "value for '--epochs'"),
+        (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--columns", "a,b"], "expected three names"),
+        (["train", "--data", "csv:{log}/log.csv", "--out", "{log}"], "holds a items.csv and is no bundle"),
+        (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--k-core", "99"], "no users and items with 99"),
+        (["evaluate", "{bundle}"], "Missing option '--data'"),
+        (["evaluate", "{bundle}", "--data", "csv:{log}/items.csv"], "none looks like the user"),
+        (["evaluate", "nobody/knows this", "--data", "csv:{log}/log.csv"], "there is no bundle"),
+        (["explain", "{bundle}"], "Missing argument 'ITEM"),
+        (["explain", "{bundle}", "Flim 3"], "no item is called 'Flim 3'; nearest"),
+        (["explain", "{bundle}", "f1", "-k", "0"], "greater than or equal to 1"),
+        (["explain", "{bundle}", "f1", "--html", "{tmp}/gone/x.html"], "cannot be written"),
+        (["explain", "{bundle}", *(f"f{i}" for i in range(1, 10))], "the history holds every item"),
+        (["info", "{tmp}"], "manifest.json: missing"),
+        (["download", "ml-3m"], "unknown data set 'ml-3m'; expected one of ml-1m"),
+    ],
+)  # fmt: skip
+def test_an_error_is_one_line_and_status_2(
+    arguments: list[str], message: str, bundle: Path, toy_log: Path, tmp_path: Path, run: Run
+) -> None:
+    refused(run(*(a.format(log=toy_log, tmp=tmp_path, bundle=bundle) for a in arguments)), message)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_stopped_training_says_how_to_go_on(
+    toy_log: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [
+        "train",
+        "--data",
+        f"csv:{toy_log}/log.csv",
+        "--out",
+        tmp_path / "x",
+        "--runs",
+        tmp_path,
+        "--no-maps",
+        *SMALL,
+    ]
+    learn, done = recipe.train, []
+
+    def interrupted(*arguments: object, on_epoch: Callable[..., None], **options: object) -> None:
+        def once(epoch: object) -> None:
+            on_epoch(epoch)
+            done.append(epoch)
+            raise KeyboardInterrupt
+
+        learn(*arguments, on_epoch=once, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(recipe, "train", interrupted)
+    said = run(*command)
+    assert said.status == 130 and len(done) == 1
+    assert said.err.splitlines()[-1] == "stopped; the same command goes on after the last full epoch"
+    monkeypatch.setattr(recipe, "train", learn)
+    said = run(*command)
+    assert said.status == 0 and "epoch   1" not in said.err and "epoch   2" in said.err
+
+
+def test_a_bug_is_one_line_too_unless_asked(bundle: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("first\nsecond")
+
+    monkeypatch.setattr(cli, "print_explanation", broken)
+    refused(run("explain", bundle, "f1"), "RuntimeError: first second .*FAME_TRACEBACK=1")
+    monkeypatch.setenv("FAME_TRACEBACK", "1")
+    monkeypatch.setattr(sys, "argv", ["fame", "explain", str(bundle), "f1"])
+    with pytest.raises(RuntimeError, match="first"):
+        cli.main()

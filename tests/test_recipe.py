@@ -1,0 +1,294 @@
+"""A recipe is checked at the door, and makes the bundle, card and comparison that it promises."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from huggingface_hub import ModelCard
+
+import fame
+from fame.card import SHOWN, comparison, read_comparison, usage
+from fame.catalogue import Catalogue
+from fame.config import FAMEConfig
+from fame.data import read
+from fame.errors import FameError
+from fame.evaluate import METRICS, evaluate
+from fame.model import FAME
+from fame.recipe import (
+    Callbacks,
+    Recipe,
+    compare,
+    load_recipe,
+    prepare,
+    read_examples,
+    run_folder,
+    split_for,
+    train_recipe,
+)
+from fame.train import Epoch
+
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+SMALL: dict[str, Any] = {
+    "model": {"d_model": 8, "n_heads": 2, "n_experts": 3, "max_len": 6},
+    "training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01},
+}
+
+
+@pytest.fixture
+def recipe(toy_log: Path) -> Recipe:
+    data = {"form": "csv", "path": toy_log / "log.csv", "items": toy_log / "items.csv"}
+    return Recipe.from_tables({"name": "toy", "data": data, **SMALL})
+
+
+class Watch:
+    """Counts what training tells."""
+
+    def __init__(self) -> None:
+        self.epochs: list[Epoch] = []
+        self.callbacks = Callbacks(epoch=self.epochs.append)
+
+
+# --- at the door --------------------------------------------------------------------------------------
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+GOOD = 'name = "mine"\n[data]\nform = "csv"\npath = "logs/log.csv"\n'
+
+
+def test_a_recipe_is_read_with_its_paths_beside_it(tmp_path: Path) -> None:
+    text = GOOD + "k_core = 0\n[model]\nd_model = 32\n[training]\nlearning_rate = 1\n[comparison.model]\ndropout = 0.5"
+    recipe = load_recipe(written(tmp_path, text))
+    assert recipe.data.path == tmp_path / "logs/log.csv"
+    assert (recipe.data.k_core, recipe.model.d_model, recipe.training.learning_rate) == (0, 32, 1)
+    assert recipe.comparison is not None
+    assert recipe.comparison.model == replace(recipe.model, variant="sasrec", dropout=0.5), "otherwise the same sizes"
+    assert recipe.comparison.training == recipe.training
+
+
+def test_changes_go_before_the_file(tmp_path: Path) -> None:
+    changes = {"name": "other", "data": {"path": Path("/log.csv")}, "model": {"variant": "sasrec"}}
+    recipe = load_recipe(written(tmp_path, GOOD + "[guidance]\nmi = 0.1\n[model]\nd_model = 32"), changes)
+    assert (recipe.name, recipe.data.path, recipe.data.form) == ("other", Path("/log.csv"), "csv")
+    assert (recipe.model.variant, recipe.model.d_model) == ("sasrec", 32)
+    assert not recipe.guidance, "a SASRec has no heads to guide"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD + "[training]\nepoch = 5", r"\[training\] there is no setting 'epoch'; did you mean 'epochs'\?"),
+        (GOOD + "[modle]\nd_model = 5", r"no setting 'modle'; did you mean 'model'\?"),
+        (GOOD + "[model]\nxyz = 5", r"\[model\] there is no setting 'xyz'; known are max_len, d_model"),
+        (GOOD + "[model]\nn_items = 5", "leave it out"),
+        (GOOD + "[model]\nd_model = 64.0", r"\[model\] d_model is '64.0'; expected a whole number"),
+        (GOOD + "[model]\nd_model = true", "expected a whole number"),
+        (GOOD + "[model]\nn_heads = 5", "d_model 64 does not divide by n_heads 5"),
+        (GOOD + "[model]\nvariant = 'gru'", "variant is 'gru'; expected 'fame' or 'sasrec'"),
+        (GOOD + "[training]\nlearning_rate = 'fast'", r"\[training\] learning_rate is 'fast'; expected a number"),
+        (GOOD + "[training]\nlearning_rate = nan", "learning_rate is 'nan'; expected a number"),
+        (GOOD + "[guidance]\nheads = 'genres'", r"\[guidance\] heads is 'genres'; expected texts in brackets"),
+        (GOOD + "[comparison]\nseeds = []", r"\[comparison\] seeds is '\[\]'; expected whole numbers"),
+        (GOOD + "[comparison.model]\nheads = 2", r"\[comparison.model\] no setting 'heads'; did you mean 'n_heads'"),
+        ("training = 5\n" + GOOD, r"training is '5'; expected a table, \[training\]"),
+        (GOOD.replace("mine", "a/b"), "name is 'a/b'; expected letters"),
+        (GOOD.replace('form = "csv"', ""), r"\[data\] form is missing"),
+        ('name = "mine"', "data is missing"),
+        (GOOD + "k_core = -1", "k_core is -1; expected 0"),
+        ("name = mine", r"not TOML \(.*line 1"),
+        ("", "the file is empty"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_recipe_is_told_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(FameError, match=message) as told:
+        load_recipe(written(tmp_path, text))
+    assert str(told.value).startswith(str(tmp_path / "mine.toml"))
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["ml-1m", "beauty", "toys"])
+def test_the_recipes_of_the_project_are_sound(name: str) -> None:
+    recipe = load_recipe(RECIPES / f"{name}.toml")
+    assert recipe.name == name
+    assert recipe.comparison is not None and len(recipe.comparison.seeds) == 3
+    if recipe.metrics:
+        read_comparison(recipe.metrics)
+    if recipe.examples:
+        assert recipe.data.items is not None
+        examples = read_examples(recipe.examples, Catalogue.from_csv(recipe.data.items))
+        assert len(examples) >= 12
+        assert {3, 60} <= {len(example.items) for example in examples}
+
+
+# --- the bundle ---------------------------------------------------------------------------------------
+
+
+def test_a_recipe_makes_a_bundle(recipe: Recipe, tmp_path: Path) -> None:
+    examples = [{"title": "Two", "look_for": "Head 2.", "items": ["[bold]Film 3[/bold] <b> (1983)", "f4"]}]
+    (tmp_path / "examples.json").write_text(json.dumps(examples))
+    recipe = replace(recipe, examples=tmp_path / "examples.json")
+    watch = Watch()
+    made = train_recipe(recipe, tmp_path / "out", runs=tmp_path / "runs", callbacks=watch.callbacks)
+    bundle = fame.load(tmp_path / "out")
+    assert made is not None and made.config == bundle.config
+    assert (bundle.name, bundle.config.n_items, bundle.config.n_experts) == ("toy", 9, 3)
+    assert bundle.examples[0].items == ("f3", "f4"), "kept as ids"
+    assert bundle.atlas is not None and bundle.atlas.spaces == ("full", "head_1", "head_2")
+    assert bundle.training["epoch"].tolist() == [1, 2] == [e.epoch for e in watch.epochs]
+    assert (tmp_path / "runs/toy/fame-0").is_dir()
+    assert bundle.trace(["f1", "f2"]).gate.shape == (2, 2)
+
+    # The card says what an evaluation of the bundle says, to people and to the Hub.
+    log = read("csv", recipe.data.path)
+    found = evaluate(bundle.model, split_for(log.interactions, bundle.catalogue, 5).test)
+    cells = " | ".join(f"{found[m]:.4f} ± {found[f'{m} ±']:.4f}" for m in SHOWN)
+    assert f"| this model | 1 | {cells} |" in bundle.card
+    results = ModelCard(bundle.card).data.eval_results
+    assert results is not None
+    assert {r.metric_name: r.metric_value for r in results} == {m: pytest.approx(found[m], abs=1e-5) for m in SHOWN}
+    for said in (
+        "40 users with 9 items",
+        "5-core",
+        "Full ranking",
+        "no sampled negatives",
+        "arXiv:2411.01457",
+        "seed 0",
+    ):
+        assert said in bundle.card, said
+
+
+def test_a_broken_off_run_goes_on_to_the_same_weights(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, maps=False, training=replace(recipe.training, epochs=3))
+    straight = train_recipe(recipe, tmp_path / "a", runs=tmp_path / "runs-a")
+
+    def stop(epoch: Epoch) -> None:
+        if epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_recipe(recipe, tmp_path / "b", runs=tmp_path / "runs-b", callbacks=Callbacks(epoch=stop))
+    watch = Watch()
+    resumed = train_recipe(recipe, tmp_path / "b", runs=tmp_path / "runs-b", callbacks=watch.callbacks)
+    assert [e.epoch for e in watch.epochs] == [3]
+    assert straight is not None and resumed is not None
+    for name, tensor in straight.model.state_dict().items():
+        assert torch.equal(tensor, resumed.model.state_dict()[name]), name
+
+    again = Watch()
+    train_recipe(recipe, tmp_path / "b", runs=tmp_path / "runs-b", fresh=True, callbacks=again.callbacks)
+    assert [e.epoch for e in again.epochs] == [1, 2, 3], "fresh forgets the checkpoint"
+
+
+def test_what_is_wrong_is_told_before_training(recipe: Recipe, tmp_path: Path) -> None:
+    examples = tmp_path / "examples.json"
+    examples.write_text('[{"title": "A", "look_for": "B", "items": ["Film 99"]}]')
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/README.md").write_text("somebody's")
+    cases = [
+        (replace(recipe, examples=examples), tmp_path / "out", "examples.json: no item is called 'Film 99'; nearest"),
+        (
+            replace(recipe, metrics=tmp_path / "m.csv"),
+            tmp_path / "out",
+            "m.csv: no such file; `fame compare` writes it",
+        ),
+        (replace(recipe, data=replace(recipe.data, path=Path("gone.csv"))), tmp_path / "out", "gone.csv: no such file"),
+        (recipe, tmp_path / "own", "holds a README.md and is no bundle"),
+        (recipe, examples, "a file; a bundle is a directory"),
+    ]
+    watch = Watch()
+    for plan, out, message in cases:
+        with pytest.raises(FameError, match=message):
+            train_recipe(plan, out, runs=tmp_path / "runs", callbacks=watch.callbacks)
+    assert not watch.epochs and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "5", '{"title": 1}', '[{"title": "A", "look_for": "B", "items": []}]'])
+def test_examples_of_another_form_are_refused(recipe: Recipe, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "examples.json"
+    path.write_text(content)
+    with pytest.raises(FameError, match="expected a list of"):
+        read_examples(path, prepare(recipe).catalogue)
+
+
+def test_a_log_with_more_items_is_split_as_for_training(recipe: Recipe, tmp_path: Path) -> None:
+    text = recipe.data.path.read_text() + "".join(f"\nu{u},other,99" for u in range(10))
+    (tmp_path / "more.csv").write_text(text)
+    data = prepare(recipe)
+    task = split_for(read("csv", tmp_path / "more.csv").interactions, data.catalogue, 5).test
+    np.testing.assert_array_equal(task.targets, data.split.test.targets)
+    np.testing.assert_array_equal(task.histories.items, data.split.test.histories.items)
+
+
+# --- the card -----------------------------------------------------------------------------------------
+
+
+def test_the_comparison_is_kept_and_goes_into_the_card(recipe: Recipe, tmp_path: Path) -> None:
+    tables = {
+        "name": "toy",
+        "data": {"form": "csv", "path": recipe.data.path},
+        **SMALL,
+        "comparison": {"seeds": [0, 1]},
+    }
+    recipe = replace(Recipe.from_tables(tables), maps=False)
+    table = compare(recipe, runs=tmp_path / "runs")
+    assert table is not None
+    assert table["model"].tolist() == ["FAME", "SASRec", "FAME − SASRec", "the most popular"]
+    assert table["seeds"].tolist() == [2, 2, 2, 1]
+    by_model = table.set_index("model")
+    for metric in METRICS:
+        expected = by_model.loc["FAME", metric] - by_model.loc["SASRec", metric]
+        assert by_model.loc["FAME − SASRec", metric] == pytest.approx(expected, abs=1e-12)
+
+    table.to_csv(tmp_path / "metrics.csv", index=False)
+    watch = Watch()
+    recipe = replace(recipe, metrics=tmp_path / "metrics.csv")
+    bundle = train_recipe(recipe, tmp_path / "out", runs=tmp_path / "runs", callbacks=watch.callbacks)
+    assert bundle is not None and not watch.epochs, "the run of this seed was there"
+    assert f"| FAME − SASRec | 2 | {by_model.loc['FAME − SASRec', 'HR@10']:.4f} ±" in bundle.card
+    assert (tmp_path / "runs/toy/sasrec-1").is_dir() and run_folder(recipe, tmp_path / "runs").name == "fame-0"
+
+
+def test_a_comparison_of_one_model_with_itself_says_so() -> None:
+    ranks = np.array([[1, 4, 30], [2, 2, 11]])
+    table = comparison({"A": ranks, "B": ranks}).set_index("model")
+    assert (table.loc["A − B", list(METRICS)] == 0).all()
+    assert table.loc["A", "HR@10"] == pytest.approx(2 / 3)
+    assert table.loc["A", "MRR"] == pytest.approx(np.mean([1, 1 / 4, 1 / 30, 1 / 2, 1 / 2, 1 / 11]))
+
+
+def test_a_comparison_that_lacks_a_column_is_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"model": ["A"], "seeds": [1]}).to_csv(tmp_path / "m.csv", index=False)
+    with pytest.raises(FameError, match=r"m.csv: the column 'HR@10' is missing"):
+        read_comparison(tmp_path / "m.csv")
+
+
+def test_usage_of_an_even_gate_and_a_decided_router(recipe: Recipe) -> None:
+    histories = prepare(recipe).split.test.histories
+    model = FAME(FAMEConfig(n_items=9, d_model=8, n_heads=2, n_experts=3, max_len=6))
+    with torch.no_grad():
+        model.facets.gate.weight.zero_()
+        model.facets.gate.bias.zero_()
+        model.facets.W_exp.zero_()
+    used = usage(model, histories)
+    assert used is not None
+    np.testing.assert_allclose(used.gate_mean, [0.5, 0.5])
+    np.testing.assert_allclose(used.router_entropy, [1, 1], rtol=1e-6)
+    assert (used.gate_entropy, used.gate_std.tolist()) == (pytest.approx(1), [0, 0])
+    with torch.no_grad():
+        model.facets.gate.bias.copy_(torch.tensor([100.0, 0.0]))
+    used = usage(model, histories)
+    assert used is not None
+    np.testing.assert_allclose(used.gate_mean, [1, 0], atol=1e-6)
+    assert used.gate_entropy == pytest.approx(0, abs=1e-6)
+    assert usage(FAME(FAMEConfig(n_items=9, d_model=8, variant="sasrec")), histories) is None
