@@ -100,7 +100,7 @@ def test_changes_go_before_the_file(tmp_path: Path) -> None:
         (GOOD + "[training]\nlearning_rate = nan", "learning_rate is 'nan'; expected a number"),
         (GOOD + "[guidance]\nheads = 'genres'", r"\[guidance\] heads is 'genres'; expected texts in brackets"),
         (GOOD + "[comparison]\nseeds = []", r"\[comparison\] seeds is '\[\]'; expected whole numbers"),
-        (GOOD + "[comparison.model]\nheads = 2", r"\[comparison.model\] no setting 'heads'; did you mean 'n_heads'"),
+        (GOOD + "[comparison.model]\nheads = 2", r"model\] there is no setting 'heads'; did you mean 'n_heads'"),
         ("training = 5\n" + GOOD, r"training is '5'; expected a table, \[training\]"),
         (GOOD.replace("mine", "a/b"), "name is 'a/b'; expected letters"),
         (GOOD.replace('form = "csv"', ""), r"\[data\] form is missing"),
