@@ -101,41 +101,52 @@ def _history(screen: Screen) -> None:
 def _note(dropped: int, max_len: int) -> str:
     if not dropped:
         return ""
-    films = "oldest film is" if dropped == 1 else f"{dropped} oldest films are"
-    return f"This model reads the last {max_len} films: the {films} not read."
+    oldest = "oldest is not read and counts" if dropped == 1 else f"{dropped} oldest are not read and count"
+    return f"This model reads the last {max_len} films: the {oldest} as not seen."
 
 
 def _act(bundle: Bundle) -> None:
-    """What the browser asks for. It comes from outside: whatever does not fit is passed over."""
+    """Do what the browser asks for; it comes from outside, so whatever does not fit is passed over."""
     asked = st.session_state["bar"].get("act")
     if not isinstance(asked, dict):
         return
-    films = list(state.current().history)
-
-    def whole(name: str, stop: int, start: int = 0) -> int | None:
-        value = asked.get(name)
-        return value if isinstance(value, int) and start <= value < stop else None
-
-    row, at = whole("row", len(bundle.catalogue), 1), whole("at", len(films))
-    source, target, example = whole("from", len(films)), whole("to", len(films)), whole("at", len(bundle.examples))
     match asked.get("do"):
         case "search":
             st.session_state["bar_search"] = str(asked.get("text", ""))[:100]
-        case "add" if row is not None:
-            state.update(history=[*films, row])
-            st.session_state["bar_search"] = ""
-        case "remove" if at is not None:
-            state.update(history=films[:at] + films[at + 1 :])
-        case "move" if source is not None and target is not None:
-            films.insert(target, films.pop(source))
-            state.update(history=films)
-        case "example" if example is not None:
-            state.update(history=bundle.rows(bundle.examples[example].items), film=None)
-        case "random":
-            state.update(history=state.surprise(bundle, random.Random()), film=None)
-        case "clear":
-            state.update(history=(), film=None)
         case "undo":
             state.undo()
         case "redo":
             state.redo()
+        case _:
+            history = edited(asked, state.current().history, bundle)
+            if history is not None:
+                st.session_state["bar_search"] = ""
+                afresh = asked["do"] in ("example", "random", "clear") or state.current().film in history
+                state.update(history=history, **({"film": None} if afresh else {}))
+
+
+def edited(asked: Mapping[str, Any], history: Sequence[int], bundle: Bundle) -> list[int] | None:
+    """The history after what is asked for, or None where that does not fit."""
+    films = list(history)
+
+    def whole(name: str, stop: int, start: int = 0) -> int | None:
+        value = asked.get(name)
+        return value if type(value) is int and start <= value < stop else None
+
+    row, at, to = whole("row", len(bundle.catalogue), 1), whole("at", len(films)), whole("to", len(films))
+    example = whole("example", len(bundle.examples))
+    match asked.get("do"):
+        case "add" if row is not None:
+            return [*films, row]
+        case "remove" if at is not None:
+            return films[:at] + films[at + 1 :]
+        case "move" if at is not None and to is not None:
+            films.insert(to, films.pop(at))
+            return films
+        case "example" if example is not None:
+            return bundle.rows(bundle.examples[example].items)
+        case "random":
+            return list(state.surprise(bundle, random.Random()))
+        case "clear":
+            return []
+    return None

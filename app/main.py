@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import Page
 
 from app import bar, sources, state, widgets
 from app.screen import Screen
@@ -18,26 +19,21 @@ SCREENS = {"story": "Story", "merge": "Merge", "experts": "Experts", "atlas": "F
 
 
 def main() -> None:
-    st.set_page_config(
-        "FAME", page_icon=Path(__file__).with_name("icon.svg"), layout="wide", initial_sidebar_state="collapsed"
-    )
+    st.set_page_config("FAME", page_icon=Path(__file__).with_name("icon.svg"), layout="wide")
     widgets.style()
-    pages = {
-        name: st.Page(partial(draw, name), title=title, url_path=name, default=name == "story")
-        for name, title in SCREENS.items()
-    }
-    page = st.navigation(list(pages.values()), position="hidden")
-    st.session_state["pages"] = pages
-    page.run()
+    pages: dict[str, Page] = {}
+    for name, title in SCREENS.items():
+        pages[name] = st.Page(partial(draw, name, pages), title=title, url_path=name, default=name == "story")
+    st.navigation(list(pages.values()), position="hidden").run()
 
 
-def draw(name: str) -> None:
+def draw(name: str, pages: dict[str, Page]) -> None:
     """One screen, whole: the bar, then the view, or a plain sentence where there is nothing to show."""
     offer: list[str] = []
     try:
         offer += (found := {source.name: source for source in sources.sources()})
         screen, said = prepare(found)
-        bar.render(screen, st.session_state["pages"], offer, said)
+        bar.render(screen, pages, offer, said)
         if screen.state.history:
             import_module(f"app.views.{name}").render(screen)
         else:
@@ -45,10 +41,10 @@ def draw(name: str) -> None:
                 "The history is empty", "What is recommended follows from films. Add one above, or open an example."
             )
     except FameError as error:
-        widgets.full_page("This cannot be shown", f"{error}.", "Once that is mended, reload this page.")
+        widgets.full_page("This cannot be shown", f"{error}.")
         for other in offer:
             st.page_link(
-                st.session_state["pages"][name],
+                pages[name],
                 label=f"Open {other} afresh",
                 query_params={"m": other},
                 width="stretch",

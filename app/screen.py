@@ -10,6 +10,7 @@ from app import sources
 from app.sources import Source
 from app.state import State
 from fame.bundle import Bundle
+from fame.errors import FameError
 from fame.plots.style import Theme
 from fame.trace import Intervention, Trace
 
@@ -48,5 +49,14 @@ class Screen:
 
     @cached_property
     def film(self) -> int:
-        """The row that is looked at: the chosen film, or the first of the final list."""
-        return self.state.film or int(self.trace.ranking(exclude_history=self.state.hide_seen)[0])
+        """The row that is looked at: the chosen film, or the first of the final list.
+
+        Raises:
+            FameError: no film is chosen and none is left to recommend.
+        """
+        if self.state.film:
+            return self.state.film
+        ranking = self.trace.ranking(exclude_history=self.state.hide_seen)
+        if not len(ranking):
+            raise FameError("the history holds every film of the catalogue; switch off 'Hide films already seen'")
+        return int(ranking[0])

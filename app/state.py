@@ -65,7 +65,7 @@ class State:
         own = {name: value for name, value in changes.items() if name in FIELDS}
         others = {name: value for name, value in changes.items() if name not in FIELDS}
         if wrong := [name for name in others if not OPTION.fullmatch(name)]:
-            raise KeyError(f"{wrong[0]} is no field of State and no option; options are named like atlas_colour")
+            raise KeyError(f"{wrong[0]!r} is no field of State and no option; options are named like atlas_colour")
         if others:
             merged = {**self.options, **others}
             own["options"] = {name: str(value) for name, value in merged.items() if value is not None}
@@ -152,7 +152,7 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
             try:
                 state = read(value)
             except FameError as error:
-                said.append(f"The link's {WORDS[name]} could not be used: {error}.")
+                said.append(f"The link's {WORDS[name]} could not be used: {str(error)[:200]}.")
             except (ValueError, OverflowError):
                 said.append(f"The link's {WORDS[name]} could not be used: {value[:40]!r} is not understood.")
 
@@ -186,7 +186,7 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
     take("k", lambda v: state.changed(k=_whole(v, 1, MAX_K)))
     take("seen", lambda v: state.changed(hide_seen=not _whole(v, 0, 1)))
     take("head", lambda v: state.changed(head=_whole(v, 1, heads) - 1))
-    take("film", lambda v: state.changed(film=bundle.catalogue.row(v)))
+    take("film", lambda v: state.changed(film=bundle.catalogue.row(v[:MAX_VALUE])))
     take("gate", lambda v: change(gate=_numbers(v)))
     take("off", off)
     take("router", router)
@@ -198,13 +198,13 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
 WORDS = {
     "h": "history",
     "k": "number of films",
-    "seen": "switch for films already seen",
+    "seen": "choice to show films already seen",
     "head": "head",
     "film": "film",
     "gate": "gate",
-    "off": "list of what is switched off",
+    "off": "switches",
     "router": "router",
-    "hold": "switch for a held gate",
+    "hold": "choice of a held gate",
 }
 
 

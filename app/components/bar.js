@@ -160,7 +160,7 @@ class Bar {
     if (from === to) return
     this.goal = to
     this.say(`${this.data.history[from].title} moved to place ${to + 1}.`)
-    this.send("act", { do: "move", from, to })
+    this.send("act", { do: "move", at: from, to })
   }
 
   remove(at) {
@@ -306,7 +306,7 @@ class Bar {
         this.shut()
         this.examples.focus()
         this.say(`Example ${example.title}.`)
-        this.send("act", { do: "example", at })
+        this.send("act", { do: "example", example: at })
       }
       return item
     })

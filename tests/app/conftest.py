@@ -1,16 +1,53 @@
-"""The app served once per worker, and pages of it in a real Chromium."""
+"""The app under AppTest, served once per worker, and pages of it in a real Chromium."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
+from streamlit.testing.v1 import AppTest
 
+from fame.bundle import Bundle
 from tests.app import browser as real
+from tests.app.small import make_bundle
 
 Open = Callable[..., Page]
+OpenApp = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def small() -> Bundle:
+    """A bundle of 30 films with random weights."""
+    return make_bundle()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory, small: Bundle) -> Path:
+    """Where the small bundle lies."""
+    return small.save(tmp_path_factory.mktemp("bundles") / small.name)
+
+
+@pytest.fixture
+def open_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> OpenApp:
+    """The app under AppTest with these URL parameters, on the small bundle or the one in another folder."""
+
+    def run(params: Mapping[str, str] | None = None, at: Path = folder) -> AppTest:
+        monkeypatch.setenv("FAME_BUNDLE", str(at))
+        app = AppTest.from_file(str(real.ROOT / "app" / "main.py"), default_timeout=60)
+        for name, value in (params or {}).items():
+            app.query_params[name] = value
+        return app.run()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_address(folder: Path) -> Iterator[str]:
+    """The address of the app, showing the small bundle."""
+    with real.served(folder) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,47 @@
+"""A small bundle with random weights, so that the tests of the app need no trained one."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+
+from fame.bundle import Bundle, Example
+from fame.catalogue import Catalogue
+from fame.config import FAMEConfig
+from fame.model import FAME
+
+NASTY = "<img src=x onerror=\"document.title='owned'\"> & **Bold** $x$"
+TITLES = (
+    "Toy Story", "Aladdin", "The Lion King", "Amélie", "Alien", "Aliens", "Blade Runner", "The Terminator",
+    "Total Recall", "Psycho", "Vertigo", "Rear Window", "Fargo", "Heat", "Casino", "Se7en", "Gattaca", "Brazil",
+    "Dark City", "The Matrix", "Crocodile Dundee", "When Harry Met Sally", "Annie Hall", "Manhattan",
+    "Raiders of the Lost Ark", "Jaws", "E.T. the Extra-Terrestrial", "Jurassic Park", "Star Wars", NASTY,
+)  # fmt: skip
+
+
+def make_bundle(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
+    """Weights large enough that gates and ranks differ; the last film's title is hostile, and so is its id."""
+    torch.manual_seed(heads)
+    n = len(TITLES)
+    catalogue = Catalogue.from_frame(
+        pd.DataFrame(
+            {
+                "item_id": [*(f"f{row}" for row in range(1, n)), "a-b,c"],
+                "title": TITLES,
+                "year": [1970 + row for row in range(n)],
+                "genres": [("Drama", "Crime|Drama", "Comedy")[row % 3] for row in range(n)],
+            }
+        )
+    )
+    config = FAMEConfig(n, max_len, d_model=24, n_heads=heads, n_experts=experts, backbone_heads=2)
+    model = FAME(config).eval().requires_grad_(False)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            parameter.mul_(6)
+    examples = (
+        Example("Three to begin with", "Do the heads agree?", ("f1", "f2", "f3")),
+        Example("One film", "What follows from one film?", ("f5",)),
+        Example("Longer than it reads", "The oldest are dropped.", tuple(f"f{row}" for row in range(1, 10))),
+        Example("Hostile", "A title is text.", ("f7", "a-b,c")),
+    )
+    return Bundle("tiny", model, catalogue, examples=examples)

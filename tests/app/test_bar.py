@@ -1,0 +1,42 @@
+"""What the browser asks of the history is done where it fits and passed over where it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.bar import edited
+from tests.app.small import make_bundle
+
+BUNDLE = make_bundle()
+
+
+@pytest.mark.parametrize(
+    ("asked", "history"),
+    [
+        ({"do": "add", "row": 30}, [4, 5, 6, 30]),
+        ({"do": "remove", "at": 1}, [4, 6]),
+        ({"do": "move", "at": 0, "to": 2}, [5, 6, 4]),
+        ({"do": "move", "at": 2, "to": 0}, [6, 4, 5]),
+        ({"do": "example", "example": 0}, [1, 2, 3]),
+        ({"do": "clear"}, []),
+    ],
+)
+def test_edits(asked: dict[str, Any], history: list[int]) -> None:
+    assert edited(asked, (4, 5, 6), BUNDLE) == history
+
+
+anything = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
+
+
+@given(
+    st.sampled_from(["add", "remove", "move", "example", "random", "clear", "format", None, 3]) | anything,
+    st.dictionaries(st.sampled_from(["row", "at", "to", "example", "text"]), anything | st.integers(-2, 32)),
+    st.lists(st.integers(1, 30), max_size=5),
+)
+def test_whatever_is_asked_leaves_a_history(do: object, rest: dict[str, Any], history: list[int]) -> None:
+    after = edited({**rest, "do": do}, history, BUNDLE)
+    assert after is None or all(type(row) is int and 1 <= row <= 30 for row in after)

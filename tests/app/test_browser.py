@@ -1,0 +1,164 @@
+"""The bar and Story in a real Chromium: add, choose, reorder, undo, links, back and forward."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.app.conftest import Open
+
+pytestmark = pytest.mark.browser
+
+
+def final_list(page: Page) -> list[str]:
+    """What the final list reads, scores and shares included."""
+    return [
+        row.get_attribute("aria-label") or "" for row in page.locator("ol[aria-label='Final list'] .film-row").all()
+    ]
+
+
+def chips(page: Page) -> list[str]:
+    return page.locator(".films .name span").all_inner_texts()
+
+
+def gone_from(page: Page, before: list[str]) -> None:
+    """Wait until the final list is another one."""
+    first = page.locator("ol[aria-label='Final list'] .film-row").first
+    expect(first).not_to_have_attribute("aria-label", before[0])
+
+
+def add(page: Page, text: str, title: str) -> None:
+    box = page.get_by_role("combobox", name="Add a film")
+    box.fill(text)
+    expect(page.get_by_role("option").first).to_contain_text(title)
+    box.press("Enter")
+    expect(page.locator(".films .name span").last).to_have_text(title)
+
+
+def test_search_add_undo_redo_by_keyboard(open_page: Open, small_address: str) -> None:
+    page = open_page(small_address)
+    assert chips(page) == ["Toy Story", "Aladdin", "The Lion King"]
+    before = final_list(page)
+    add(page, "amelie", "Amélie")  # no accent
+    add(page, "crocdile", "Crocodile Dundee")  # a letter missing
+    add(page, "lost ark", "Raiders of the Lost Ark")  # a part
+    expect(page.get_by_role("combobox")).to_be_focused()
+    gone_from(page, before)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".chip")).to_have_count(5)
+    page.get_by_role("button", name="Redo").click()
+    expect(page.locator(".chip")).to_have_count(6)
+    for left in (5, 4, 3):
+        page.get_by_role("button", name="Undo").click()
+        expect(page.locator(".chip")).to_have_count(left)
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    assert final_list(page) == before
+
+
+def test_reorder_and_remove_keep_the_focus(open_page: Open, small_address: str) -> None:
+    page = open_page(small_address)
+    page.locator(".name").nth(0).focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator(".films .name span").first).to_have_text("Aladdin")
+    assert chips(page) == ["Aladdin", "Toy Story", "The Lion King"]
+    expect(page.locator(".name").nth(1)).to_be_focused()
+    page.locator(".chip").nth(2).drag_to(page.locator(".chip").nth(0), target_position={"x": 4, "y": 10})
+    expect(page.locator(".films .name span").first).to_have_text("The Lion King")
+    page.locator(".name").nth(1).press("Delete")
+    expect(page.locator(".chip")).to_have_count(2)
+    assert chips(page) == ["The Lion King", "Toy Story"]
+    expect(page.locator(".name").nth(1)).to_be_focused()
+    page.get_by_role("button", name="Remove The Lion King").click()
+    expect(page.locator(".chip")).to_have_count(1)
+    assert re.search(r"[?&]h=f1(&|$)", page.url)
+
+
+def test_choosing_a_film_says_why_and_hover_lights_it_everywhere(open_page: Open, small_address: str) -> None:
+    page = open_page(small_address)
+    row = page.locator("ol[aria-label='Final list'] .film-row").nth(3)
+    title = row.locator(".title").inner_text()
+    row.hover()
+    assert page.locator("svg.links path[style*='stroke-opacity: 0.9']").count() == 3
+    assert {lit.inner_text() for lit in page.locator(".film-row.lit .title").all()} == {title}
+    expect(page.get_by_role("tooltip")).to_contain_text(title)
+    row.click()
+    expect(page.locator(".fame-say b")).to_have_text(title)
+    expect(page.locator(".fame-say")).to_contain_text("is fourth")
+    expect(row).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.locator(".fame-say")).to_contain_text("is third")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator('ol[aria-label="Head 3\'s own list"] .film-row').nth(2)).to_be_focused()
+
+
+def test_a_copied_link_opens_the_same_numbers(open_page: Open, small_address: str) -> None:
+    page = open_page(small_address)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=small_address)
+    add(page, "matrix", "The Matrix")
+    page.get_by_role("toolbar").get_by_role("button", name="Examples").click()
+    expect(page.get_by_role("menuitem").first).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_have_count(1)
+    add(page, "heat", "Heat")
+    page.locator("ol[aria-label='Final list'] .film-row").nth(2).click()
+    expect(page.locator(".fame-say")).to_contain_text("is third")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == page.url.replace("?", "?m=tiny&")
+    other = open_page(link)
+    assert final_list(other) == final_list(page)
+    assert chips(other) == ["Alien", "Heat"]
+    assert other.locator(".fame-say").inner_text() == page.locator(".fame-say").inner_text()
+
+
+def test_back_and_forward_walk_through_changes_and_screens(open_page: Open, small_address: str) -> None:
+    page = open_page(small_address)
+    start = final_list(page)
+    add(page, "psycho", "Psycho")
+    second = page.url
+    page.get_by_role("link", name="Merge").click()
+    expect(page.locator("h1")).to_contain_text("Merge")
+    assert page.url == second.replace("/?", "/merge?")
+    page.get_by_role("link", name="Story").click()
+    expect(page.locator("h1")).to_contain_text("Story")
+    add(page, "vertigo", "Vertigo")
+    page.go_back()
+    expect(page.locator(".chip")).to_have_count(4)
+    assert page.url == second
+    page.go_back()
+    expect(page.locator("h1")).to_contain_text("Merge")
+    page.go_back()
+    expect(page.locator("h1")).to_contain_text("Story")
+    page.go_back()
+    expect(page.locator(".chip")).to_have_count(3)
+    expect(page.locator(".films .name span").last).to_have_text("The Lion King")
+    assert page.url.rstrip("/") == small_address and final_list(page) == start
+    page.go_forward()
+    expect(page.locator(".chip")).to_have_count(4)
+    assert page.url == second
+
+
+def test_hostile_titles_stay_text(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/?h=f7-a%252Db%252Cc&film=a-b%2Cc&k=50&seen=1")
+    expect(page.locator(".films .name span").last).to_contain_text("<img src=x onerror")
+    expect(page.locator(".fame-say b")).to_contain_text("<img src=x onerror")
+    page.locator(".film-row.chosen").first.hover()
+    assert "owned" not in page.title()
+    assert page.locator("img[src=x]").count() == 0
+    assert page.evaluate("![...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('img'))")
+
+
+@pytest.mark.parametrize("width", [1400, 700])
+def test_nothing_runs_over_the_side(open_page: Open, small_address: str, width: int) -> None:
+    films = "-".join(f"f{row}" for row in range(1, 30))
+    page = open_page(f"{small_address}/?h={films}&k=30", width=width)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(".films").evaluate("e => e.clientHeight") < 130
+    boxes = [row.bounding_box() for row in page.locator("ol[aria-label='Final list'] .film-row").all()]
+    assert all(a["y"] + a["height"] <= b["y"] + 1 for a, b in pairwise(boxes) if a and b)

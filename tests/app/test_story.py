@@ -1,0 +1,169 @@
+"""Story under AppTest: what is on the page is what the trace says, and bad input gets a plain sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fame import explain
+from fame.bundle import Bundle
+from tests.app.conftest import OpenApp
+from tests.app.small import NASTY, make_bundle
+
+
+def component(app: AppTest, name: str) -> dict[str, Any]:
+    """What a browser component was given to draw."""
+    [found] = [x.proto for x in app.get("bidi_component") if x.proto.component_name == f"fame_{name}"]
+    return json.loads(found.json)
+
+
+def page_text(app: AppTest) -> str:
+    return " ".join(x.proto.body for x in app.get("html") if not x.proto.body.startswith("<style>"))
+
+
+def check(app: AppTest, bundle: Bundle, rows: list[int], k: int = 10, seen: bool = True) -> dict[str, Any]:
+    """The picture shows this history's lists, shares and ranks."""
+    assert not app.exception
+    trace, data = bundle.trace(rows), component(app, "story")
+    H = bundle.config.n_heads
+    for head in (*range(H), None):
+        wanted = trace.ranking(head=head, exclude_history=seen)[:k]
+        assert data["lists"][H if head is None else head] == wanted.tolist()
+    np.testing.assert_allclose(data["gate"], trace.gate[-1], rtol=1e-6)
+    for text, film in data["films"].items():
+        row = int(text)
+        assert film["title"] == bundle.catalogue.title[row]
+        np.testing.assert_allclose(sum(film["shares"]), film["score"], atol=1e-4)
+        np.testing.assert_allclose(film["score"], trace.scores[row], rtol=1e-6)
+        if seen and row in trace.items:
+            assert film["ranks"] == [None] * (H + 1)
+        else:
+            assert film["ranks"][:H] == explain.head_ranks(trace, [row], seen)[:, 0].tolist()
+    assert [film["title"] for film in data["history"]] == bundle.catalogue.title[trace.items].tolist()
+    np.testing.assert_allclose(np.sum([film["look"] for film in data["history"]], axis=0), 1, atol=1e-5)
+    return data
+
+
+def test_a_first_visit_opens_with_the_first_example(open_app: OpenApp, small: Bundle) -> None:
+    app = open_app()
+    data = check(app, small, [1, 2, 3])
+    winner = int(small.trace([1, 2, 3]).ranking()[0])
+    assert data["film"] == winner
+    assert f"<b>{small.catalogue.title[winner]}</b> is first" in page_text(app)
+    bar = component(app, "bar")
+    assert bar["link"] == "m=tiny&h=f1-f2-f3"
+    assert not bar["undo"] and not bar["redo"]
+    assert not app.query_params, "an untouched first visit leaves the address alone"
+
+
+@pytest.mark.parametrize("example", range(4))
+def test_every_example(open_app: OpenApp, small: Bundle, example: int) -> None:
+    items = small.examples[example].items
+    link = "-".join(item.replace("-", "%2D").replace(",", "%2C") for item in items)
+    app = open_app({"h": link})
+    check(app, small, small.rows(items))
+    assert not app.warning
+
+
+def test_a_link_opens_the_same_screen(open_app: OpenApp, small: Bundle) -> None:
+    app = open_app({"h": "f4-f5", "k": "3", "seen": "1", "film": "f9"})
+    data = check(app, small, [4, 5], k=3, seen=False)
+    assert data["film"] == 9
+    assert "<b>Total Recall</b> is " in page_text(app)
+    assert app.toggle(key="story_seen").value is False
+    assert app.number_input(key="story_k").value == 3
+    app.toggle(key="story_seen").set_value(True).run()
+    check(app, small, [4, 5], k=3)
+    assert app.query_params == {"h": "f4-f5", "k": "3", "film": "f9"}
+    app.number_input(key="story_k").set_value(7).run()
+    check(app, small, [4, 5], k=7)
+
+
+def test_a_chosen_film_of_the_history_is_said_to_be_seen(open_app: OpenApp, small: Bundle) -> None:
+    app = open_app({"h": "f4-f5", "film": "f5"})
+    assert check(app, small, [4, 5])["film"] == 5
+    assert "is in the history" in page_text(app)
+
+
+def test_an_empty_history_says_what_to_do(open_app: OpenApp) -> None:
+    app = open_app({"h": "none"})
+    assert not app.exception
+    assert "Add one above, or open an example" in page_text(app)
+    assert component(app, "bar")["history"] == []
+
+
+def test_an_over_long_history_says_what_is_dropped(open_app: OpenApp, small: Bundle) -> None:
+    app = open_app({"h": "-".join(f"f{row}" for row in range(1, 10))})
+    check(app, small, list(range(1, 10)))
+    bar = component(app, "bar")
+    assert bar["dropped"] == 3 and len(bar["history"]) == 9
+    assert bar["note"] == "This model reads the last 6 films: the 3 oldest are not read and count as not seen."
+
+
+def test_nothing_left_to_recommend_says_what_to_do(open_app: OpenApp, tmp_path: Path) -> None:
+    bundle = make_bundle(max_len=40)
+    everything = {"h": "-".join([*(f"f{row}" for row in range(1, 30)), "a%2Db%2Cc"])}
+    folder = bundle.save(tmp_path / "other")
+    app = open_app(everything, at=folder)
+    assert not app.exception and "switch off &#x27;Hide films already seen&#x27;" in page_text(app)
+    app.toggle(key="story_seen").set_value(False).run()
+    check(app, bundle, list(range(1, 31)), seen=False)
+
+
+def test_broken_parts_of_a_link_are_said(open_app: OpenApp, small: Bundle) -> None:
+    app = open_app({"h": "f1-nothing", "k": "many", "m": "unheard-of", "gate": "1-2"})
+    check(app, small, [1])
+    said = [warning.value for warning in app.warning]
+    assert said == [
+        "The link asks for the model 'unheard-of', which is not here; this is tiny.",
+        "One film of the link is not in this catalogue and left out: nothing.",
+        "The link's number of films could not be used: 'many' came, expected a whole number from 1 to 50.",
+        "The link's gate could not be used: gate has 2 weights; this model has 3 heads.",
+    ]
+
+
+def test_html_in_a_title_is_text(open_app: OpenApp, small: Bundle) -> None:
+    app = open_app({"h": "f1-f2", "film": "a-b,c", "k": "50"})
+    check(app, small, [1, 2], k=50)
+    text = page_text(app)
+    assert "<img" not in text and "&lt;img src=x" in text
+    assert not any(NASTY in x.value for x in app.markdown)
+
+
+@pytest.mark.parametrize("heads", [1, 8])
+def test_one_head_and_eight(open_app: OpenApp, tmp_path: Path, heads: int) -> None:
+    bundle = make_bundle(heads=heads)
+    app = open_app({"h": "f1-f2-f30"}, at=bundle.save(tmp_path / "other"))
+    check(app, bundle, [1, 2])
+
+
+SPOILT = {
+    "missing": (shutil.rmtree, "no such directory"),
+    "half written": (lambda b: (b / "manifest.json").unlink(), "manifest.json: missing"),
+    "altered": (lambda b: (b / "items.csv").write_text("item_id\nx"), "items.csv: altered since the bundle was saved"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_bundle_that_cannot_be_read_is_one_plain_sentence(
+    open_app: OpenApp, folder: Path, tmp_path: Path, how: str
+) -> None:
+    spoil, message = SPOILT[how]
+    copy = shutil.copytree(folder, tmp_path / "spoilt")
+    spoil(copy)
+    app = open_app(at=copy)
+    assert not app.exception and not app.error
+    assert "This cannot be shown" in page_text(app) and message in page_text(app)
+
+
+def test_the_shipped_bundle_with_every_example(open_app: OpenApp, shipped: Path) -> None:
+    bundle = Bundle.load(shipped)
+    for example in bundle.examples:
+        app = open_app({"h": "-".join(example.items)}, at=shipped)
+        check(app, bundle, bundle.rows(example.items))
