@@ -356,9 +356,17 @@ def _regions(xy: np.ndarray, seed: int) -> np.ndarray:
 
 
 def neighbour_table(
-    model: FAME, atlas: Atlas, catalogue: Catalogue, space: str | int, row: int, k: int = 10
+    model: FAME,
+    atlas: Atlas,
+    catalogue: Catalogue,
+    space: str | int,
+    row: int,
+    k: int = 10,
+    attribute: str | None = None,
 ) -> pd.DataFrame:
     """The k items nearest to one in a space, nearest first: rank (from 1), item_id, title, year, cosine, row.
+
+    attribute: adds the column in_common, the values of it that item and neighbour share, joined by ', '.
 
     Raises:
         FameError: there is no such space, or the row is not in the catalogue.
@@ -368,7 +376,7 @@ def neighbour_table(
     place = atlas.index(space)
     rows = atlas.neighbours[place, row, : max(0, k)]
     x = _unit(space_vectors(model, atlas.spaces[place])[[row, *rows]])
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "rank": np.arange(1, len(rows) + 1),
             "item_id": catalogue.item_id[rows],
@@ -378,6 +386,10 @@ def neighbour_table(
             "row": rows,
         }
     )
+    if attribute is not None and attribute in catalogue.facts:
+        values = catalogue.facts[attribute]
+        table.insert(5, "in_common", [", ".join(v for v in values[row] if v in values[near]) for near in rows])
+    return table
 
 
 class Agreement(NamedTuple):
@@ -447,7 +459,7 @@ def say_agreement(table: pd.DataFrame, attribute: str, space: str) -> str:
     shared, chance, k = found[space], float(here["chance"].iloc[0]), int(here["k"].iloc[0])
     digits = 1 if shared >= 1 else 2
     said = (
-        f"Of a film's {k} nearest in {_name(space)}, {shared:.{digits}f} have {attribute} in common with it; "
+        f"{shared:.{digits}f} of a film's {k} nearest in {_name(space)} have {attribute} in common with it; "
         f"of {k} at random {chance:.{digits}f} would."
     )
     if space == "full":
@@ -458,9 +470,9 @@ def say_agreement(table: pd.DataFrame, attribute: str, space: str) -> str:
         low, high = f"{min(others.values()):.{digits}f}", f"{others[best]:.{digits}f}"
         if shared > others[best]:
             between = f"{low} to {high}" if low != high else high
-            said += f" That is the most of the {len(others) + 1} heads (the others: {between})."
+            said += f" That is more than in any other head's ({between})."
         else:
-            said += f" {_name(best).capitalize()} has the most: {high}."
+            said += f" The most is {high}, in {_name(best)}."
     if "full" in found:
         said += f" In the full embedding: {found['full']:.{digits}f}."
     return said
@@ -475,9 +487,9 @@ def say_trust(trust: float) -> str:
     if np.isnan(trust):
         return ""
     if trust >= 0.95:
-        words = "what lies near here is near in the space"
+        words = "near on this map means near in the space"
     elif trust >= 0.85:
-        words = "what lies near here is mostly near in the space"
+        words = "near on this map mostly means near in the space"
     else:
-        words = "much that lies near here is far apart in the space"
+        words = "near on this map often does not mean near in the space"
     return f"Trustworthiness {trust:.2f}: {words}."

@@ -233,8 +233,10 @@ def test_umap_is_seeded_and_keeps_groups_apart(model: FAME) -> None:
 
 
 def test_neighbours_come_with_their_cosines(model: FAME, fast: Atlas) -> None:
-    catalogue = Catalogue.from_frame(pd.DataFrame({"item_id": [f"i{r}" for r in range(1, ITEMS + 1)]}))
-    table = neighbour_table(model, fast, catalogue, "head_1", 7, k=5)
+    tags = ["odd|x" if r % 2 else "even" for r in range(1, ITEMS + 1)]
+    catalogue = Catalogue.from_frame(pd.DataFrame({"item_id": [f"i{r}" for r in range(1, ITEMS + 1)], "tag": tags}))
+    table = neighbour_table(model, fast, catalogue, "head_1", 7, k=5, attribute="tag")
+    assert table["in_common"].tolist() == ["odd, x" if row % 2 else "" for row in table["row"]]
     x = space_vectors(model, "head_1").astype(np.float64)
     cosine = x[1:] @ x[7] / np.linalg.norm(x[1:], axis=1) / np.linalg.norm(x[7])
     np.testing.assert_allclose(table["cosine"], np.sort(cosine)[::-1][1:6], rtol=1e-5)
@@ -280,11 +282,13 @@ def test_agreements_of_a_catalogue_in_words(fast: Atlas) -> None:
     table["shared"] = [9.0, 8.0, 6.04]
     table["chance"] = 1.58
     assert say_agreement(table, "group", "head_1") == (
-        "Of a film's 10 nearest in head 1's space, 8.0 have group in common with it; of 10 at random 1.6 would. "
-        "That is the most of the 2 heads (the others: 6.0). In the full embedding: 9.0."
+        "8.0 of a film's 10 nearest in head 1's space have group in common with it; of 10 at random 1.6 would. "
+        "That is more than in any other head's (6.0). In the full embedding: 9.0."
     )
-    assert "6.0 have group in common" in (other := say_agreement(table, "group", "head_2"))
-    assert other.endswith("Head 1's space has the most: 8.0. In the full embedding: 9.0.")
+    other = say_agreement(table, "group", "head_2")
+    assert other.startswith("6.0 of") and other.endswith(
+        "Most of the 2 heads: 8.0, in head 1's space. In the full embedding: 9.0."
+    )
     assert say_agreement(table, "group", "full").endswith("of 10 at random 1.6 would.")
     with pytest.raises(FameError, match="no agreement of 'head_1' on 'year'"):
         say_agreement(table, "year", "head_1")
@@ -292,5 +296,5 @@ def test_agreements_of_a_catalogue_in_words(fast: Atlas) -> None:
 
 def test_trust_in_words() -> None:
     said = [say_trust(trust) for trust in (0.97, 0.9, 0.6)]
-    assert said[0] == "Trustworthiness 0.97: what lies near here is near in the space."
-    assert "mostly near" in said[1] and "far apart" in said[2] and say_trust(np.nan) == ""
+    assert said[0] == "Trustworthiness 0.97: near on this map means near in the space."
+    assert "mostly means" in said[1] and "often does not" in said[2] and say_trust(np.nan) == ""

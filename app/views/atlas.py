@@ -1,12 +1,398 @@
-"""Facet atlas."""
+"""Facet atlas: is this head's space about genre?"""
 
 from __future__ import annotations
 
-from app import widgets
+import html
+import json
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import sources, state, widgets
+from app.components import component
 from app.screen import Screen
+from app.sources import Source
+from fame import atlas as atlases
+from fame.atlas import KINDS, Atlas
+from fame.bundle import Bundle
+from fame.catalogue import Catalogue
+from fame.errors import FameError
+from fame.plots import atlas_map, to_html
+from fame.plots.maps import VALUE_COLOURS
 
 __all__ = ["render"]
 
+_atlas = component("atlas")
+
+MOST_VALUES = 8  # that can be told apart
+FIRST_VALUES = 5  # coloured before any are chosen
+NEAREST = 10  # neighbours listed
+FACTS = 80  # letters of a film's values under its title
+
+ABOUT = """
+**One point is one film.** Each head sees the films in a space of its own; a map lays such a space out in two
+dimensions, so that films that are near in the space come near on the map. Both maps show the same films.
+
+**A map is a drawing, the space is the model.** The lists under the maps, the rings and the sentence above them come
+from the spaces themselves, by cosine. Where rings lie far from their film, the map has torn a neighbourhood apart; the
+*trustworthiness* says how much of that there is. UMAP keeps neighbourhoods, PCA keeps the directions in which films
+differ most. Distances between far groups, and left or right, mean nothing.
+
+**Colours** are values of one attribute. A film that has several of the coloured values is split into their colours. A
+label stands where its value crowds beyond chance; colours alone would show patterns everywhere.
+
+**Click a film** to see its neighbours in both spaces. Drag to move, the wheel (after a click) or + and − to zoom; with
+the keyboard, arrow keys move the map and Enter chooses the film in its middle. Black discs are the history in order,
+diamonds the recommendations; the target is where the history itself points in that space: at the mean of the films
+nearest to it.
+
+That neighbours share a genre more than chance does not make a head *about* genre: compare the heads, and compare the
+full embedding. *Evidence* tests it.
+"""
+
+
+class View(NamedTuple):
+    """What the maps show, besides the history: the visitor's choices, checked."""
+
+    spaces: tuple[str, str]
+    kind: str
+    attribute: str | None
+    values: tuple[int, ...]  # columns of the attribute's matrix
+
 
 def render(screen: Screen) -> None:
-    widgets.heading("Facet atlas", "")
+    bundle = screen.bundle
+    widgets.heading("Facet atlas", "Is this head's space about genre?")
+    if bundle.atlas is None:
+        widgets.full_page(
+            "This model has no maps",
+            "Maps are drawn once, when a model is saved, and this one was saved without.",
+            "Build it again with maps (fame train RECIPE draws them), choose another model above, or go on to another "
+            "screen: Story, Merge and Experts need no maps.",
+        )
+        return
+    sentence = st.container()
+    view = _choose(screen)
+    film = screen.film
+    tables = [
+        atlases.neighbour_table(bundle.model, bundle.atlas, bundle.catalogue, space, film, NEAREST, view.attribute)
+        for space in view.spaces
+    ]
+    agreed = _agreed(screen.source)
+    with sentence:
+        _answer(agreed, view)
+    points, version = _points(screen.source, view)
+    _atlas(
+        key="atlas_maps", data=_marks(screen, bundle.atlas, view, tables, version), on_act_change=lambda: _act(bundle)
+    )
+    _downloads(screen, bundle.atlas, view, tables)
+    _compare(agreed, bundle.atlas.spaces)
+    widgets.about("atlas", ABOUT)
+    _atlas(key="atlas_points", data=points)
+
+
+# ---- choices
+
+
+def _choose(screen: Screen) -> View:
+    """The row of choices, and what they come to."""
+    atlas, here = screen.bundle.atlas, screen.state
+    assert atlas is not None
+    left = here.option("atlas_left", ["full"], f"head_{here.head + 1}")
+    right = here.option("atlas_right", [s for s in atlas.spaces if s != left], "full" if left != "full" else "head_1")
+    attributes = _attributes(screen.source)
+    kind = here.option("atlas_kind", KINDS, "umap")
+    attribute = here.option("atlas_colour", attributes, attributes[0]) if attributes else None
+    with st.container(horizontal=True, key="atlas_choices", vertical_alignment="bottom"):
+        if attribute is not None:
+            st.selectbox(
+                "Colour by", attributes, width=180,
+                **widgets.controlled("atlas_by", attribute, "atlas_colour", _recolour),
+            )  # fmt: skip
+        names = screen.bundle.catalogue.attribute(attribute).values if attribute else ()
+        values = _read_values(here.options.get("atlas_values", ""), len(names))
+        if attribute is not None:
+            shown = widgets.controlled(
+                "atlas_shown", [names[v] for v in values], "atlas_values",
+                lambda chosen: "-".join(str(names.index(name)) for name in chosen) or "none",
+            )  # fmt: skip
+            st.multiselect(
+                f"Values (up to {MOST_VALUES})", names, max_selections=MOST_VALUES,
+                placeholder="Choose values to colour", **shown,
+            )  # fmt: skip
+        st.segmented_control(
+            "Layout", KINDS, format_func=str.upper, required=True, width="content",
+            **widgets.controlled("atlas_layout", kind, "atlas_kind"),
+        )  # fmt: skip
+    return View((left, right), kind, attribute, values)
+
+
+def _recolour(attribute: str) -> str:
+    """Another attribute starts with its own most frequent values."""
+    state.update(atlas_values=None)
+    return attribute
+
+
+def _read_values(text: str, count: int) -> tuple[int, ...]:
+    """The values that a link names by their place, most frequent first; the first few where it names none."""
+    if text == "none":
+        return ()
+    asked = [int(part) for part in text.split("-") if part.isdecimal() and len(part) < 9]
+    known = tuple(dict.fromkeys(v for v in asked if v < count))[:MOST_VALUES]
+    return known or tuple(range(count))[:FIRST_VALUES]
+
+
+def _act(bundle: Bundle) -> None:
+    """What the browser asks for. It comes from outside: whatever does not fit is passed over."""
+    asked, here = st.session_state["atlas_maps"].get("act"), state.current()
+    if not isinstance(asked, dict) or bundle.atlas is None:
+        return
+    row, text, space = asked.get("row"), asked.get("text"), asked.get("space")
+    match asked.get("do"):
+        case "film" if isinstance(row, int) and 0 < row < len(bundle.catalogue):
+            state.update(film=row)
+        case "search" if isinstance(text, str):
+            if found := bundle.catalogue.search(text, 1):
+                state.update(film=found[0])
+            else:
+                st.toast(f"No film resembles '{html.escape(text[:60])}'.")
+        case "space" if space in bundle.atlas.spaces:
+            left = here.option("atlas_left", ["full"], f"head_{here.head + 1}")
+            right = here.options.get("atlas_right", "full")
+            if asked.get("side") == 0:
+                _show(left=space, right=left if space == right else right)
+            elif asked.get("side") == 1:
+                _show(left=right if space == left else left, right=space)
+
+
+def _show(left: str, right: str) -> None:
+    """Two spaces side by side. A head on the left is the one that every screen looks at."""
+    choice: dict[str, Any] = {"atlas_left": "full"}
+    if left != "full":
+        choice = {"atlas_left": None, "head": int(left.removeprefix("head_")) - 1}
+    state.update(**choice, atlas_right=None if right == "full" else right)
+
+
+# ---- numbers, kept for all visitors
+
+
+def _bundle(source: Source) -> tuple[Bundle, Atlas, Catalogue]:
+    bundle = sources.load(source)
+    assert bundle.atlas is not None
+    return bundle, bundle.atlas, bundle.catalogue
+
+
+@lru_cache(maxsize=8)
+def _attributes(source: Source) -> tuple[str, ...]:
+    """The attributes that can colour a map."""
+    _, _, catalogue = _bundle(source)
+    usable = []
+    for name in catalogue.attributes:
+        try:
+            usable += [name] if catalogue.attribute(name).values else []
+        except FameError:  # too many values to choose from
+            continue
+    return tuple(usable)
+
+
+@lru_cache(maxsize=8)
+def _agreed(source: Source) -> pd.DataFrame:
+    _, atlas, catalogue = _bundle(source)
+    return atlases.agreements(atlas, catalogue)
+
+
+@lru_cache(maxsize=64)
+def _regions(source: Source, space: str, attribute: str, kind: str) -> pd.DataFrame:
+    _, atlas, catalogue = _bundle(source)
+    return atlases.label_regions(atlas, space, catalogue.attribute(attribute), kind)
+
+
+@lru_cache(maxsize=16)
+def _points(source: Source, view: View) -> tuple[bytes, str]:
+    """Titles, positions and colours as the bytes that atlas.js unpacks, and the version that they carry."""
+    _, atlas, catalogue = _bundle(source)
+    V = len(catalogue)
+    facts, mask = [""] * V, np.zeros(V, np.uint8)
+    if view.attribute is not None:
+        facts = [", ".join(values)[:FACTS] for values in catalogue.facts[view.attribute]]
+        if view.values:
+            coloured = catalogue.attribute(view.attribute).matrix[:, list(view.values)]
+            mask = np.packbits(coloured, axis=1, bitorder="little")[:, 0]  # bit k: has the k-th chosen value
+    version = sha256(repr((source, view)).encode()).hexdigest()[:16]
+    head = json.dumps(
+        {
+            "version": version,
+            "catalogue": f"{source.path} {source.version}",
+            "titles": [catalogue.label(row) for row in range(V)],
+            "facts": facts,
+            "spaces": view.spaces,
+            "kind": view.kind,
+            "colouring": [view.attribute, view.values],
+        }
+    ).encode()
+    head += b" " * (-len(head) % 4)  # what follows is read in place as float32
+    maps = [np.ascontiguousarray(atlas.map(space, view.kind), "<f4").tobytes() for space in view.spaces]
+    return b"".join([np.array(len(head), "<u4").tobytes(), head, *maps, mask.tobytes()]), version
+
+
+def _place(screen: Screen, atlas: Atlas, space: str, kind: str) -> tuple[float, float]:
+    """Where the history itself falls on a map."""
+    model = screen.bundle.model
+    new = atlases.history_vectors(model, screen.trace, space)[-1]
+    x, y = atlases.place(atlas, space, atlases.space_vectors(model, space), new, kind).tolist()
+    return x, y
+
+
+# ---- what is drawn
+
+
+def _answer(agreed: pd.DataFrame, view: View) -> None:
+    """One sentence from the spaces, about the head that is looked at."""
+    if view.attribute in set(agreed["attribute"]):
+        head = next(space for space in view.spaces if space != "full")
+        sentence = atlases.say_agreement(agreed, str(view.attribute), head)
+        widgets.say(*widgets.badged(sentence, sentence.partition(" in ")[0]))
+
+
+def _marks(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame], version: str) -> dict[str, Any]:
+    """Everything that a click changes: neighbours, history, recommendations, words."""
+    catalogue = screen.bundle.catalogue
+    names: tuple[str, ...] = ()
+    counts, several = np.zeros(0, np.int64), False
+    if view.attribute is not None:
+        attribute = catalogue.attribute(view.attribute)
+        coloured = attribute.matrix[:, list(view.values)]
+        names = tuple(attribute.values[v] for v in view.values)
+        counts, several = coloured.sum(axis=0), bool((coloured.sum(axis=1) > 1).any())
+    both = set(tables[0]["row"]) & set(tables[1]["row"])
+    maps = []
+    for space, table in zip(view.spaces, tables, strict=True):
+        head = _head(space)
+        x, y = _place(screen, atlas, space, view.kind)
+        regions = _regions(screen.source, space, view.attribute, view.kind) if view.attribute else pd.DataFrame()
+        maps.append(
+            {
+                "space": space,
+                "head": head,
+                "name": _name(space),
+                "trust": atlases.say_trust(atlas.trust(space, view.kind)),
+                "place": [x, y],
+                "points": "the model points here" if head is None else f"head {head + 1} points here",
+                "regions": [
+                    {"x": r.x, "y": r.y, "label": r.label, "value": names.index(r.label) if r.label in names else None}
+                    for r in regions.itertuples()
+                ],
+                "neighbours": [
+                    {"row": n.row, "cosine": n.cosine, "common": getattr(n, "in_common", ""), "both": n.row in both}
+                    for n in table.itertuples()
+                ],
+            }
+        )
+    light, dark = VALUE_COLOURS["light"], VALUE_COLOURS["dark"]
+    return {
+        "version": version,
+        "film": screen.film,
+        "kind": view.kind.upper(),
+        "attribute": view.attribute,
+        "several": several,
+        "spaces": [{"space": space, "head": _head(space)} for space in atlas.spaces],
+        "values": [
+            {"name": name, "count": int(count), "light": light[i], "dark": dark[i]}
+            for i, (name, count) in enumerate(zip(names, counts, strict=True))
+        ],
+        "history": screen.trace.items.tolist(),
+        "recommended": _recommended(screen),
+        "maps": maps,
+    }
+
+
+def _recommended(screen: Screen) -> list[int]:
+    return screen.trace.ranking(exclude_history=screen.state.hide_seen)[: screen.state.k].tolist()
+
+
+def _head(space: str) -> int | None:
+    return None if space == "full" else int(space.removeprefix("head_")) - 1
+
+
+def _name(space: str) -> str:
+    head = _head(space)
+    return "The full embedding" if head is None else f"Head {head + 1}'s space"
+
+
+def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame]) -> None:
+    catalogue = screen.bundle.catalogue
+    names = catalogue.attribute(view.attribute).values if view.attribute else ()
+
+    def neighbours() -> pd.DataFrame:
+        of = {"film": catalogue.label(screen.film)}
+        return pd.concat(
+            [table.assign(**of, space=space) for space, table in zip(view.spaces, tables, strict=True)]
+        ).drop(columns="row")
+
+    def positions() -> pd.DataFrame:
+        table = catalogue.to_frame()
+        for space in view.spaces:
+            table[[f"{space}_x", f"{space}_y"]] = atlas.map(space, view.kind)[1:]
+        return table
+
+    def figure(space: str, table: pd.DataFrame) -> str:
+        drawn = atlas_map(
+            atlas, catalogue, space, view.kind, view.attribute, [names[v] for v in view.values],
+            highlight=[screen.film, *table["row"]], history=screen.trace.items.tolist(),
+            recommendations=_recommended(screen), state=_place(screen, atlas, space, view.kind),
+            regions=_regions(screen.source, space, view.attribute, view.kind) if view.attribute else None,
+            theme=screen.theme,
+        )  # fmt: skip
+        return to_html(drawn, f"{_name(space)}: {catalogue.n_items:,} films")
+
+    with st.container(horizontal=True, key="atlas_save"):
+        widgets.download("Neighbours (CSV)", neighbours, "neighbours.csv", "atlas_csv_near")
+        widgets.download("Positions (CSV)", positions, "positions.csv", "atlas_csv_positions")
+        for space, table in zip(view.spaces, tables, strict=True):
+            st.download_button(
+                f"{_name(space)} (HTML)", lambda space=space, table=table: figure(space, table),
+                file_name=f"atlas-{space}-{view.kind}.html", mime="text/html", key=f"atlas_html_{space}",
+                on_click="ignore", type="tertiary", icon=":material/download:",
+            )  # fmt: skip
+
+
+def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...]) -> None:
+    """Every space on every attribute, so that a head can be told from the others."""
+    if agreed.empty:
+        return
+    k = int(agreed["k"].iloc[0])
+    heads = [space for space in spaces if space != "full"]
+    shared = agreed.pivot(index="attribute", columns="space", values="shared").reindex(agreed["attribute"].unique())
+    chance = agreed.drop_duplicates("attribute").set_index("attribute")["chance"]
+    best = shared[heads].idxmax(axis=1)
+    top = "".join(f'<th scope="col">{widgets.badge(h)}</th>' for h in range(len(heads)))
+    lines = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th><td class="chance">{chance[name]:.2f}</td>'
+        f"<td>{row['full']:.2f}</td>"
+        + "".join(f"<td>{f'<b>{row[s]:.2f}</b>' if s == best[name] else f'{row[s]:.2f}'}</td>" for s in heads)
+        + "</tr>"
+        for name, row in shared.iterrows()
+    )
+    st.html(
+        f"""<style>{TABLE}</style><table class="fame-agree">
+        <caption><b>What each space gathers</b>: how many of a film's {k} nearest have a value in common with it, mean
+        over all films. Bold: the head with the most.</caption>
+        <thead><tr><th scope="col">in common</th><th scope="col">{k} at random</th><th scope="col">full embedding</th>
+        {top}</tr></thead><tbody>{lines}</tbody></table>"""
+    )
+    widgets.download("What each space gathers (CSV)", agreed, "agreement.csv", "atlas_csv_agreement")
+
+
+TABLE = """
+.fame-agree { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin-top: 1rem; }
+.fame-agree caption { text-align: left; padding-bottom: 6px; max-width: 44rem; color: inherit; }
+.fame-agree :is(th, td) { padding: 4px 14px; text-align: right; border: 0; border-bottom: 1px solid var(--line); }
+.fame-agree th { font-weight: 400; color: var(--soft); font-size: 13px; }
+.fame-agree th[scope=row] { text-align: left; color: var(--ink); padding-left: 0; }
+.fame-agree th:first-child { text-align: left; padding-left: 0; }
+.fame-agree .chance { color: var(--soft); }
+"""
