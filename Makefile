@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup app test lint screenshots clean
+.PHONY: help setup app test lint screenshots notebook clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ lint: $(VENV)/.test-ready ## Lint and check types
 
 screenshots: $(VENV)/.test-ready ## Take the pictures in docs/ anew
 	$(BIN)/python docs/screenshots.py
+
+notebook: $(VENV)/.test-ready ## Run docs/read_a_trace.ipynb anew
+	$(BIN)/python docs/notebook.py
 
 clean: ## Remove the environment, caches and build outputs
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
