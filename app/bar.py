@@ -14,6 +14,7 @@ from app import state, widgets
 from app.components import component
 from app.screen import Screen
 from fame.bundle import Bundle
+from fame.trace import NOTHING, Intervention
 
 __all__ = ["render"]
 
@@ -31,6 +32,10 @@ def render(screen: Screen, pages: Mapping[str, Page], offer: Sequence[str], said
         _model(screen, offer)
         _export(screen)
     _history(screen)
+    if screen.state.intervention:
+        with st.container(horizontal=True, key="bar_change", vertical_alignment="center"):
+            widgets.plain(f"Not the model's own: {changed(screen.state.intervention)}.", "fame-changed")
+            st.button("Back to the model's own", key="bar_own", on_click=state.update, kwargs={"intervention": NOTHING})
     for sentence in said:
         st.warning(sentence, icon=":material/link_off:")
 
@@ -50,6 +55,17 @@ def _model(screen: Screen, offer: Sequence[str]) -> None:
                 on_change=lambda: state.switch_model(screen.bundle, st.session_state["bar_choice"]),
             )  # fmt: skip
         widgets.plain(shape, "fame-shape")
+
+
+def changed(change: Intervention) -> str:
+    """What an intervention changes, in a few words."""
+    words = ["the gate is set by hand"] if change.gate else []
+    words += [f"head {h + 1} is off" for h in change.heads_off]
+    words += [f"expert {n + 1} of head {h + 1} is off" for h, n in change.experts_off]
+    words += [f"the router of head {h + 1} is set by hand" for h, _ in change.router]
+    if len(words) > 4:
+        words = [*words[:3], f"{len(words) - 3} more changes"]
+    return ", ".join(words) + (", with the gate held" if change.hold_gate else "")
 
 
 def _export(screen: Screen) -> None:

@@ -14,6 +14,7 @@ import streamlit as st
 from app import state
 from app.components import component, palette
 from fame.plots import style as look
+from fame.plots.export import to_html
 
 __all__ = [
     "Badge",
@@ -27,8 +28,10 @@ __all__ = [
     "heading",
     "picture",
     "plain",
+    "save",
     "say",
     "style",
+    "subheading",
 ]
 
 
@@ -60,8 +63,8 @@ def say(*parts: str | Badge) -> None:
 
 
 def badged(sentence: str, title: str) -> list[str | Badge]:
-    """A sentence of `fame.explain` about an item as parts for `say`: the title, words, and heads as badges."""
-    before, title, after = sentence.partition(title)
+    """A sentence of `fame.explain` as parts for `say`: the title it is about, if any, words, and heads as badges."""
+    before, title, after = sentence.partition(title) if title else ("", "", sentence)
     parts: list[str | Badge] = [before, Bold(title)]
     for word in re.split(r"((?:heads? |(?<=[0-9])(?:, | and | or ))[0-9]+)", after):
         if found := re.fullmatch(r"(heads? |, | and | or )([0-9]+)", word):
@@ -79,6 +82,11 @@ def plain(text: str, cls: str) -> None:
 def heading(title: str, question: str) -> None:
     """A screen's name and the question that it answers."""
     st.html(f'<h1 class="fame-title">{html.escape(title)} <small>{html.escape(question)}</small></h1>')
+
+
+def subheading(title: str, note: str = "") -> None:
+    """The name of a part of a screen, and what it shows."""
+    st.html(f'<h2 class="fame-part">{html.escape(title)} <small>{html.escape(note)}</small></h2>')
 
 
 def about(screen: str, text: str) -> None:
@@ -110,11 +118,16 @@ def picture(figure: go.Figure, key: str, file: str, **options: Any) -> Any:
     """A Plotly picture under its own alternative text; its toolbar saves SVG, the button below standalone HTML."""
     config = {**look.CONFIG, "toImageButtonOptions": {"format": "svg", "filename": file}}
     event = st.plotly_chart(figure, key=key, config=config, theme=None, alt=look.alt_text(figure), **options)
-    st.download_button(
-        "Picture as HTML", lambda: figure.to_html(config=config).encode(), file_name=f"{file}.html",
-        mime="text/html", key=f"{key}_html", on_click="ignore", type="tertiary", icon=":material/download:",
-    )  # fmt: skip
+    save(lambda: figure, file, f"{key}_html")
     return event
+
+
+def save(figure: Callable[[], go.Figure], file: str, key: str) -> None:
+    """A button that downloads a picture as one HTML file, drawn when it is clicked; its toolbar saves SVG."""
+    st.download_button(
+        "Picture as HTML", lambda: to_html(figure()).encode(), file_name=f"{file}.html", mime="text/html", key=key,
+        on_click="ignore", type="tertiary", icon=":material/download:", help="Opens anywhere; its toolbar saves SVG",
+    )  # fmt: skip
 
 
 def full_page(title: str, *sentences: str) -> None:
@@ -130,6 +143,8 @@ def style() -> None:
 
 
 RULES = """
+[class*="_two"] > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
+[class*="_two"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: min(100%, 25rem); }
 .stMainBlockContainer { padding: 1.25rem 2rem 3rem; max-width: 1600px; }
 .stAppHeader { display: none; }
 .stMainBlockContainer > .stVerticalBlock { gap: .75rem; }
@@ -137,11 +152,17 @@ RULES = """
 .st-key-bar_model { margin-left: auto; }
 .fame-brand { font-weight: 700; letter-spacing: .06em; margin-right: .5rem; }
 .fame-model { font-weight: 600; }
+.fame-changed { padding: .2rem .7rem; border: 1px solid var(--line); border-left: 4px solid var(--ink);
+  border-radius: .4rem; background: var(--panel); }
 .fame-shape { color: var(--soft); font-size: .85rem; white-space: nowrap; }
 .st-key-story_k .stNumberInput { display: flex; align-items: center; gap: .5rem; }
-.st-key-story_k label { margin: 0; white-space: nowrap; }
+.st-key-story_k label, .st-key-story_film label { margin: 0; white-space: nowrap; }
+.st-key-story_film .stSelectbox { display: flex; align-items: center; gap: .5rem; }
+.st-key-story_film .stSelectbox > div { flex: 1; min-width: 0; }
 .fame-title { font-size: 1.25rem; margin: 0; }
 .fame-title small { font-weight: 400; font-size: .9rem; margin-left: .4rem; color: var(--soft); }
+.fame-part { font-size: 1.05rem; font-weight: 600; margin: .9rem 0 0; }
+.fame-part small { font-weight: 400; font-size: .85rem; margin-left: .4rem; color: var(--soft); }
 .fame-say { margin: 0; font-size: 1rem; }
 .fame-badge { display: inline-flex; min-width: 1.35em; height: 1.35em; border-radius: .35em; align-items: center;
   justify-content: center; font-size: .85em; font-weight: 700; vertical-align: baseline; }

@@ -69,7 +69,7 @@ class Story {
 
   title(text, note) {
     const head = el("div", "head")
-    head.append(el("h3", "", text))
+    head.append(el("h2", "", text))
     if (note) head.append(el("p", "", note))
     return head
   }
@@ -111,6 +111,7 @@ class Story {
     gate.forEach((x, h) => {
       const part = hue(el("div", "", x >= 0.065 ? `${h + 1} · ${percent(x)}` : x >= 0.02 ? h + 1 : ""), h)
       part.style.setProperty("--weight", x)
+      part.hidden = x === 0
       part.title = `Head ${h + 1}: ${(100 * x).toFixed(1)}% of the gate` + (usual ? `, usually ${(100 * usual[h]).toFixed(1)}%` : "")
       bar.append(part)
     })

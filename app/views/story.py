@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
-from app import state, widgets
+from app import films, state, widgets
 from app.components import component
 from app.screen import Screen
-from fame import explain
+from fame import explain, plots
 
 __all__ = ["render"]
 
@@ -39,15 +41,21 @@ def render(screen: Screen) -> None:
     with st.container(horizontal=True, key="story_top", vertical_alignment="center"):
         widgets.heading("Story", "What is recommended, and which head says so?")
         with st.container(horizontal=True, key="story_controls", width="content", vertical_alignment="center"):
+            choose_film = st.container(width=330)
             seen = widgets.controlled("story_seen", screen.state.hide_seen, "hide_seen")
             st.toggle("Hide films already seen", **seen)
             st.number_input(
                 "Films per list", 1, state.MAX_K, width=220, **widgets.controlled("story_k", screen.state.k, "k")
             )
     film = screen.film
+    with choose_film:
+        films.choose(screen, "Explain", "story_film", "film", film, screen.trace.ranking().tolist())
     sentence = explain.say_rank(screen.trace, film, screen.state.hide_seen)
     widgets.say(*widgets.badged(sentence, str(screen.bundle.catalogue.title[film])))
     _story(key="story", data=picture(screen, film), on_pick_change=lambda: _pick(len(screen.bundle.catalogue)))
+    with st.container(horizontal=True, key="story_save"):
+        widgets.download("Lists as CSV", lambda: lists(screen), "fame-lists.csv", "story_csv")
+        widgets.save(lambda: _figure(screen, film), "fame-story", "story_html")
     widgets.about("story", ABOUT)
 
 
@@ -55,6 +63,22 @@ def _pick(V: int) -> None:
     row = st.session_state["story"].get("pick")
     if isinstance(row, int) and 0 < row < V:
         state.update(film=row)
+
+
+def _figure(screen: Screen, film: int) -> go.Figure:
+    return plots.head_lists(screen.trace, screen.state.k, screen.state.hide_seen, film, screen.theme)
+
+
+def lists(screen: Screen) -> pd.DataFrame:
+    """Every list of the screen under one another: list, rank, item, score, and each head's share of the final score."""
+    trace, H = screen.trace, len(screen.trace.head_scores)
+    tables = {
+        "final" if head is None else f"head {head + 1}": trace.top(screen.state.k, head, None, screen.state.hide_seen)
+        for head in (*range(H), None)
+    }
+    table = pd.concat(tables, names=["list", None]).reset_index(level="list")
+    shares = trace.contributions(table["row"].astype(int).tolist())
+    return table.assign(**{f"share_{h}": shares[f"head_{h}"].to_numpy() for h in range(1, H + 1)}).drop(columns="row")
 
 
 def picture(screen: Screen, film: int) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bar import edited
+from app.bar import changed, edited
+from fame.trace import Intervention
 from tests.app.small import make_bundle
 
 BUNDLE = make_bundle()
@@ -40,3 +41,10 @@ anything = st.none() | st.booleans() | st.integers() | st.floats() | st.text() |
 def test_whatever_is_asked_leaves_a_history(do: object, rest: dict[str, Any], history: list[int]) -> None:
     after = edited({**rest, "do": do}, history, BUNDLE)
     assert after is None or all(type(row) is int and 1 <= row <= 30 for row in after)
+
+
+def test_a_changed_model_is_said() -> None:
+    change = Intervention(gate=(1, 2, 3), heads_off=(1,), experts_off=((0, 1),), hold_gate=True)
+    assert changed(change) == "the gate is set by hand, head 2 is off, expert 2 of head 1 is off, with the gate held"
+    many = Intervention(experts_off=[(h, 0) for h in range(8)])
+    assert changed(many).endswith("expert 1 of head 3 is off, 5 more changes")
