@@ -39,8 +39,9 @@ class GuidanceConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "heads", tuple(self.heads))
         for name in ("sup", "excl", "mos", "mi"):
-            if not 0 <= getattr(self, name) < 100:
-                raise FameError(f"guidance: {name} is {getattr(self, name)!r}; expected a weight of at least 0")
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 100:
+                raise FameError(f"guidance: {name} is {value!r}; expected a weight from 0 up to, not including, 100")
         if (self.sup or self.excl) and not any(self.heads):
             raise FameError("guidance: sup and excl need heads, a list with an attribute per head, like ['genres']")
         if self.mos_positions < 1 or self.least_items < 1:
@@ -85,7 +86,8 @@ class Guidance(nn.Module):
             if not common.shape[1]:
                 raise FameError(f"guidance: no value of {name!r} has {config.least_items} items to learn from")
             self.register_buffer(f"values_{h}", torch.from_numpy(common[1:].astype(np.float32)), persistent=False)
-            self.readout[str(h)] = nn.Linear(width, common.shape[1])
+            if config.sup:  # weights that no loss reaches would stop a run on several devices
+                self.readout[str(h)] = nn.Linear(width, common.shape[1])
 
     def values(self, h: int) -> Tensor:
         """The attribute of head h over the items, [items values], 0 or 1."""
