@@ -156,7 +156,7 @@ def train(
     )
     plan = planned(recipe, changes, out)
     target = out or runs / plan.name / "bundle"
-    with watched(plan.training.epochs, run_folder(plan, runs)) as callbacks:
+    with watched(run_folder(plan, runs)) as callbacks:
         bundle = train_recipe(plan, target, runs=runs, fresh=fresh, callbacks=callbacks)
     if bundle is not None:
         typer.echo(
@@ -179,7 +179,7 @@ def compare(
 
     plan = load_recipe(recipe)
     target = out or plan.metrics
-    with watched(plan.training.epochs, runs / plan.name) as callbacks:
+    with watched(runs / plan.name) as callbacks:
         table = compare(plan, runs=runs, fresh=fresh, callbacks=callbacks)
     if table is not None:
         if target:
@@ -221,11 +221,12 @@ def data_table(spec: str | None, columns: str | None) -> dict[str, Any]:
 
 
 @contextmanager
-def watched(epochs: int, folder: Path) -> Iterator[Callbacks]:
+def watched(folder: Path) -> Iterator[Callbacks]:
     """Callbacks that draw a progress bar, print a line an epoch, and say on Ctrl-C how to go on."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+    from fame.card import kind_name
     from fame.recipe import Callbacks
     from fame.train import CHECKPOINT, Epoch, Step
 
@@ -242,26 +243,30 @@ def watched(epochs: int, folder: Path) -> Iterator[Callbacks]:
         transient=True,
     )
     task = bar.add_task("", total=None, note="")
-    best, said = 0.0, ""
+    epochs, best, title = 0, 0.0, ""
 
     def stage(text: str) -> None:
-        nonlocal said
-        said = text
-        bar.reset(task, description=text, total=None, note="")
+        bar.reset(task, description=text, note="")
+        bar.tasks[0].total = None  # which `reset` would leave
+
+    def begin(recipe: Recipe) -> None:
+        nonlocal epochs, best, title
+        title = f"training {kind_name(recipe.model)}, seed {recipe.training.seed}"
+        epochs, best = recipe.training.epochs, 0.0
+        stage(title)
 
     def step(at: Step) -> None:
-        # The time left is to the last epoch; stopping early makes it shorter.
         done = (at.epoch - 1) * at.of + at.done
-        if bar.tasks[0].total is None:  # a run that goes on was not here for the epochs before
+        if bar.tasks[0].total is None:  # the first step here, in whichever epoch: what was done before took no time
             bar.reset(task, total=epochs * at.of, completed=done)
         note = f"loss {at.loss:.3f}" + (f"  best NDCG@10 {best:.4f}" if best else "")
         bar.update(task, completed=done, description=f"epoch {at.epoch} of at most {epochs}", note=note)
 
     def epoch(e: Epoch) -> None:
-        nonlocal best, said
-        if said:  # what is trained; said only now, so that an error before it stands alone
-            console.print(said, soft_wrap=True)
-            best, said = 0.0, ""
+        nonlocal best, title
+        if title:  # said only now, so that an error before it stands alone
+            console.print(title, soft_wrap=True)
+            title = ""
         best = max(best, e.valid["NDCG@10"])
         console.print(
             f"epoch {e.epoch:3d}  loss {e.loss:.4f}  NDCG@10 {e.valid['NDCG@10']:.4f}{'*' if e.best else ' '} "
@@ -272,7 +277,7 @@ def watched(epochs: int, folder: Path) -> Iterator[Callbacks]:
 
     try:
         with bar:
-            yield Callbacks(stage, step, epoch)
+            yield Callbacks(stage, begin, step, epoch)
     except KeyboardInterrupt:
         kept = any(folder.rglob(CHECKPOINT))
         how = "the same command goes on after the last full epoch" if kept else "no epoch was full, nothing is kept"

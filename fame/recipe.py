@@ -142,6 +142,7 @@ class Callbacks:
     """What training tells on its way; under `fabric run` the first process alone tells."""
 
     stage: Callable[[str], None] = lambda text: None
+    begin: Callable[[Recipe], None] = lambda recipe: None  # each training, by its recipe
     step: Callable[[Step], None] = lambda step: None
     epoch: Callable[[Epoch], None] = lambda epoch: None
 
@@ -357,7 +358,7 @@ def learn(
     torch.manual_seed(recipe.training.seed)
     model = FAME(replace(recipe.model, n_items=data.catalogue.n_items))
     guidance = Guidance(recipe.guidance, model, data.catalogue) if recipe.guidance else None
-    tell.stage(f"training {kind_name(model.config)}, seed {recipe.training.seed}")
+    tell.begin(recipe)
     epochs = train(
         model,
         data.split,
