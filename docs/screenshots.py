@@ -15,7 +15,7 @@ from tests.app.browser import ROOT, SCREENS, bundle_path, chromium, launched, se
 
 OUT = ROOT / "docs" / "screens"
 WIDTHS = {"": 1400, "-narrow": 700}
-LONGEST = 2000  # pixels; what lies further down is not shown
+LONGEST = 5000  # pixels; what lies further down is not shown
 LARGEST = 400_000  # bytes of one picture
 HEIGHT = """Math.max(...[...document.querySelectorAll('.stMainBlockContainer')].map(e => e.scrollHeight))"""
 
@@ -53,7 +53,8 @@ def main() -> None:
                 for suffix, width in WIDTHS.items():
                     file = OUT / f"{name}-{scheme}{suffix}.png"
                     image = picture(browser, address + path, scheme, width)
-                    print(f"{file.relative_to(ROOT)}: {image.width} × {image.height}, {save(image, file) / 1000:.0f} kB")
+                    size = save(image, file)
+                    print(f"{file.relative_to(ROOT)}: {image.width} × {image.height}, {size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,11 @@ def start(bundle: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
             raise
         finally:
             server.terminate()
-            server.wait(10)
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
 
 
 @contextmanager
@@ -72,13 +76,18 @@ def served(bundle: Path) -> Iterator[str]:
     """The address of the app, showing a bundle and ready to answer."""
     port = free_port()
     with start(bundle, port) as server:
-        address = f"http://localhost:{port}"
-        ends = time.monotonic() + 90
-        while not answers(address):
-            if server.poll() is not None or time.monotonic() > ends:
-                raise RuntimeError("the app does not answer")
-            time.sleep(0.1)
-        yield address
+        yield await_answer(server, port)
+
+
+def await_answer(server: subprocess.Popen[bytes], port: int) -> str:
+    """Wait until a server that was started answers; its address."""
+    address = f"http://localhost:{port}"
+    ends = time.monotonic() + 90
+    while not answers(address):
+        if server.poll() is not None or time.monotonic() > ends:
+            raise RuntimeError("the app does not answer")
+        time.sleep(0.05)
+    return address
 
 
 def answers(address: str) -> bool:
