@@ -138,7 +138,11 @@ def full_page(title: str, *sentences: str) -> None:
 
 def style() -> None:
     """The app's own rules, once per page."""
-    heads = "".join(f".fame-h{h}{{background:var(--h{h + 1});color:var(--on{h + 1})}}" for h in range(8))
+    heads = "".join(
+        f".fame-h{h}{{background:var(--h{h + 1});color:var(--on{h + 1})}}"
+        f".st-key-experts_head button:nth-of-type({h + 1}){{box-shadow:inset 0 -4px 0 var(--h{h + 1})}}"
+        for h in range(8)
+    )
     st.html(f"<style>.stApp{{{palette()}}}{RULES}{heads}</style>")
 
 

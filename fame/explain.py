@@ -665,7 +665,7 @@ def merge_table(
     extra = _rows([] if film is None else [film], V)
     parts = {"list": top, "left": left, "film": extra[~np.isin(extra, [*top, *left])]}
     rows = np.concatenate(list(parts.values()))
-    shares = relative_shares(after, rows) if relative else after.shares(rows).astype(np.float64)
+    shares = relative_shares(after, rows, exclude_history) if relative else after.shares(rows).astype(np.float64)
     table = pd.DataFrame(
         {
             "part": np.repeat(list(parts), [len(part) for part in parts.values()]),
@@ -748,7 +748,7 @@ def say_attention(trace: Trace, head: int, target: int, effects: Sequence[float]
     looked = int(mix.argmax())
     if len(films) == 1:
         return f"With one film, {films[0]}, there is nowhere else to look, and the only film cannot be left out."
-    text = f"At the last step head {head + 1} looked most at {films[looked]} ({mix[looked]:.0%} of its attention)"
+    text = f"At the last step head {head + 1} gave {mix[looked]:.0%} of its attention to {films[looked]}"
     if not np.isfinite(size).all() or not size.any():
         return f"{text}."
     mattered, name = int(size.argmax()), trace.catalogue.label(target)

@@ -505,7 +505,7 @@ def test_a_sentence_on_attention_beside_what_was_measured() -> None:
     attention = np.zeros_like(t.attention)
     attention[1, :, -1] = [0.2, 0.7, 0.1]
     t = replace(t, attention=attention)
-    looked = "At the last step head 2 looked most at i1 (70% of its attention)"
+    looked = "At the last step head 2 gave 70% of its attention to i1"
     assert explain.say_attention(t, 1, 5, [0.1, 0.3, -0.8], "the score") == (
         f"{looked}, but it is leaving out i8 that changes the score of i5 most (+0.80)."
     )

@@ -1,12 +1,329 @@
-"""Experts."""
+"""Experts: which expert looked where?"""
 
 from __future__ import annotations
 
-from app import widgets
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from app import encode, films, sources, state, widgets
+from app.components import component
 from app.screen import Screen
+from app.sources import Source
+from fame import explain, plots
+from fame.plots.style import Theme, digits_for, number, percent
+from fame.trace import Intervention, Trace
 
 __all__ = ["render"]
 
+_strip = component("strip", "draw")
+_tiles = component("tiles", "draw")
+_map = component("map", "draw")
+_lists = component("lists", "draw")
+
+GATES = {"held": "Gate held", "recomputed": "Gate computed again"}
+ABOUT = """
+Inside a head, several **experts** look back over the history, each with its own attention: the rows of the first
+picture, for the last step. The **router** weighs the experts, the bar at the row's end; with these weights their rows
+mix into the one attention of the head, in ink below. The router's entropy says how evenly it spreads: 1 is the same
+for all, 0 is one expert alone.
+
+*Attention is not an explanation.* A film can be looked at a lot and matter little. So under the attention stands what
+was measured: the model is run again without each film, and the bar is what that did to the chosen film.
+
+The same holds for experts. Their shares of a score do not add up, so that an expert's effect is shown by running the
+head again with this expert alone, and with all its experts but this one; with the gate *held* as it was, or *computed
+again* from the changed head.
+
+The last picture is the journey: each step holds exactly what the model would say of the films up to there.
+"""
+
 
 def render(screen: Screen) -> None:
-    widgets.heading("Experts", "")
+    widgets.heading("Experts", "Which expert looked where?")
+    widgets.about("experts", ABOUT)
+    trace, now = screen.trace, screen.state
+    H, N = trace.router.shape[1:]
+    if N == 1:
+        st.info(
+            "In this model every head has one expert: there is no router to choose, and each row below is its head's "
+            "own attention. That makes it the control for the models with several experts.",
+            icon=":material/info:",
+        )
+    head = min(now.head, H - 1)
+    ranking = trace.ranking(exclude_history=now.hide_seen)
+    if not len(ranking):
+        ranking = trace.ranking(exclude_history=False)
+    film = now.film or int(ranking[0])
+    measures = {
+        "score": "its score",
+        "lead": "its lead over the average film",
+        "head": f"head {head + 1}'s own score of it",
+    }
+    with st.container(horizontal=True, vertical_alignment="bottom", key="experts_choices"):
+        if H > 1:
+            st.segmented_control(
+                "Head", list(range(H)), format_func=lambda h: f"{h + 1}", required=True,
+                **widgets.controlled("experts_head", head, "head"),
+            )  # fmt: skip
+        with st.container(width=320):
+            films.choose(screen, "Film to explain", "experts_film", "film", film, ranking)
+        measure = now.option("experts_measure", measures, "score")
+        st.selectbox(
+            "Effects measured on", list(measures), format_func=lambda name: measures[name], width=260,
+            **widgets.controlled("experts_measure", measure, "experts_measure"),
+        )  # fmt: skip
+
+    _last_step(screen, trace, head, film, measure)
+    widgets.subheading("All heads and experts", "Steps down, films across. Choose one to see its map.")
+    _maps(screen, trace, head)
+    widgets.subheading("What each expert alone would recommend", "Head by one expert, the other heads as they are.")
+    _own_lists(screen, trace, head, film)
+    widgets.subheading("The journey", "How gate and routers moved as the history grew.")
+    _journey(screen, trace, head)
+    _keep(screen, trace, head, film, measure)
+
+
+# ---- the last step
+
+
+def _last_step(screen: Screen, trace: Trace, head: int, film: int, measure: str) -> None:
+    left_out = _left_out(screen.source, screen.state.history, screen.state.intervention, film)
+    column, of = _measured(measure, head)
+    effects = left_out[column].to_numpy()
+    looked = explain.say_attention(trace, head, film, effects, of)
+    widgets.say(*widgets.badged(looked, ""))
+    widgets.say(*widgets.badged(explain.say_router(trace, head), ""))
+    widgets.say(widgets.Bold("Attention is not an explanation: "), "what a film did is measured, by leaving it out.")
+    table = explain.attention_table(trace, head)
+    N = trace.router.shape[-1]
+    known = bool(np.isfinite(effects).all())
+    catalogue = trace.catalogue
+    _strip(
+        key="experts_strip",
+        data={
+            "head": head,
+            "films": [{"title": str(catalogue.title[r]), "label": catalogue.label(r)} for r in trace.items],
+            "experts": [table[f"expert_{n + 1}"].tolist() for n in range(N)],
+            "mix": table["mixed"].tolist(),
+            "router": trace.router[-1, head].tolist(),
+            "entropy": float(explain.router_entropy(trace)[-1, head]) if N > 1 else None,
+            "flag": explain.router_flag(trace, head),
+            "effects": effects.tolist() if known else None,
+            "effectOf": f"{of} of {catalogue.title[film]}",
+            "digits": digits_for(effects) if known else 2,
+            "largest": float(trace.attention[head, :, -1].max()),
+            "alt": f"Head {head + 1}, attention at the last step. {looked}",
+            "theme": screen.theme,
+        },
+    )
+    kept = pd.concat([table, left_out.drop(columns=["position", "row", "item_id", "title"])], axis=1)
+    widgets.download("Attention and effects as CSV", kept, f"fame-head-{head + 1}.csv", "experts_csv")
+
+
+def _measured(measure: str, head: int) -> tuple[str, str]:
+    """The column of `explain.leave_one_out` and its words."""
+    return {
+        "score": ("effect", "the score"),
+        "lead": ("lead_effect", "the lead"),
+        "head": (f"s_{head + 1}", f"head {head + 1}'s score"),
+    }[measure]
+
+
+@lru_cache(maxsize=128)
+def _left_out(source: Source, history: tuple[int, ...], change: Intervention, film: int) -> pd.DataFrame:
+    bundle = sources.load(source)
+    return explain.leave_one_out(bundle.model, bundle.catalogue, history, film, change)
+
+
+# ---- all maps, and one
+
+
+def _maps(screen: Screen, trace: Trace, head: int) -> None:
+    H, N, T, _ = trace.attention.shape
+    which = ["mix", *map(str, range(1, N + 1))]
+    chosen = screen.state.option("experts_map", which, "mix")
+    expert = None if chosen == "mix" else int(chosen) - 1
+    weights = trace.mixed_attention[head] if expert is None else trace.attention[head, expert]
+    with st.container(key="experts_two"):
+        left, right = st.columns([1, 2], gap="large")
+    with left:
+        _tiles(
+            key="experts_tiles",
+            data={
+                "H": H,
+                "N": N,
+                "T": T,
+                "tiles": encode.levels(trace.attention, encode.late_maximum(trace.attention)),
+                "router": trace.router[-1].tolist(),
+                "words": [[_looks(trace, h, n) for n in range(N)] for h in range(H)],
+                "flags": [explain.router_flag(trace, h) for h in range(H)],
+                "chosen": [head, expert],
+                "theme": screen.theme,
+            },
+            on_pick_change=lambda: _pick(H, N),
+        )
+    with right:
+        named = {"mix": "its experts mixed", **{str(n + 1): f"expert {n + 1}" for n in range(N)}}
+        st.selectbox(
+            f"Map of head {head + 1}", which, format_func=named.__getitem__, width=260,
+            **widgets.controlled("experts_map", chosen, "experts_map"),
+        )  # fmt: skip
+        catalogue = trace.catalogue
+        _map(
+            key="experts_full",
+            data={
+                "titles": [str(catalogue.title[r]) for r in trace.items],
+                "films": [catalogue.label(r) for r in trace.items],
+                "weights": encode.floats(weights),
+                "largest": encode.late_maximum(weights),
+                "colour": "--ink" if expert is None else f"--h{head % 8 + 1}",
+                "alt": f"Attention of head {head + 1}, {named[chosen]}: {T} steps over the films up to each.",
+                "theme": screen.theme,
+            },
+        )
+        widgets.download(
+            "Map as CSV",
+            lambda: pd.DataFrame(weights, columns=list(trace.catalogue.item_id[trace.items])),
+            f"fame-head-{head + 1}-{chosen}.csv",
+            "experts_map_csv",
+        )
+
+
+def _looks(trace: Trace, head: int, expert: int) -> list[str]:
+    """What hovering an expert's tile says."""
+    row = trace.attention[head, expert, -1]
+    looked = int(row.argmax())
+    return [
+        f"Head {head + 1}, expert {expert + 1}",
+        f"router {percent(float(trace.router[-1, head, expert]))}",
+        f"looks most at {trace.catalogue.label(trace.items[looked])} ({percent(float(row[looked]))})",
+    ]
+
+
+def _pick(H: int, N: int) -> None:
+    """The tile that was clicked. It comes from outside and may be anything."""
+    asked = st.session_state["experts_tiles"].get("pick")
+    if isinstance(asked, dict):
+        h, n = asked.get("head"), asked.get("expert")
+        if isinstance(h, int) and isinstance(n, int) and 0 <= h < H and 0 <= n < N:
+            state.update(head=h, experts_map=str(n + 1))
+
+
+# ---- lists
+
+
+def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
+    now, catalogue = screen.state, trace.catalogue
+    N = trace.router.shape[-1]
+    gate = now.option("experts_gate", GATES, "held")
+    if N > 1:
+        st.segmented_control(
+            "When an expert goes", list(GATES), format_func=GATES.__getitem__, required=True,
+            **widgets.controlled("experts_gate", gate, "experts_gate"),
+        )  # fmt: skip
+    runs = _expert_effects(screen.source, now.history, film)
+    runs = runs[(runs["head"] == head + 1) & (runs["gate"] == gate)].set_index(["expert", "run"])
+    tops = {None: trace.top(now.k, head, exclude_history=now.hide_seen)}
+    tops |= {n: trace.top(now.k, head, n, exclude_history=now.hide_seen) for n in range(N if N > 1 else 0)}
+    digits = min(4, max(2, digits_for(runs["effect"].to_numpy())))
+
+    def facts(n: int | None) -> list[list[str | None]]:
+        name = str(catalogue.title[film])
+        if n is None:
+            final = int(_left_out(screen.source, now.history, now.intervention, film)["rank"].iloc[0])
+            here = int(explain.head_ranks(trace, [film], now.hide_seen)[head, 0])
+            return [[f"{name}:", None, None], ["by this head", explain.ordinal(here), ""], ["in the final list", explain.ordinal(final), ""]]
+        lines = [(words, runs.loc[(n + 1, run)]) for run, words in (("alone", "alone"), ("without", "without it"))]
+        return [
+            [f"{name} in the final list:", None, None],
+            *([words, explain.ordinal(int(e["rank"])), number(-e["effect"], digits, plus=True)] for words, e in lines),
+        ]
+
+    _lists(
+        key="experts_lists",
+        data={
+            "head": head,
+            "film": film,
+            "lists": [
+                {
+                    "name": "own list" if n is None else f"expert {n + 1}",
+                    "weight": None if n is None else f"router {percent(float(trace.router[-1, head, n]))}",
+                    "facts": facts(n),
+                    "films": [
+                        {"row": int(row), "title": str(catalogue.title[row]), "label": catalogue.label(row)}
+                        for row in top["row"]
+                    ],
+                }
+                for n, top in tops.items()
+            ],
+        },
+        on_film_change=lambda: _set_film(screen),
+    )
+    if now.intervention and N > 1:
+        st.caption("Ranks and differences under the experts are measured on the untouched model.")
+    lists = pd.concat([top.assign(head=head + 1, expert=0 if n is None else n + 1) for n, top in tops.items()])
+    with st.container(horizontal=True):
+        widgets.download("Lists as CSV", lists, f"fame-lists-{head + 1}.csv", "experts_lists_csv")
+        widgets.download(
+            "Effects of all experts as CSV",
+            lambda: _expert_effects(screen.source, now.history, film), "fame-expert-effects.csv", "experts_effects_csv",
+        )  # fmt: skip
+
+
+def _set_film(screen: Screen) -> None:
+    row = st.session_state["experts_lists"].get("film")
+    if isinstance(row, int) and 0 < row < len(screen.bundle.catalogue):
+        state.update(film=row)
+
+
+@lru_cache(maxsize=128)
+def _expert_effects(source: Source, history: tuple[int, ...], film: int) -> pd.DataFrame:
+    bundle = sources.load(source)
+    return explain.expert_effects(bundle.model, bundle.catalogue, history, film)
+
+
+# ---- the journey
+
+
+def _journey(screen: Screen, trace: Trace, head: int) -> None:
+    widgets.say(*widgets.badged(explain.say_gate_turn(trace), ""))
+    if moved := explain.say_router_turn(trace, head):
+        widgets.say(*widgets.badged(moved, ""))
+    now = screen.state
+    widgets.picture(
+        _journey_picture(screen.source, now.history, now.intervention, screen.theme), "experts_journey", "fame-journey"
+    )
+    widgets.download("Journey as CSV", lambda: explain.journey(trace).table, "fame-journey.csv", "experts_journey_csv")
+
+
+@lru_cache(maxsize=64)
+def _journey_picture(source: Source, history: tuple[int, ...], change: Intervention, theme: Theme) -> go.Figure:
+    return plots.untitled(plots.journey(sources.trace(source, history, change), theme))
+
+
+# ---- pictures to keep
+
+
+def _keep(screen: Screen, trace: Trace, head: int, film: int, measure: str) -> None:
+    keep = st.expander("Pictures to keep", icon=":material/image:", key="experts_pictures", on_change="rerun")
+    if not keep.open:
+        return
+    column, of = _measured(measure, head)
+    effects = _left_out(screen.source, screen.state.history, screen.state.intervention, film)[column].to_numpy()
+    chosen = screen.state.option("experts_map", map(str, range(1, trace.router.shape[-1] + 1)), "mix")
+    figures = {
+        "attention": plots.expert_attention(
+            trace, head, effects, f"{of} of {trace.catalogue.title[film]}", theme=screen.theme
+        ),
+        "experts": plots.attention_overview(trace, full=True, theme=screen.theme),
+        "map": plots.attention_map(trace, head, None if chosen == "mix" else int(chosen) - 1, screen.theme),
+        "router": plots.router(trace, theme=screen.theme),
+    }
+    with keep:
+        for name, figure in figures.items():
+            widgets.picture(figure, f"experts_picture_{name}", f"fame-{name}")

@@ -64,7 +64,7 @@ def _panel(screen: Screen) -> None:
     shown = explain.regate(base, change.gate, change.heads_off)
     relative = now.option("merge_values", VALUES, "score") == "lead"
 
-    widgets.say(*widgets.badged(explain.say_rank(shown, film), str(shown.catalogue.title[film])))
+    widgets.say(*widgets.badged(explain.say_rank(shown, film, now.hide_seen), str(shown.catalogue.title[film])))
     with st.container(horizontal=True, vertical_alignment="bottom", key="merge_choices"):
         with st.container(width=320):
             films.choose(screen, "Film to look at", "merge_film", "film", film, ranking)
@@ -216,7 +216,7 @@ def _pair(screen: Screen, ranking: Sequence[int]) -> tuple[int, int]:
 def _why(screen: Screen, shown: Trace, ranking: Sequence[int]) -> None:
     a, b = _pair(screen, ranking)
     told = explain.beats(shown, a, b)
-    st.html('<h2 class="fame-title">A beats B because…</h2>')
+    widgets.subheading("A beats B because…")
     with st.container(horizontal=True, key="merge_ab"):
         films.choose(screen, "A", "merge_box_a", "merge_a", a, ranking, by_id=True)
         films.choose(screen, "B", "merge_box_b", "merge_b", b, ranking, by_id=True)

@@ -1,0 +1,40 @@
+// What each expert alone would recommend, side by side with the head's own list. One trigger, `film`, a row.
+
+class Lists {
+  constructor(root) {
+    this.grid = make("div", { class: "lists" })
+    root.append(make("div", { class: "scroll" }, this.grid))
+    this.grid.onpointerover = event => this.light(event.target.closest?.("[data-row]")?.dataset.row)
+    this.grid.onpointerleave = () => this.light(null)
+    this.grid.onfocusin = event => this.light(event.target.dataset.row)
+    this.grid.onfocusout = () => this.light(null)
+  }
+
+  light(row) {
+    this.grid.querySelectorAll("[data-row]").forEach(node => node.classList.toggle("lit", node.dataset.row === row))
+  }
+
+  show(data, send) {
+    const { lists, film, head } = data
+    const active = this.grid.getRootNode().activeElement
+    const focused = active?.dataset?.at
+    this.grid.replaceChildren(...lists.map((list, i) => make(
+      "section", { class: "list", style: `--c:${i ? `color-mix(in srgb, var(--h${head % 8 + 1}) 45%, var(--page))` : `var(--h${head % 8 + 1})`}`, "aria-label": list.name },
+      make("h3", {}, i ? list.name : badge(head), i ? null : "own list", make("small", {}, list.weight ?? "")),
+      make("div", { class: "facts" }, ...list.facts.flatMap(([what, rank, change]) => (change === null
+        ? [make("span", { class: "all" }, what)]
+        : [make("span", {}, what), make("b", {}, rank), make("span", { class: "num" }, change)]))),
+      make("ol", {}, ...list.films.map((entry, j) => make("li", {}, make(
+        "button", { type: "button", "data-row": entry.row, "data-at": `${i}.${j}`, "aria-pressed": String(entry.row === film), title: entry.label, onclick: () => send("film", entry.row) },
+        make("span", {}, String(j + 1)), make("span", { class: "cut" }, entry.title),
+      )))),
+    )))
+    if (focused) this.grid.querySelector(`[data-at="${focused}"]`)?.focus()
+  }
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".root")
+  root.fame ??= new Lists(root)
+  root.fame.show(data, setTriggerValue)
+}

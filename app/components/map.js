@@ -1,0 +1,104 @@
+// One map of attention, T × T: after the film of a row, what that step looked at. Hover and arrow keys read values.
+
+class AttentionMap {
+  constructor(root) {
+    this.root = root
+    this.tip = new Tip(root)
+    this.live = make("div", { class: "sr", role: "status" })
+    this.across = make("div", { class: "across", "aria-hidden": "true" })
+    this.down = make("div", { class: "down", "aria-hidden": "true" })
+    this.corner = make("div", { class: "corner", "aria-hidden": "true" })
+    this.canvas = make("canvas", { "aria-hidden": "true" })
+    this.mark = make("div", { class: "mark", hidden: true })
+    this.field = make("div", { class: "field", role: "group" }, this.canvas, this.mark)
+    this.grid = make("div", { class: "map" }, this.corner, this.across, this.down, this.field)
+    root.append(make("div", { class: "scroll" }, this.grid), this.live)
+    this.field.onpointermove = event => {
+      const box = this.canvas.getBoundingClientRect()
+      const t = Math.floor((event.clientY - box.top) / this.cell)
+      const s = Math.floor((event.clientX - box.left) / this.cell)
+      if (s < 0 || t < 0 || t >= this.T || s >= this.T) this.leave()
+      else this.point(t, s, event.clientX, event.clientY)
+    }
+    this.field.onpointerleave = () => this.leave()
+    roam(this.field, () => [this.T, this.T], (t, s) => {
+      const box = this.canvas.getBoundingClientRect()
+      this.point(t, s, box.left + (s + 1) * this.cell, box.top + t * this.cell)
+      this.mark.scrollIntoView({ block: "nearest", inline: "nearest" })
+      this.live.textContent = this.words(t, s).join(": ")
+    }, () => this.leave())
+  }
+
+  words(t, s) {
+    const { films } = this.data
+    if (s > t) return [films[s], `not yet seen after step ${t + 1}, ${films[t]}`]
+    return [`${(100 * this.weights[t * this.T + s]).toFixed(1)}% at ${films[s]}`, `by step ${t + 1}, after ${films[t]}`]
+  }
+
+  point(t, s, x, y) {
+    this.leave()
+    this.across.children[s].classList.add("lit")
+    this.down.children[t].classList.add("lit")
+    Object.assign(this.mark.style, { left: `${s * this.cell - 1}px`, top: `${t * this.cell - 1}px`, width: `${this.cell + 1}px`, height: `${this.cell + 1}px` })
+    this.mark.hidden = false
+    this.tip.show(x, y, this.words(t, s))
+  }
+
+  leave() {
+    this.tip.hide()
+    this.mark.hidden = true
+    this.grid.querySelectorAll(".lit").forEach(node => node.classList.remove("lit"))
+  }
+
+  show(data) {
+    this.data = data
+    const { titles, colour, largest } = data
+    const T = this.T = titles.length
+    const cell = this.cell = T === 1 ? 56 : T <= 8 ? 42 : T <= 14 ? 32 : T <= 24 ? 22 : T <= 36 ? 17 : 14
+    this.weights = new Float32Array(decode(data.weights).buffer)
+    const names = T <= 24 ? 170 : 150
+    this.grid.style.gridTemplateColumns = `${names}px ${T * cell}px`
+    this.grid.style.setProperty("--text", T <= 24 ? "12px" : "11px")
+    this.across.style.gridTemplateColumns = `repeat(${T}, ${cell}px)`
+    this.down.style.gridTemplateRows = `repeat(${T}, ${cell}px)`
+    this.corner.replaceChildren("step ↓", make("br"), "looked at →")
+    this.across.replaceChildren(...titles.map(title => make("span", { title }, title)))
+    this.down.replaceChildren(...titles.map(title => make("span", { title }, title)))
+    this.field.setAttribute("aria-label", `${data.alt} Arrow keys read the cells.`)
+    this.draw(colour, largest)
+    this.leave()
+  }
+
+  draw(colour, largest) {
+    const { T, cell, canvas } = this
+    const ratio = devicePixelRatio || 1
+    canvas.width = canvas.height = T * cell * ratio
+    canvas.style.width = canvas.style.height = `${T * cell}px`
+    const context = canvas.getContext("2d")
+    context.scale(ratio, ratio)
+    const panel = paint(this.root, "--panel")
+    const high = paint(this.root, colour)
+    const print = cell >= 30
+    context.font = `11px ${getComputedStyle(this.root).fontFamily}`
+    context.textAlign = "center"
+    context.textBaseline = "middle"
+    for (let t = 0; t < T; t++) {
+      for (let s = 0; s <= t; s++) {
+        const weight = this.weights[t * T + s]
+        const rgb = mixed(panel, high, weight / largest)
+        context.fillStyle = `rgb(${rgb})`
+        context.fillRect(s * cell, t * cell, cell - 1, cell - 1)
+        if (print) {
+          context.fillStyle = inkOn(rgb)
+          context.fillText(percent(weight), (s + 0.5) * cell - 0.5, (t + 0.5) * cell)
+        }
+      }
+    }
+  }
+}
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".root")
+  root.fame ??= new AttentionMap(root)
+  root.fame.show(data)
+}

@@ -1,0 +1,111 @@
+// One head at the last step: its experts as rows over the films of the history, the router at each row's end, the
+// head's mixed attention, and what leaving each film out did. Hover and arrow keys read single values.
+
+class Strip {
+  constructor(root) {
+    this.root = root
+    this.tip = new Tip(root)
+    this.live = make("div", { class: "sr", role: "status" })
+    this.box = make("div", { class: "scroll", role: "group" })
+    this.key = make("div", { class: "key" })
+    root.append(this.box, this.key, this.live)
+    this.box.onpointermove = event => {
+      const cell = event.target.closest?.("[data-r]")
+      if (cell) this.point(Number(cell.dataset.r), Number(cell.dataset.c), event.clientX, event.clientY)
+      else this.leave()
+    }
+    this.box.onpointerleave = () => this.leave()
+    roam(this.box, () => [this.rows.length, this.data.films.length], (r, c) => {
+      const cell = this.box.querySelector(`[data-r="${r}"][data-c="${c}"]`)
+      cell.scrollIntoView({ block: "nearest", inline: "nearest" })
+      const { left, bottom } = cell.getBoundingClientRect()
+      this.point(r, c, left, bottom - 14)
+      cell.classList.add("at")
+      this.live.textContent = this.words(r, c).join(": ")
+    }, () => this.leave())
+  }
+
+  leave() {
+    this.tip.hide()
+    this.box.querySelectorAll(".lit, .at").forEach(node => node.classList.remove("lit", "at"))
+  }
+
+  point(r, c, x, y) {
+    this.box.querySelectorAll(".lit, .at").forEach(node => node.classList.remove("lit", "at"))
+    this.box.querySelectorAll(`[data-c="${c}"].film, [data-c="${c}"].bar, [data-row="${r}"]`).forEach(node => node.classList.add("lit"))
+    this.tip.show(x, y, this.words(r, c))
+  }
+
+  words(r, c) {
+    const { films, experts, effects, effectOf, digits } = this.data
+    const film = films[c].label
+    if (r > experts.length) return [film, `left out, ${effectOf} changes by ${number(-effects[c], digits, true)}`]
+    const who = r === experts.length ? "Head mix" : `Expert ${r + 1}`
+    return [film, `${who}: ${(100 * this.rows[r][c]).toFixed(1)}% of its attention`]
+  }
+
+  show(data) {
+    this.data = data
+    const { head, films, experts, mix, router, entropy, effects, effectOf, digits, largest, flag } = data
+    this.rows = effects ? [...experts, mix, effects] : [...experts, mix]
+    const width = Math.max(18, Math.min(132, Math.floor((this.root.clientWidth - 84 - 138 - 8) / films.length) - 2))
+    const wide = width >= 72 // titles then stand level, in lines
+    const panel = paint(this.root, "--panel")
+    const colour = paint(this.root, `--h${head % 8 + 1}`)
+    const ink = paint(this.root, "--ink")
+    const roomy = width >= 32
+    const cell = (value, r, c, high) => {
+      const rgb = mixed(panel, high, value / largest)
+      const style = `background:rgb(${rgb});color:${inkOn(rgb)}`
+      return make("td", { class: "cell", style, "data-r": r, "data-c": c }, make("span", roomy ? {} : { class: "sr" }, percent(value)))
+    }
+    const label = (text, r, strong) => make("th", { scope: "row", class: strong ? "label row strong" : "label row", "data-row": r }, text)
+    const top = make("tr", {}, make("th", { class: "label" }, make("span", { class: "sr" }, "expert")),
+      ...films.map((film, c) => make("th", { scope: "col", class: "film", "data-c": c, title: film.label }, make("span", {}, film.title))),
+      make("th", { scope: "col", class: "end" }, "router"))
+    const lines = experts.map((row, n) => make("tr", {}, label(`expert ${n + 1}`, n), ...row.map((value, c) => cell(value, n, c, colour)),
+      make("td", { class: "end" }, make("div", { class: "router" },
+        make("div", { class: "meter" }, make("div", { style: `width:${100 * router[n]}%;background:rgb(${colour})` })), percent(router[n])))))
+    lines.push(make("tr", { class: "mixed" }, label("head mix", experts.length, true), ...mix.map((value, c) => cell(value, experts.length, c, ink)),
+      make("td", { class: "end" }, flag || "", flag && entropy !== null ? make("br") : "", entropy === null ? "" : `entropy ${entropy.toFixed(2)} of 1`)))
+    if (effects) lines.push(this.effects(label("left out", experts.length + 1, true)))
+    const columns = make("colgroup", {}, make("col", { style: "width:84px" }), ...films.map(() => make("col", { style: `width:${width}px` })), make("col", { style: "width:138px" }))
+    const table = make("table", { class: wide ? "" : "upright", style: `width:${84 + 138 + films.length * (width + 2) + 6}px` },
+      make("caption", { class: "sr" }, data.alt), columns, make("thead", {}, top), make("tbody", {}, ...lines))
+    const left = this.films === films.length ? this.box.scrollLeft : 1e6 // the newest films first
+    this.films = films.length
+    this.box.replaceChildren(table)
+    this.box.scrollLeft = left
+    this.box.setAttribute("aria-label", `${data.alt} Arrow keys read the cells.`)
+    const scale = make("span", {}, "share of attention 0", make("i", { class: "ramp", style: `background:linear-gradient(to right, rgb(${panel}), rgb(${colour}))` }), percent(largest))
+    const falls = number(Math.max(0, ...(effects ?? [])), digits)
+    const rises = number(Math.max(0, ...(effects ?? []).map(effect => -effect)), digits)
+    this.key.replaceChildren(scale, make("span", {}, effects
+      ? `left out, measured: a bar up means that ${effectOf} falls without the film, by ${falls} at most; a bar down, that it rises, by ${rises} at most`
+      : "The only film of a history cannot be left out."))
+  }
+
+  effects(label) {
+    const { effects } = this.data
+    const low = Math.min(0, ...effects)
+    const reach = Math.max(0, ...effects) - low || 1
+    const zero = -100 * low / reach
+    const r = this.rows.length - 1
+    return make("tr", {}, label, ...effects.map((effect, c) => make(
+      "td", { class: "bar", "data-r": r, "data-c": c },
+      make("i", { style: `bottom:${zero}%` }),
+      make("div", { style: `bottom:${zero + 100 * Math.min(0, effect) / reach}%;height:${100 * Math.abs(effect) / reach}%` }),
+      make("span", { class: "sr" }, number(-effect, this.data.digits, true)),
+    )), make("td", { class: "end" }, "measured by running the model without it"))
+  }
+}
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".root")
+  root.fame ??= new Strip(root)
+  root.fame.show(data)
+  const sized = new ResizeObserver(() => { if (root.clientWidth && root.clientWidth !== root.wide) { root.wide = root.clientWidth; root.fame.show(root.fame.data) } })
+  root.wide = root.clientWidth
+  sized.observe(root)
+  return () => sized.disconnect()
+}
