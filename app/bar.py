@@ -42,7 +42,7 @@ def render(screen: Screen, pages: Mapping[str, Page], offer: Sequence[str], said
 
 def _model(screen: Screen, offer: Sequence[str]) -> None:
     c = screen.bundle.config
-    shape = f"{c.n_heads} heads × {c.n_experts} experts"
+    shape = f"{c.n_heads} head{'s' * (c.n_heads > 1)} × {c.n_experts} expert{'s' * (c.n_experts > 1)}"
     if screen.bundle.simulated:
         shape += " · simulated audience"
     with st.container(horizontal=True, key="bar_model", width="content", vertical_alignment="center"):

@@ -65,6 +65,15 @@ def _pick(V: int) -> None:
         state.update(film=row)
 
 
+def _usual(screen: Screen) -> list[float] | None:
+    """The mean gate over many users, where the bundle's evidence holds it and the gate is the model's own."""
+    gate = screen.bundle.evidence.get("gate")
+    mean = gate.get("mean") if isinstance(gate, dict) else None
+    if screen.state.intervention or not isinstance(mean, list) or len(mean) != screen.bundle.config.n_heads:
+        return None
+    return mean if all(isinstance(x, int | float) and 0 <= x <= 1 for x in mean) else None
+
+
 def _figure(screen: Screen, film: int) -> go.Figure:
     return plots.head_lists(screen.trace, screen.state.k, screen.state.hide_seen, film, screen.theme)
 
@@ -96,7 +105,7 @@ def picture(screen: Screen, film: int) -> dict[str, Any]:
     return {
         "film": film,
         "gate": trace.gate[-1].tolist(),
-        "usual": None,
+        "usual": _usual(screen),
         "history": [
             {"title": str(catalogue.title[r]), "year": int(catalogue.year[r]), "look": look[t].tolist()}
             for t, r in enumerate(trace.items)

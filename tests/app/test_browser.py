@@ -45,7 +45,7 @@ def test_search_add_undo_redo_by_keyboard(open_page: Open, small_address: str) -
     add(page, "amelie", "Amélie")  # no accent
     add(page, "crocdile", "Crocodile Dundee")  # a letter missing
     add(page, "lost ark", "Raiders of the Lost Ark")  # a part
-    expect(page.get_by_role("combobox")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Add a film")).to_be_focused()
     gone_from(page, before)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".chip")).to_have_count(5)

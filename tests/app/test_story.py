@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,22 @@ def test_a_changed_model_is_said_with_a_way_back(open_app: OpenApp, small: Bundl
     app.button(key="bar_own").click().run()
     check(app, small, [1, 2, 3])
     assert not app.query_params
+
+
+@pytest.mark.parametrize(
+    ("evidence", "usual"),
+    [
+        ({"gate": {"mean": [0.5, 0.3, 0.2]}}, [0.5, 0.3, 0.2]),
+        ({"gate": {"mean": [0.5, 0.5]}}, None),
+        ({"gate": [1]}, None),
+        ({"gate": {"mean": ["<b>", None, 3]}}, None),
+    ],
+)
+def test_the_usual_gate_stands_beside_it_where_it_is_known(
+    open_app: OpenApp, small: Bundle, tmp_path: Path, evidence: dict[str, Any], usual: list[float] | None
+) -> None:
+    app = open_app(at=replace(small, evidence=evidence).save(tmp_path / "other"))
+    assert check(app, small, [1, 2, 3])["usual"] == usual
 
 
 SPOILT = {
