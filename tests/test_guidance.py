@@ -1,0 +1,129 @@
+"""The extra terms of the loss: each against a hand-computed case, and what each is for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fame.catalogue import Catalogue
+from fame.config import FAMEConfig
+from fame.errors import FameError
+from fame.guidance import Guidance, GuidanceConfig, linear_cka, mixture_of_softmaxes, mutual_information
+from fame.model import FAME
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    rng = np.random.default_rng(0)
+    return Catalogue.from_frame(
+        pd.DataFrame(
+            {
+                "item_id": [str(i) for i in range(60)],
+                "genres": rng.choice(["Comedy", "Horror", "Western"], 60),
+                "decade": rng.choice(["1980s", "1990s"], 60),
+            }
+        )
+    )
+
+
+def network(seed: int = 0, **sizes: int) -> FAME:
+    torch.manual_seed(seed)
+    return FAME(FAMEConfig(n_items=60, max_len=7, d_model=16, n_heads=2, n_experts=3, dropout=0.0, **sizes))
+
+
+def passed(model: FAME) -> tuple:
+    items = torch.randint(1, 61, (5, 7), generator=torch.Generator().manual_seed(1))
+    items[0, 4:] = 0
+    targets = torch.where(items > 0, items.flip(0).clamp(min=1), 0)
+    real = targets > 0
+    return model(items), real, targets[real] - 1
+
+
+def test_mutual_information_by_hand() -> None:
+    certain = torch.eye(4)
+    undecided = torch.full((4, 4), 0.25)
+    always_the_same = torch.eye(4)[[2, 2, 2]]
+    assert mutual_information(certain) == pytest.approx(1.0)
+    assert mutual_information(undecided) == pytest.approx(0.0, abs=1e-6)
+    assert mutual_information(always_the_same) == pytest.approx(0.0, abs=1e-6)
+    assert mutual_information(torch.ones(3, 1)) == 0
+
+
+def test_linear_cka_by_hand() -> None:
+    x = torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+    turned = x @ torch.tensor([[0.0, 3], [-3, 0]])  # a rotation and a scale change nothing
+    assert linear_cka(x, turned + 5) == pytest.approx(1.0)
+    assert linear_cka(x[:, :1], x[:, 1:]) == pytest.approx(0.0)
+    assert linear_cka(x, x[:, :1]) == pytest.approx(1 / 2**0.5)
+
+
+def test_mixture_of_softmaxes_is_the_likelihood_of_the_gated_heads() -> None:
+    model = network()
+    out, real, wanted = passed(model)
+    with torch.no_grad():
+        scores = torch.einsum("bthk,hvk->bthv", out.F, model.facet_items())[real][..., 1:]  # [m h items]
+        p = (out.gate[real].unsqueeze(-1) * scores.softmax(-1)).sum(1)
+        by_hand = -p[torch.arange(len(wanted)), wanted].log().mean()
+        assert mixture_of_softmaxes(model, out, real, wanted, most=10_000).item() == pytest.approx(by_hand.item(), 1e-5)
+
+
+def test_guided_heads_learn_their_attribute_and_forget_the_others(catalogue: Catalogue) -> None:
+    model = network()
+    guidance = Guidance(GuidanceConfig(heads=("genres", "decade"), sup=1.0, excl=1.0, least_items=5), model, catalogue)
+    genres, decade = guidance.values(0), guidance.values(1)
+
+    def alignment() -> list[float]:
+        spaces = model.facet_items()[:, 1:]
+        return [linear_cka(spaces[h], y).item() for h in (0, 1) for y in (genres, decade)]
+
+    own, other, other_too, own_too = alignment()
+    assert max(own, other, other_too, own_too) < 0.5
+    optimizer = torch.optim.Adam([*model.parameters(), *guidance.parameters()], 0.01)
+    for _ in range(150):
+        optimizer.zero_grad()
+        guidance(model, *passed(model)).backward()
+        optimizer.step()
+    own, other, other_too, own_too = alignment()
+    assert min(own, own_too) > 0.6
+    assert max(other, other_too) < 0.05
+
+
+def test_mutual_information_term_makes_gate_and_routers_decide() -> None:
+    model = network()
+    guidance = Guidance(GuidanceConfig(mi=1.0), model, Catalogue.from_frame(pd.DataFrame({"item_id": range(60)})))
+    with torch.no_grad():
+        before = guidance(model, *passed(model)).item()
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(60):
+        optimizer.zero_grad()
+        guidance(model, *passed(model)).backward()
+        optimizer.step()
+    with torch.no_grad():
+        assert guidance(model, *passed(model)).item() < before - 0.5  # of at most 2: gate and routers
+
+
+def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
+    model = network()
+    assert not GuidanceConfig()
+    assert Guidance(GuidanceConfig(), model, catalogue)(model, *passed(model)).item() == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sup": -1.0}, "sup is -1.0; expected a weight from 0 up"),
+        ({"sup": 0.1}, "need heads"),
+        ({"loud": 1}, "unknown setting 'loud'"),
+        ({"heads": ["genres", "decade", "genres"], "sup": 0.1}, "3 attributes for 2 heads"),
+        ({"heads": ["mood"], "sup": 0.1}, "no attribute 'mood'"),
+        ({"heads": ["genres"], "sup": 0.1, "least_items": 100}, "no value of 'genres' has 100 items"),
+    ],
+)
+def test_refusals(settings: dict, message: str, catalogue: Catalogue) -> None:
+    with pytest.raises(FameError, match=message):
+        Guidance(GuidanceConfig.from_dict(settings), network(), catalogue)
+
+
+def test_a_sasrec_has_no_heads_to_guide(catalogue: Catalogue) -> None:
+    with pytest.raises(FameError, match="no heads to guide"):
+        Guidance(GuidanceConfig(heads=("genres",), sup=0.1), network(variant="sasrec"), catalogue)
