@@ -158,7 +158,8 @@ class Stage {
     const next = Math.min(this.whole * MOST_ZOOM, Math.max(this.whole * 0.6, k * factor))
     const [dx, dy] = [at[0] - this.w / 2, at[1] - this.h / 2]
     this.go({ x: x + dx / k - dx / next, y: y - dy / k + dy / next, k: next })
-    this.aim()
+    if (this.atCentre) this.aim()
+    else this.point(0) // the film has moved away from under the pointer
   }
 
   pan(dx, dy) {
@@ -329,7 +330,7 @@ class Stage {
     ctx.font = this.font = `12px ${this.atlas.face}`
     ctx.textBaseline = "middle"
     ctx.lineJoin = "round"
-    this.taken = []
+    this.taken = [[this.w - 152, this.h - 46, this.w, this.h]] // the buttons
     const ring = (row, radius, width, dash = []) => {
       const [x, y] = this.at(row)
       for (const [colour, wide] of [[colours.page, width + 2], [colours.ink, width]]) {
@@ -437,8 +438,8 @@ class Stage {
     const drawRegions = () => { if (layers.regions) for (const region of own.regions) this.region(ctx, region) }
     if (this.view.k < 2.5 * this.whole) drawRegions()
     if (layers.neighbours && film) for (const row of near) name(row, this.radius + 6, 400, false)
-    if (layers.recommended) for (const row of data.recommended) name(row, 13, 400, false)
-    for (const row of steps) name(row, 12, 400, false)
+    if (layers.recommended) for (const row of data.recommended) name(row, 15, 400, false)
+    for (const row of steps) name(row, 13, 400, false)
     if (layers.found) for (const row of [...found].slice(0, 40)) name(row, this.radius + 6, 400, false)
     if (this.visible.length < MOST_NAMED) for (const row of this.visible) name(row, this.radius + 4, 400, false)
     for (const text of names) this.write(ctx, ...text)

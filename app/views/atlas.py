@@ -378,7 +378,7 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...]) -> None:
         for name, row in shared.iterrows()
     )
     st.html(
-        f"""<style>{TABLE}</style><table class="fame-agree">
+        f"""<style>{STYLE}</style><table class="fame-agree">
         <caption><b>What each space gathers</b>: how many of a film's {k} nearest have a value in common with it, mean
         over all films. Bold: the head with the most.</caption>
         <thead><tr><th scope="col">in common</th><th scope="col">{k} at random</th><th scope="col">full embedding</th>
@@ -387,7 +387,8 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...]) -> None:
     widgets.download("What each space gathers (CSV)", agreed, "agreement.csv", "atlas_csv_agreement")
 
 
-TABLE = """
+STYLE = """
+.st-key-atlas_shown [data-tag] { background: var(--panel); color: var(--ink); border: 1px solid var(--line); }
 .fame-agree { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin-top: 1rem; }
 .fame-agree caption { text-align: left; padding-bottom: 6px; max-width: 44rem; color: inherit; }
 .fame-agree :is(th, td) { padding: 4px 14px; text-align: right; border: 0; border-bottom: 1px solid var(--line); }

@@ -1,0 +1,260 @@
+"""The facet atlas: what reaches the browser is what the spaces say; click, search, colours and heads in Chromium."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from app.views.atlas import _read_values
+from fame import atlas as atlases
+from fame.atlas import build_atlas, history_vectors, place, say_agreement, space_vectors
+from fame.bundle import Bundle
+from tests.app import browser as real
+from tests.app.conftest import Open, OpenApp
+from tests.app.small import NASTY, make_bundle
+
+OpenAtlas = Callable[..., AppTest]
+expect.set_options(timeout=30_000)  # a busy machine takes its time
+
+
+@pytest.fixture(scope="session")
+def mapped() -> Bundle:
+    """The small bundle with an atlas; PCA stands in UMAP's place, which takes its time to import."""
+    bundle = make_bundle()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(atlases, "_umap", lambda x, seed: atlases._pca(x)[:, ::-1])
+        return replace(bundle, atlas=build_atlas(bundle.model))
+
+
+@pytest.fixture(scope="session")
+def mapped_folder(tmp_path_factory: pytest.TempPathFactory, mapped: Bundle) -> Path:
+    return mapped.save(tmp_path_factory.mktemp("mapped") / mapped.name)
+
+
+@pytest.fixture
+def open_atlas(open_app: OpenApp, mapped_folder: Path) -> OpenAtlas:
+    def run(params: Mapping[str, str] | None = None, at: Path = mapped_folder) -> AppTest:
+        app = open_app(params, at)
+        app._page_hash = calc_hash("atlas")  # AppTest.switch_page knows pages that are files only
+        return app.run()
+
+    return run
+
+
+def sent(app: AppTest) -> tuple[dict[str, Any], dict[str, Any], np.ndarray, np.ndarray]:
+    """What the two mounts get: the marks, and of the points the header, positions [2,V,2] and colours [V]."""
+    assert not app.exception
+    protos = [x.proto for x in app.get("bidi_component") if x.proto.component_name == "fame_atlas"]
+    [marks] = [json.loads(proto.json) for proto in protos if proto.json]
+    [raw] = [proto.bytes for proto in protos if proto.bytes]
+    size = int(np.frombuffer(raw, "<u4", 1)[0])
+    head = json.loads(raw[4 : 4 + size])
+    V = len(head["titles"])
+    assert size % 4 == 0 and len(raw) == 4 + size + 2 * V * 8 + V
+    maps = np.frombuffer(raw, "<f4", 4 * V, 4 + size).reshape(2, V, 2)
+    assert marks["version"] == head["version"], "the browser draws points and marks of one version only"
+    return marks, head, maps, np.frombuffer(raw, np.uint8, V, 4 + size + 16 * V)
+
+
+def page_text(app: AppTest) -> str:
+    return " ".join(x.proto.body for x in app.get("html"))
+
+
+@pytest.mark.parametrize("example", range(4))
+def test_every_example_shows_what_the_spaces_say(open_atlas: OpenAtlas, mapped: Bundle, example: int) -> None:
+    items = mapped.examples[example].items
+    app = open_atlas({"h": "-".join(item.replace("-", "%2D").replace(",", "%2C") for item in items)})
+    marks, head, maps, _ = sent(app)
+    trace, atlas = mapped.trace(items), mapped.atlas
+    assert atlas is not None and head["spaces"] == ["head_1", "full"]
+    assert marks["history"] == trace.items.tolist() and marks["recommended"] == trace.ranking()[:10].tolist()
+    film = marks["film"]
+    assert film == trace.ranking()[0]
+    for m, space in enumerate(head["spaces"]):
+        np.testing.assert_array_equal(maps[m], atlas.map(space))
+        drawn = marks["maps"][m]
+        vectors = space_vectors(mapped.model, space).astype(np.float64)
+        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        cosines = vectors @ vectors[film]
+        cosines[[0, film]] = -np.inf
+        np.testing.assert_allclose([n["cosine"] for n in drawn["neighbours"]], np.sort(cosines)[::-1][:10], rtol=1e-4)
+        for n in drawn["neighbours"]:
+            np.testing.assert_allclose(cosines[n["row"]], n["cosine"], rtol=1e-4)
+        at = place(atlas, space, space_vectors(mapped.model, space), history_vectors(mapped.model, trace, space)[-1])
+        np.testing.assert_allclose(drawn["place"], at, rtol=1e-5)
+        assert f"Trustworthiness {atlas.trust(space):.2f}" in drawn["trust"]
+    assert marks["maps"][0]["neighbours"] != marks["maps"][1]["neighbours"]
+
+
+def test_colours_are_the_values_chosen(open_atlas: OpenAtlas, mapped: Bundle) -> None:
+    marks, head, _, mask = sent(open_atlas({"atlas_values": "2-0"}))
+    genres = mapped.catalogue.attribute("genres")
+    names = [genres.values[2], genres.values[0]]
+    assert [v["name"] for v in marks["values"]] == names and marks["several"]
+    for row, title in enumerate(head["titles"]):
+        assert [bool(mask[row] >> bit & 1) for bit in (0, 1)] == genres.matrix[row, [2, 0]].tolist(), title
+    assert NASTY in head["titles"][-1], "a hostile title travels as it is; the browser draws it as text"
+
+
+def test_a_link_opens_the_same_maps(open_atlas: OpenAtlas, mapped: Bundle) -> None:
+    link = {"atlas_left": "full", "atlas_right": "head_3", "atlas_kind": "pca", "atlas_colour": "decade", "film": "f9"}
+    app = open_atlas({**link, "atlas_values": "none"})
+    marks, head, maps, mask = sent(app)
+    assert (head["spaces"], head["kind"], marks["film"]) == (["full", "head_3"], "pca", 9)
+    assert not mask.any() and marks["values"] == []
+    np.testing.assert_array_equal(maps[1], mapped.atlas.map("head_3", "pca"))
+    assert app.selectbox(key="atlas_by").value == "decade" and app.multiselect(key="atlas_shown").value == []
+    assert "head <span" in page_text(app), "the sentence is about the head that is shown"
+
+
+def test_the_answer_is_counted(open_atlas: OpenAtlas, mapped: Bundle) -> None:
+    text = page_text(open_atlas({"head": "2"}))
+    said = say_agreement(atlases.agreements(mapped.atlas, mapped.catalogue), "genres", "head_2")
+    first, _, rest = said.partition(" in head 2's")
+    assert f"<b>{first}</b>".replace("'", "&#x27;") in text and rest.split(".")[0][-20:] in text
+
+
+def test_another_attribute_starts_with_its_own_values(open_atlas: OpenAtlas) -> None:
+    app = open_atlas({"atlas_values": "2"})
+    app.selectbox(key="atlas_by").set_value("decade").run()
+    marks, *_ = sent(app)
+    assert marks["attribute"] == "decade" and [v["name"] for v in marks["values"]] == ["1970s", "1980s", "1990s"]
+    app.multiselect(key="atlas_shown").set_value(["1990s"]).run()
+    assert [v["name"] for v in sent(app)[0]["values"]] == ["1990s"] and app.query_params["atlas_values"] == "2"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [("values", "99-x-" + "9" * 50), ("right", "head_9"), ("kind", "tsne"), ("left", "head_2"), ("colour", "mood")],
+)
+def test_a_broken_choice_falls_back(open_atlas: OpenAtlas, broken: tuple[str, str]) -> None:
+    marks, head, *_ = sent(open_atlas({f"atlas_{broken[0]}": broken[1]}))
+    assert (head["spaces"], head["kind"]) == (["head_1", "full"], "umap") and len(marks["values"]) > 1
+
+
+def test_values_of_a_link() -> None:
+    assert _read_values("", 9) == (0, 1, 2, 3, 4) and _read_values("", 2) == (0, 1)
+    assert _read_values("3-3-1-12", 9) == (3, 1) and _read_values("none", 9) == ()
+    assert len(_read_values("-".join(map(str, range(20))), 20)) == 8
+
+
+def test_a_bundle_without_maps_says_so(open_atlas: OpenAtlas, folder: Path) -> None:
+    app = open_atlas(at=folder)
+    assert not app.exception
+    assert "This model has no maps" in page_text(app) and "fame train" in page_text(app)
+
+
+# ---- in Chromium
+
+
+@pytest.fixture(scope="session")
+def mapped_address(mapped_folder: Path) -> Iterator[str]:
+    with real.served(mapped_folder) as url:
+        yield url
+
+
+@pytest.fixture
+def atlas_page(open_page: Open, mapped_address: str) -> Page:
+    page = open_page(f"{mapped_address}/atlas")
+    expect(page.locator(".map caption").first).to_be_visible()
+    return page
+
+
+def nearest(bundle: Bundle, space: str, title: str) -> list[str]:
+    """The labels of the ten films nearest to the one with this label."""
+    row = next(r for r in range(1, len(bundle.catalogue)) if bundle.catalogue.label(r) == title)
+    return [bundle.catalogue.label(r) for r in bundle.atlas.neighbours[bundle.atlas.index(space), row, :10]]
+
+
+def on_a_film(page: Page) -> str:
+    """Move the pointer over the left map until it meets a film that is not the chosen one; its label."""
+    stage = page.locator(".stage").first
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    chosen = page.locator(".map caption b").first.inner_text()
+    for x in range(40, int(box["width"]) - 40, 12):
+        for y in range(40, int(box["height"]) - 60, 40):
+            page.mouse.move(box["x"] + x, box["y"] + y)
+            tip = stage.locator(".tip b")
+            if tip.is_visible() and tip.inner_text() != chosen:
+                return tip.inner_text()
+    raise AssertionError("no film under the pointer anywhere on the map")
+
+
+@pytest.mark.browser
+def test_a_click_on_a_film_lists_its_neighbours_in_both_spaces(atlas_page: Page, mapped: Bundle) -> None:
+    title = on_a_film(atlas_page)
+    atlas_page.mouse.down()
+    atlas_page.mouse.up()
+    for table, space in zip(atlas_page.locator(".map table").all(), ("head_1", "full"), strict=True):
+        expect(table.locator("caption b")).to_have_text(title)
+        assert table.locator(".pick").all_inner_texts() == nearest(mapped, space, title)
+    assert "film=" in atlas_page.url
+
+
+@pytest.mark.browser
+def test_colours_heads_and_keys(atlas_page: Page, mapped: Bundle) -> None:
+    page = atlas_page
+    page.get_by_role("group", name="Space of the left map").get_by_role("button", name="Head 3's space").click()
+    expect(page.locator("figcaption h2").first).to_have_text("Head 3's space")
+    title = page.locator(".map caption b").first.inner_text()
+    table = page.locator(".map table").first
+    expect(table.locator(".pick").first).to_have_text(nearest(mapped, "head_3", title)[0])
+    assert "head=3" in page.url
+
+    page.get_by_label("Colour by").click()
+    page.get_by_role("option", name="decade").click()
+    expect(page.locator(".legend .chip").first).to_contain_text("1970s")
+    assert "atlas_colour=decade" in page.url
+
+    # From the keyboard alone: move the map until a film is in its middle, then Enter.
+    stage = page.locator(".stage").first
+    stage.focus()
+    for key in ("+", "ArrowRight", "ArrowRight", "ArrowDown", "-", "ArrowLeft", "ArrowUp", "ArrowUp", "ArrowLeft"):
+        page.keyboard.press(key)
+        tip = stage.locator(".tip b")
+        if tip.is_visible() and tip.inner_text() != title:
+            break
+    meant = tip.inner_text()
+    page.keyboard.press("Enter")
+    expect(page.locator(".map caption b").first).to_have_text(meant)
+
+
+@pytest.mark.browser
+def test_search_finds_and_titles_stay_text(atlas_page: Page) -> None:
+    search = atlas_page.get_by_role("combobox", name="Find a film on the maps")
+    search.fill("amelie")
+    expect(atlas_page.locator("#found li")).to_have_text(["Amélie (1973)"])
+    search.press("Enter")
+    expect(atlas_page.locator(".map caption b").first).to_have_text("Amélie (1973)")
+    search.fill("blaed runer")
+    expect(atlas_page.locator("#found li")).to_contain_text("similar")
+    search.press("Enter")
+    expect(atlas_page.locator(".map caption b").first).to_have_text("Blade Runner (1976)")
+    search.fill("img src")
+    search.press("Enter")
+    expect(atlas_page.locator(".map caption b").first).to_have_text(f"{NASTY} (1999)")
+    assert atlas_page.title() != "owned"
+
+
+@pytest.mark.browser
+def test_pictures_are_saved(atlas_page: Page, tmp_path: Path) -> None:
+    with atlas_page.expect_download() as png:
+        atlas_page.get_by_role("button", name="Save this map as PNG").first.click()
+    png.value.save_as(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes()[
+        :4
+    ] == b"\x89PNG" and png.value.suggested_filename == "atlas-head_1-umap.png"
+    with atlas_page.expect_download() as page:
+        atlas_page.get_by_role("button", name="Head 1's space (HTML)").click()
+    page.value.save_as(tmp_path / "a.html")
+    assert "Plotly.newPlot" in (tmp_path / "a.html").read_text(encoding="utf-8")
