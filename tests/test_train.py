@@ -321,7 +321,7 @@ def one_user() -> Task:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_two_processes_come_to_the_result_of_one(tmp_path: Path) -> None:
     """In float64, where only the order of sums differs; batches that do not divide by two are among them."""
     with socket.socket() as free:
@@ -337,7 +337,7 @@ def test_two_processes_come_to_the_result_of_one(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent)]), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=540,  # seconds on an idle machine; what it takes beside other work is not the point
     )
     assert run.returncode == 0, run.stderr
     world_size, told_by_two, one = json.loads((tmp_path / "told.json").read_text())
