@@ -69,7 +69,8 @@ def lines(path: Path, latin1: bool = False) -> Iterator[tuple[int, str]]:
                 raise FameError(f"{path}: line {number} is longer than {MAX_LINE_BYTES:,} bytes; not a log")
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
-            if text := _decode(line, path, number, latin1).rstrip("\r\n"):
+            text = _decode(line, path, number, latin1).rstrip("\r\n")
+            if text.strip():
                 yield number, text
 
 

@@ -171,9 +171,10 @@ def _review_rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
 
 def _read_attributes(path: Path) -> dict[str, list[str]]:
     expected = 'expected {"item": [attribute, …], …}'
+    text = read_text(path)
     try:
-        table = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
+        table = json.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError itself: a number of thousands of digits
         raise FameError(f"{path}: not JSON ({error}); {expected}") from None
     if not isinstance(table, dict):
         raise FameError(f"{path}: holds a {type(table).__name__}; {expected}")

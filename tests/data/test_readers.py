@@ -111,7 +111,7 @@ def test_amazon(tmp_path: Path) -> None:
 
 
 def test_sequences(tmp_path: Path) -> None:
-    path = write(tmp_path / "log.txt", "u2 b a b\r\n\nu1 c\nu2 d\n")
+    path = write(tmp_path / "log.txt", "u2 b a b\r\n\nu1 c\n \t\nu2 d\n")
     attributes = write(tmp_path / "attributes.json", '{"a": [3, 17], "b": [], "z": [1], "c": ["new"]}')
     log = read("sequences", path, attributes=attributes)
     assert [(u, i) for u, i, _ in rows_of(log)] == [("u2", "b"), ("u2", "a"), ("u2", "b"), ("u2", "d"), ("u1", "c")]
@@ -306,7 +306,7 @@ HEAD = "user,item,time\n"
         ("sequences", "u1 a\nu2 \0\n", "line 2 holds binary data"),
         ("sequences", "u1 a\nu2 é\n".encode("latin-1"), "line 2 is not UTF-8"),
         ("sequences", "u1 a\nu2 " + "x" * 501, "line 2 has an id of 501 characters"),
-        ("sequences", "\n\n", "the log is empty"),
+        ("sequences", "\n \t\n", "the log is empty"),
         ("amazon", "{'reviewerID': 'A'}\n", "line 1 is not JSON"),
         ("amazon", "[" * 100_000, "line 1 is not JSON"),
         ("amazon", '{"reviewerID": "A", "asin": "B"}', "line 1 lacks a field"),
@@ -364,6 +364,7 @@ def test_bad_recbole_headers_are_refused(tmp_path: Path, header: str, message: s
         ('{"a": 3}', "item 'a' has 3"),
         ('{"a": [[1]]}', "item 'a' has"),
         (b'{\n"a": ["\xe9"]}', "line 2 is not UTF-8"),
+        ('{"a": [' + "1" * 5000 + "]}", "not JSON"),
     ],
 )
 def test_bad_attributes_are_refused(tmp_path: Path, text: str | bytes, message: str) -> None:
