@@ -6,12 +6,14 @@ file with its size and SHA-256; nothing is read that it does not name, and nothi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +26,7 @@ import safetensors.torch
 import torch
 
 from fame import explain
-from fame.atlas import Atlas
+from fame.atlas import Atlas, spaces_of
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
@@ -98,6 +100,11 @@ class Bundle:
             )
         if self.atlas is not None and len(self.atlas) != V:
             raise FameError(f"atlas.npz maps {len(self.atlas) - 1} items and the catalogue has {V - 1}; {AGAIN}")
+        if self.atlas is not None and self.atlas.spaces != (spaces := spaces_of(self.model)):
+            raise FameError(
+                f"atlas.npz maps the spaces {', '.join(self.atlas.spaces)[:200]}; "
+                f"the model has {', '.join(spaces)}; {AGAIN}"
+            )
         for example in self.examples:
             if unknown := [item for item in example.items if item not in self.catalogue]:
                 raise FameError(f"examples.json: {example.title!r} holds {unknown[0]!r}, no item_id of items.csv")
@@ -226,17 +233,18 @@ def load(source: str | Path) -> Bundle:
         FameError: there is no such bundle, the Hub cannot be reached, or the bundle is refused.
     """
     text = str(source)
-    own = ARTIFACTS / text
-    if isinstance(source, str) and re.fullmatch(r"\w[\w.-]*", text) and own.is_dir():
-        return Bundle.load(own)
-    folder = Path(source).expanduser()
-    if folder.exists():
+    named = isinstance(source, str) and re.fullmatch(r"\w[\w.-]*", text)
+    there = False
+    with contextlib.suppress(OSError, RuntimeError):  # longer than a name may be, or the home of nobody: not there
+        folder = ARTIFACTS / text if named and (ARTIFACTS / text).is_dir() else Path(source).expanduser()
+        there = folder.exists()
+    if there:
         return Bundle.load(folder)
     if isinstance(source, str) and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", text):
         return Bundle.load(_from_hub(text))
     names = sorted(path.parent.name for path in ARTIFACTS.glob(f"*/{MANIFEST}"))
     raise FameError(
-        f"there is no bundle {text!r}; give a name ({', '.join(names) or 'none is installed'}), "
+        f"there is no bundle {text[:80]!r}; give a name ({', '.join(names) or 'none is installed'}), "
         "the path of a bundle's directory, or a Hub id like owner/name"
     )
 
@@ -325,7 +333,7 @@ def _read(folder: Path, name: str, entry: Mapping[str, Any]) -> bytes:
 def _parse(path: Path, content: bytes) -> Any:
     try:
         return json.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: no UTF-8, no JSON, or a number of thousands of digits
         raise FameError(f"{path}: no readable JSON; {AGAIN}") from None
 
 
@@ -385,12 +393,16 @@ def _atlas(path: Path, content: bytes | None) -> Atlas | None:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > LIMITS[path.name]:
             raise FameError(f"{path}: unpacks to {unpacked // MB:,} MB, more than such a file may; {AGAIN}")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return Atlas.from_arrays({name: arrays[name] for name in arrays.files})
+        with np.load(io.BytesIO(content), allow_pickle=False) as members:
+            arrays = {name: members[name] for name in members.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # other members come as bytes
+            raise ValueError
+        return Atlas.from_arrays(arrays)
     except FameError as error:
         text = str(error)
         raise FameError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-    except (zipfile.BadZipFile, ValueError, OSError, KeyError, EOFError):
+    # A crafted archive may also claim a shape beyond any memory, be encrypted, or be packed in an unknown way.
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, KeyError, EOFError, MemoryError, RuntimeError):
         raise FameError(f"{path}: no readable archive of plain arrays; {AGAIN}") from None
 
 

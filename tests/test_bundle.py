@@ -8,6 +8,7 @@ import json
 import pickle
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,7 +36,8 @@ SMALL = FAMEConfig(n_items=12, max_len=6, d_model=12, n_heads=3, n_experts=2, ba
 def make(config: FAMEConfig = SMALL) -> Bundle:
     torch.manual_seed(1)
     rng = np.random.default_rng(1)
-    V, S = config.n_rows, 2
+    spaces = ("full", *(f"head_{h + 1}" for h in range(config.n_heads)))
+    V, S = config.n_rows, len(spaces)
     catalogue = Catalogue.from_frame(
         pd.DataFrame(
             {
@@ -49,7 +51,7 @@ def make(config: FAMEConfig = SMALL) -> Bundle:
     maps = rng.normal(size=(2, S, V, 2)).astype(np.float32)
     maps[:, :, 0] = np.nan
     neighbours = rng.integers(1, V, size=(S, V, 3), dtype=np.int32)
-    atlas = Atlas(("full", "head_1"), maps[0], maps[1], neighbours, np.full((2, S), 0.9, np.float32), seed=7)
+    atlas = Atlas(spaces, maps[0], maps[1], neighbours, np.full((2, S), 0.9, np.float32), seed=7)
     return Bundle(
         name="small",
         model=FAME(config).eval(),
@@ -169,6 +171,26 @@ def arrays(**changes: Any) -> bytes:
     return buffer.getvalue()
 
 
+def members(files: dict[str, bytes], spoil: bool = False) -> bytes:
+    """A zip archive with these members; `spoil` breaks the packed bytes of the first."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    content = bytearray(buffer.getvalue())
+    if spoil:
+        start = 30 + len(next(iter(files)))  # past the local header and the name
+        content[start : start + 4] = b"\xff" * 4
+    return bytes(content)
+
+
+def giant_array() -> bytes:
+    """A .npy file that claims 800 TB and holds nothing."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": (10**7, 10**7, 2)})
+    return buffer.getvalue()
+
+
 Spoil = Callable[[Path], object]
 REFUSALS: dict[str, tuple[Spoil, str]] = {
     "missing manifest": (lambda b: (b / "manifest.json").unlink(), r"manifest\.json: missing; small is no bundle"),
@@ -235,19 +257,39 @@ REFUSALS: dict[str, tuple[Spoil, str]] = {
     "files no object": (lambda b: edit_json(b, "manifest.json", files=[1]), "expected name, simulated, and files"),
     "name of a path": (lambda b: edit_json(b, "manifest.json", name="../x"), r"the name is '\.\./x'"),
     "manifest no JSON": (lambda b: (b / "manifest.json").write_bytes(b"\xff"), r"manifest\.json: no readable JSON"),
+    "manifest of endless digits": (
+        lambda b: (b / "manifest.json").write_text('{"format": ' + "1" * 5000 + "}"),
+        r"manifest\.json: no readable JSON",
+    ),
     "manifest nested": (lambda b: (b / "manifest.json").write_text("[" * 100_000), "no readable JSON"),
     "oversized": (lambda b: (b / "manifest.json").write_bytes(b" " * (2**20 + 1)), "larger than the 1 MB"),
     "pickled atlas": (
         lambda b: rewrite(b, "atlas.npz", arrays(spaces=np.array([{"a": 1}, None], dtype=object))),
         r"atlas\.npz: no readable archive of plain arrays",
     ),
+    "atlas larger than any memory": (
+        lambda b: rewrite(b, "atlas.npz", members({"umap.npy": giant_array()})),
+        r"atlas\.npz: no readable archive",
+    ),
+    "atlas of other members": (
+        lambda b: rewrite(b, "atlas.npz", members({"spaces": b"full"})),
+        r"atlas\.npz: no readable archive",
+    ),
+    "atlas damaged within": (
+        lambda b: rewrite(b, "atlas.npz", members({"umap.npy": b"umap" * 99}, spoil=True)),
+        r"atlas\.npz: no readable archive",
+    ),
+    "atlas of other spaces": (
+        lambda b: rewrite(b, "atlas.npz", arrays(spaces=np.array(["full", "head_1", "head_2", "head_4"]))),
+        r"atlas\.npz maps the spaces full, head_1, head_2, head_4; the model has full, head_1, head_2, head_3",
+    ),
     "atlas no archive": (lambda b: rewrite(b, "atlas.npz", b"PK"), r"atlas\.npz: no readable archive"),
     "atlas of other shape": (
-        lambda b: rewrite(b, "atlas.npz", arrays(pca=np.zeros((2, 9, 2), np.float32))),
-        r"atlas\.npz: atlas: pca is float32 \[2, 9, 2\]; expected \[2, 13, 2\]",
+        lambda b: rewrite(b, "atlas.npz", arrays(pca=np.zeros((4, 9, 2), np.float32))),
+        r"atlas\.npz: atlas: pca is float32 \[4, 9, 2\]; expected \[4, 13, 2\]",
     ),
     "atlas out of range": (
-        lambda b: rewrite(b, "atlas.npz", arrays(neighbours=np.full((2, 13, 3), 13, np.uint16))),
+        lambda b: rewrite(b, "atlas.npz", arrays(neighbours=np.full((4, 13, 3), 13, np.uint16))),
         "neighbours name rows outside 0 to 12",
     ),
     "examples of unknown items": (
@@ -315,6 +357,9 @@ def test_load_by_name_path_or_hub_id(saved: Path, monkeypatch: pytest.MonkeyPatc
     assert fame.load("small").name == fame.load("./small").name == fame.load(saved).name == "small"
     with pytest.raises(FameError, match=r"there is no bundle 'tiny'; give a name \(small\), the path"):
         fame.load("tiny")
+    for nowhere in ("x" * 5000, "~nobody-of-this-name/small/x"):
+        with pytest.raises(FameError, match=f"there is no bundle '{nowhere[:80]}'; give a name"):
+            fame.load(nowhere)
 
     asked: dict[str, Any] = {}
 
