@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class Intervention:
         leaves the other heads' weights as they were.
 
     Raises:
-        FameError: weights are negative, all zero or not finite.
+        FameError: weights are negative, all zero or not finite, or a part is of another form.
     """
 
     gate: Weights | None = None
@@ -48,12 +49,20 @@ class Intervention:
     hold_gate: bool = False
 
     def __post_init__(self) -> None:
-        router = self.router.items() if isinstance(self.router, Mapping) else self.router
         put = object.__setattr__  # the one way to normalise a frozen dataclass, so that equal means hash alike
-        put(self, "gate", None if self.gate is None else _weights(self.gate, "gate"))
-        put(self, "heads_off", tuple(sorted({int(h) for h in self.heads_off})))
-        put(self, "experts_off", tuple(sorted({(int(h), int(n)) for h, n in self.experts_off})))
-        put(self, "router", tuple(sorted((int(h), _weights(w, f"router of head {h}")) for h, w in router)))
+        try:
+            router = self.router.items() if isinstance(self.router, Mapping) else self.router
+            put(self, "gate", None if self.gate is None else _weights(self.gate, "gate"))
+            put(self, "heads_off", tuple(sorted({index(h) for h in self.heads_off})))
+            put(self, "experts_off", tuple(sorted({(index(h), index(n)) for h, n in self.experts_off})))
+            put(self, "router", tuple(sorted((index(h), _weights(w, f"router of head {h}")) for h, w in router)))
+        except FameError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise FameError(
+                f"intervention: {error}; expected gate=(weight, …), heads_off=(head, …), "
+                "experts_off=((head, expert), …), router=((head, (weight, …)), …)"
+            ) from None
 
     def __bool__(self) -> bool:
         """Whether it changes anything."""

@@ -349,6 +349,10 @@ TWO_BY_TWO = Setting(FAMEConfig(n_items=3, max_len=3, d_model=4, n_heads=2, n_ex
         ({"gate": (0, 0)}, "expected weights of at least 0 with one above 0"),
         ({"gate": (1, -1)}, "expected weights of at least 0"),
         ({"router": ((1, (1, float("nan"))),)}, "router of head 1 is .* expected weights of at least 0"),
+        ({"heads_off": 1}, "intervention: 'int' object is not iterable; expected gate="),
+        ({"heads_off": (0.5,)}, "'float' object cannot be interpreted as an integer; expected gate="),
+        ({"experts_off": (1,)}, r"expected .* experts_off=\(\(head, expert\), …\)"),
+        ({"gate": "ab"}, "could not convert string to float: 'a'; expected gate="),
     ],
 )
 def test_what_leaves_nothing_on_or_does_not_fit_is_refused(what_if: dict, message: str) -> None:
