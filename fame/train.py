@@ -237,7 +237,8 @@ def train(
         its share of each batch.
 
     Raises:
-        FameError: no history is long enough to learn from, or the checkpoint is of another run.
+        FameError: no history is long enough to learn from, the gradient is no longer finite, or the checkpoint
+            is of another run.
     """
     fabric = launched(fabric)
     sequences = split.train
@@ -273,7 +274,12 @@ def train(
             count = int((targets > 0).sum())
             loss, entropy = objective(items[share].to(fabric.device), targets[share].to(fabric.device))
             fabric.backward(loss * (fabric.world_size / count))  # devices' gradients are averaged, so × their number
-            fabric.clip_gradients(objective, optimizer, max_norm=5.0)
+            norm = fabric.clip_gradients(objective, optimizer, max_norm=5.0, error_if_nonfinite=False)
+            if norm is not None and not norm.isfinite():
+                raise FameError(
+                    f"training: in epoch {epoch} the loss is {float(loss.detach()):g} and its gradient not finite; "
+                    f"lower learning_rate ({config.learning_rate:g}) or raise warmup_steps ({config.warmup_steps})"
+                )
             optimizer.step()
             optimizer.zero_grad()
             steps_done += 1

@@ -145,6 +145,17 @@ def test_nothing_to_learn_from_is_refused() -> None:
         train(fresh(), leave_one_out(sequences([1, 2, 3], [4])), CONFIG)
 
 
+def test_a_gradient_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
+    model = fresh()
+    with torch.no_grad():
+        model.items.weight[1] = torch.inf
+    with pytest.raises(
+        FameError, match=r"in epoch 1 the loss is nan .*; lower learning_rate \(0\.01\) or raise warmup_steps"
+    ):
+        train(model, log(), CONFIG, folder=tmp_path)
+    assert not list(tmp_path.iterdir()), "nothing is kept of it"
+
+
 def test_a_log_without_validation_users_still_trains() -> None:
     history = train(fresh(), leave_one_out(sequences([1, 2], [2, 3], [3, 4])), replace(CONFIG, epochs=2))
     assert [epoch.valid["NDCG@10"] for epoch in history] == [0, 0]
