@@ -113,7 +113,7 @@ def metric_values(rank: np.ndarray, name: str) -> np.ndarray:
     if name == "MRR":
         return 1 / rank
     kind, _, k = name.partition("@")
-    if kind not in ("HR", "NDCG") or not k.isdigit():
+    if kind not in ("HR", "NDCG") or not k.isdecimal():
         raise FameError(f"no metric is called {name!r}; expected HR@k, NDCG@k or MRR")
     hit = rank <= int(k)
     return hit.astype(np.float64) if kind == "HR" else np.where(hit, 1 / np.log2(rank + 1.0), 0.0)

@@ -100,7 +100,7 @@ def test_evaluate_summarises_the_ranks() -> None:
     assert evaluate(model, users, exclude_seen=False) == summarise(np.array([1, 3, 5]))
 
 
-@pytest.mark.parametrize("name", ["HR", "HR@", "ndcg@5", "NDCG@x", "AUC"])
+@pytest.mark.parametrize("name", ["HR", "HR@", "HR@²", "ndcg@5", "NDCG@x", "AUC"])
 def test_an_unknown_metric_is_refused(name: str) -> None:
     with pytest.raises(FameError, match=f"no metric is called '{name}'; expected HR@k, NDCG@k or MRR"):
         metric_values(np.array([1]), name)
