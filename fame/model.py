@@ -4,6 +4,7 @@ Liu, Zhang, Long: "Facet-Aware Multi-Head Mixture-of-Experts Model for Sequentia
 
     b  batch          t  position (query)     s  position (key)      v  row of the item table, 0 = padding
     h  head, facet    n  expert of a head     d  model width         k  width of one head, d' = d / H
+    e  a head's expert outputs side by side, N·d'
 
 Histories are left-aligned: position 0 is the oldest kept item, padding fills up on the right. Attention is
 causal, so no real position ever sees padding and no padding mask is needed.
@@ -212,7 +213,7 @@ class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequenti
     def forward(self, items: Tensor, intervention: Intervention = NOTHING, record: bool = False) -> Pass:
         """One pass over histories.
 
-        items: int64 [b t], rows of the item table, oldest first, 0 on the right where a history ends.
+        items: int64 [b t], t ≤ max_len: rows of the item table, oldest first, 0 on the right where a history ends.
         record: keep attention and expert outputs (the same numbers by the other attention path).
 
         Raises:
