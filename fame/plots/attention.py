@@ -183,9 +183,9 @@ def expert_attention(
 def _router_note(beta: np.ndarray, even: float) -> str:
     if len(beta) == 1:
         return "This head has one expert, so the router has nothing to choose."
-    if even > 0.95:
+    if even > explain.NEAR_UNIFORM:
         return "The router is nearly even: it hardly chooses between the experts."
-    if beta.max() > 0.9:
+    if beta.max() > explain.ALL_TO_ONE:
         return "The router leaves nearly everything to one expert."
     return "The router mixes the experts with the weights at the right."
 
