@@ -467,10 +467,11 @@ def say_agreement(table: pd.DataFrame, attribute: str, space: str) -> str:
     others = {name: value for name, value in found.items() if name not in (space, "full")}
     if others:
         best = max(others, key=others.__getitem__)
-        low, high = f"{min(others.values()):.{digits}f}", f"{others[best]:.{digits}f}"
-        if shared > others[best]:
-            between = f"{low} to {high}" if low != high else high
-            said += f" That is more than in any other head's ({between})."
+        mine, low, high = (f"{x:.{digits}f}" for x in (shared, min(others.values()), others[best]))
+        if mine == high:
+            said += " No other head's has more."
+        elif shared > others[best]:
+            said += f" That is more than in any other head's ({low if low == high else f'{low} to {high}'})."
         else:
             said += f" The most is {high}, in {_name(best)}."
     if "full" in found:

@@ -289,6 +289,8 @@ def test_agreements_of_a_catalogue_in_words(fast: Atlas) -> None:
     assert other.startswith("6.0 of") and other.endswith(
         "Most of the 2 heads: 8.0, in head 1's space. In the full embedding: 9.0."
     )
+    table["shared"] = [9.0, 6.01, 6.04]
+    assert "No other head's has more." in say_agreement(table, "group", "head_1"), "a difference that is not shown"
     assert say_agreement(table, "group", "full").endswith("of 10 at random 1.6 would.")
     with pytest.raises(FameError, match="no agreement of 'head_1' on 'year'"):
         say_agreement(table, "year", "head_1")

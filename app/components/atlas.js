@@ -987,7 +987,7 @@ class Atlas {
       const at = rows.findIndex(node => node.getAttribute("aria-selected") === "true")
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault()
-        if (rows.length) this.mind((at + (event.key === "ArrowDown" ? 1 : -1) + rows.length) % rows.length)
+        if (rows[0]?.dataset.film) this.mind((at + (event.key === "ArrowDown" ? 1 : -1) + rows.length) % rows.length)
       } else if (event.key === "Enter") {
         event.preventDefault()
         const row = Number(rows[Math.max(at, 0)]?.dataset.film)
@@ -1027,7 +1027,12 @@ class Atlas {
         return node
       }),
     )
-    if (words.length && !hits.length) this.options.append(el("li", "none", "No title has this; Enter looks for similar ones"))
+    if (words.length && !hits.length) {
+      const none = el("li", "none", "No title has this; Enter looks for similar ones")
+      none.setAttribute("role", "option")
+      none.setAttribute("aria-disabled", "true")
+      this.options.append(none)
+    }
     const open = words.length > 0
     this.options.hidden = !open
     this.input.setAttribute("aria-expanded", open)
