@@ -32,6 +32,7 @@ __all__ = [
     "say",
     "style",
     "subheading",
+    "tied",
 ]
 
 
@@ -97,8 +98,31 @@ def about(screen: str, text: str) -> None:
 
 def controlled(key: str, value: Any, field: str, read: Callable[[Any], Any] = lambda v: v) -> dict[str, Any]:
     """Arguments that tie a widget to a field or option of the state: it shows `value`, a change updates the state."""
-    st.session_state[key] = value
-    return {"key": key, "on_change": lambda: state.update(**{field: read(st.session_state[key])})}
+    return tied(key, value, lambda chosen: state.update(**{field: read(chosen)}))
+
+
+OWN = object()  # the next value a widget shows follows from the visitor's own choice in it
+
+
+def tied(key: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
+    """Arguments that tie a widget to `value`, which it always shows; what the visitor chooses in it goes to `take`.
+
+    A browser that has not yet heard of a new value still reports the old one with the next click anywhere, which
+    would pass for a choice. So a widget whose value was changed elsewhere goes on under another key.
+    """
+    shown: dict[str, tuple[Any, int]] = st.session_state.setdefault("fame_shown", {})
+    last, turn = shown.get(key, (value, 0))
+    turn += last is not OWN and last != value
+    shown[key] = value, turn
+    own = f"{key}-{turn}" if turn else key
+    st.session_state[own] = value
+
+    def change() -> None:
+        if shown[key][1] == turn:
+            shown[key] = OWN, turn
+            take(st.session_state[own])
+
+    return {"key": own, "on_change": change}
 
 
 def download(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file: str, key: str) -> None:
@@ -140,7 +164,7 @@ def style() -> None:
     """The app's own rules, once per page."""
     heads = "".join(
         f".fame-h{h}{{background:var(--h{h + 1});color:var(--on{h + 1})}}"
-        f".st-key-experts_head button:nth-of-type({h + 1}){{box-shadow:inset 0 -4px 0 var(--h{h + 1})}}"
+        f"[class*=st-key-experts_head] button:nth-of-type({h + 1}){{box-shadow:inset 0 -4px 0 var(--h{h + 1})}}"
         for h in range(8)
     )
     st.html(f"<style>.stApp{{{palette()}}}{RULES}{heads}</style>")
@@ -159,10 +183,9 @@ RULES = """
 .fame-changed { padding: .2rem .7rem; border: 1px solid var(--line); border-left: 4px solid var(--ink);
   border-radius: .4rem; background: var(--panel); }
 .fame-shape { color: var(--soft); font-size: .85rem; white-space: nowrap; }
-.st-key-story_k .stNumberInput { display: flex; align-items: center; gap: .5rem; }
-.st-key-story_k label, .st-key-story_film label { margin: 0; white-space: nowrap; }
-.st-key-story_film .stSelectbox { display: flex; align-items: center; gap: .5rem; }
-.st-key-story_film .stSelectbox > div { flex: 1; min-width: 0; }
+[class*="_controls"] :is(.stNumberInput, .stSelectbox) { display: flex; align-items: center; gap: .5rem; }
+[class*="_controls"] :is(.stNumberInput, .stSelectbox) label { margin: 0; white-space: nowrap; }
+[class*="_controls"] .stSelectbox > div { flex: 1; min-width: 0; }
 .fame-title { font-size: 1.25rem; margin: 0; }
 .fame-title small { font-weight: 400; font-size: .9rem; margin-left: .4rem; color: var(--soft); }
 .fame-part { font-size: 1.05rem; font-weight: 600; margin: .9rem 0 0; }

@@ -194,3 +194,17 @@ def test_the_shipped_bundle_with_every_example(open_app: OpenApp, shipped: Path)
     for example in bundle.examples:
         app = open_app({"h": "-".join(example.items)}, at=shipped)
         check(app, bundle, bundle.rows(example.items))
+
+
+def test_a_late_word_about_a_widgets_old_value_is_no_choice(open_app: OpenApp) -> None:
+    """What the browser reports of a box that has since moved on, with the next click elsewhere, changes nothing."""
+    app = open_app({"h": "f1-f2-f3"})
+    before = app.selectbox(key="story_film").value
+    app.query_params["h"] = "f4-f5"  # the browser's back button: another first film
+    app.run()
+    after = app.selectbox(key="story_film-1")
+    assert after.value != before
+    assert "film" not in app.query_params
+    after.set_value(9).run()
+    assert app.query_params["film"] == "f9"
+    assert app.selectbox(key="story_film-1").value == 9, "the visitor's own choice keeps the box, and so the focus"
