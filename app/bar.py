@@ -49,11 +49,10 @@ def _model(screen: Screen, offer: Sequence[str]) -> None:
         if len(offer) == 1:
             widgets.plain(screen.source.name, "fame-model")
         else:
-            st.session_state["bar_choice"] = screen.source.name
-            st.selectbox(
-                "Model", offer, key="bar_choice", label_visibility="collapsed", width=180,
-                on_change=lambda: state.switch_model(screen.bundle, st.session_state["bar_choice"]),
-            )  # fmt: skip
+            chosen = widgets.tied(
+                "bar_choice", screen.source.name, lambda name: state.switch_model(screen.bundle, name)
+            )
+            st.selectbox("Model", offer, label_visibility="collapsed", width=180, **chosen)
         widgets.plain(shape, "fame-shape")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.bar import changed, edited
 from fame.trace import Intervention
+from tests.app.conftest import OpenApp
 from tests.app.small import make_bundle
 
 BUNDLE = make_bundle()
@@ -41,6 +44,19 @@ anything = st.none() | st.booleans() | st.integers() | st.floats() | st.text() |
 def test_whatever_is_asked_leaves_a_history(do: object, rest: dict[str, Any], history: list[int]) -> None:
     after = edited({**rest, "do": do}, history, BUNDLE)
     assert after is None or all(type(row) is int and 1 <= row <= 30 for row in after)
+
+
+def test_another_model_takes_the_films_it_knows(
+    open_app: OpenApp, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_bundle(heads=2).save(tmp_path / "other")
+    app = open_app({"h": "f4-f5", "k": "7"})
+    monkeypatch.setenv("FAME_BUNDLE", os.pathsep.join([str(folder), str(other)]))
+    app.run()
+    app.selectbox(key="bar_choice").set_value("other").run()
+    assert not app.exception
+    assert app.query_params == {"m": "other", "h": "f4-f5"}
+    assert any("2 heads × 2 experts" in x.proto.body for x in app.get("html"))
 
 
 def test_a_changed_model_is_said() -> None:
