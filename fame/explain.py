@@ -40,7 +40,6 @@ __all__ = [
     "journey",
     "leave_one_out",
     "merge_table",
-    "merge_under",
     "ordinal",
     "rank_changes",
     "regate",
@@ -277,35 +276,6 @@ def rank_changes(before: Trace, after: Trace, k: int = 10) -> pd.DataFrame:
     )
     table.insert(5, "move", table["old_rank"] - table["rank"])
     return table.sort_values("rank", ignore_index=True, kind="stable")
-
-
-def merge_under(trace: Trace, gate: Sequence[float] | np.ndarray) -> pd.DataFrame:
-    """The final list if the gate were these H weights (scaled to sum to 1): no pass is needed, s is linear in g.
-
-    All candidates, by their new rank: row, item_id, title, rank, old_rank, move (places won), score, old_score.
-
-    Raises:
-        FameError: not one weight per head, or weights that are negative, all zero or not finite.
-    """
-    weights = np.array(Intervention(gate=tuple(gate)).gate)
-    if len(weights) != len(trace.head_scores):
-        raise FameError(f"gate has {len(weights)} weights; this model has {len(trace.head_scores)} heads")
-    old = trace.ranking()
-    scores = np.full(len(trace.scores), -np.inf)
-    scores[1:] = weights / weights.sum() @ trace.head_scores[:, 1:]
-    candidates = np.sort(old)
-    rows = candidates[np.argsort(-scores[candidates], kind="stable")]
-    rank, old_rank = np.arange(1, len(rows) + 1), _places(old, rows, len(scores)).astype(np.int64)
-    return pd.DataFrame(
-        {
-            **_facts(trace.catalogue, rows),
-            "rank": rank,
-            "old_rank": old_rank,
-            "move": old_rank - rank,
-            "score": scores[rows],
-            "old_score": trace.scores[rows],
-        }
-    )
 
 
 def relative_shares(trace: Trace, rows: Iterable[int], exclude_history: bool = True) -> np.ndarray:
@@ -633,6 +603,7 @@ def regate(trace: Trace, gate: Sequence[float] | None = None, heads_off: Iterabl
     on[list(change.heads_off)] = 0
     weights = on * (trace.gate.astype(np.float64) if change.gate is None else np.array(change.gate))
     if change.gate is not None or not change.hold_gate:  # a held gate leaves the other heads' weights as they were
+        weights = weights / weights.max(axis=-1, keepdims=True)  # first: the sum may be too large for a float
         weights = weights / weights.sum(axis=-1, keepdims=True)
     g = np.broadcast_to(weights, trace.gate.shape).astype(np.float32)
     scores = np.full(V, -np.inf, np.float32)

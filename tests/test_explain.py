@@ -197,24 +197,6 @@ def test_ranks_between_two_histories() -> None:
     assert pd.isna(table.loc[gone, "rank"]) and table.loc[gone, "old_rank"] == 1 and pd.isna(table.loc[gone, "move"])
 
 
-@given(history, st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(lambda g: sum(g) > 0.1))
-def test_merging_under_a_gate_is_running_under_it(rows: list[int], gate: list[float]) -> None:
-    table = explain.merge_under(run(rows), gate)
-    changed = run(rows, gate=tuple(gate))
-    np.testing.assert_allclose(table["score"], changed.scores[table["row"]], **CLOSE)
-    assert table["rank"].tolist() == list(range(1, len(table) + 1))
-    assert table["score"].is_monotonic_decreasing
-    assert table["old_rank"].tolist() == [rank(run(rows), row) for row in table["row"]]
-    assert (table["move"] == table["old_rank"] - table["rank"]).all()
-
-
-def test_merging_refuses_another_number_of_weights() -> None:
-    with pytest.raises(FameError, match="gate has 2 weights; this model has 3 heads"):
-        explain.merge_under(run([1]), [0.5, 0.5])
-    with pytest.raises(FameError, match="expected weights of at least 0"):
-        explain.merge_under(run([1]), [0, 0, 0])
-
-
 # --- read from a trace
 
 
@@ -401,11 +383,19 @@ def test_another_gate_beside_what_is_changed_already() -> None:
         np.testing.assert_allclose(merged.scores, changed.scores, **CLOSE)
 
 
+def test_another_gate_counts_by_its_ratios_however_large() -> None:
+    np.testing.assert_allclose(
+        explain.regate(run([3, 1]), [1e308, 5e307, 1e308]).gate, [[0.4, 0.2, 0.4]] * 2, rtol=1e-6
+    )
+
+
 def test_another_gate_is_checked() -> None:
     t = run([3, 1])
     assert explain.regate(t) is t
     with pytest.raises(FameError, match="gate has 2 weights; this model has 3 heads"):
         explain.regate(t, [1, 1])
+    with pytest.raises(FameError, match="expected weights of at least 0"):
+        explain.regate(t, [0, 0, 0])
     with pytest.raises(FameError, match="all 3 heads are switched off"):
         explain.regate(t, heads_off=[0, 1, 2])
     with pytest.raises(FameError, match="the gate of this trace is changed already"):
