@@ -25,7 +25,7 @@ class GuidanceConfig:
     """Which head is to be which attribute, and the weight of each term, relative to the cross-entropy per target.
 
     Raises:
-        FameError: a weight is negative, or heads are named and no term uses them.
+        FameError: a weight is out of range, or heads are named and no term uses them, or the other way round.
     """
 
     heads: tuple[str, ...] = ()  # an attribute of the catalogue for the first heads; '' leaves a head free
@@ -44,6 +44,8 @@ class GuidanceConfig:
                 raise FameError(f"guidance: {name} is {value!r}; expected a weight from 0 up to, not including, 100")
         if (self.sup or self.excl) and not any(self.heads):
             raise FameError("guidance: sup and excl need heads, a list with an attribute per head, like ['genres']")
+        if any(self.heads) and not (self.sup or self.excl):
+            raise FameError("guidance: heads are named, but sup and excl are 0; give one of them, or leave heads out")
         if self.mos_positions < 1 or self.least_items < 1:
             raise FameError("guidance: mos_positions and least_items must be at least 1")
 

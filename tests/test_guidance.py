@@ -113,6 +113,7 @@ def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
     [
         ({"sup": -1.0}, "sup is -1.0; expected a weight from 0 up"),
         ({"sup": 0.1}, "need heads"),
+        ({"heads": ["genres"], "mi": 0.1}, "heads are named, but sup and excl are 0"),
         ({"loud": 1}, "unknown setting 'loud'"),
         ({"heads": ["genres", "decade", "genres"], "sup": 0.1}, "3 attributes for 2 heads"),
         ({"heads": ["mood"], "sup": 0.1}, "no attribute 'mood'"),
