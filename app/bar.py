@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,8 +23,8 @@ FOUND = 8  # films offered for what is typed
 _bar = component("bar")
 
 
-def render(screen: Screen, pages: Mapping[str, Page], offer: Sequence[str], said: Sequence[str]) -> None:
-    """Draw the bar. `offer`: the models to choose from; `said`: what in the link could not be used."""
+def render(screen: Screen, pages: Mapping[str, Page], here: str, offer: Sequence[str], said: Sequence[str]) -> None:
+    """Draw the bar. `here`: the screen below; `offer`: models to choose from; `said`: what in the link went unused."""
     with st.container(horizontal=True, key="bar_top", vertical_alignment="center"):
         st.html('<span class="fame-brand" translate="no">FAME</span>', width="content")
         with st.container(horizontal=True, key="bar_screens", gap="xsmall"):
@@ -32,12 +33,17 @@ def render(screen: Screen, pages: Mapping[str, Page], offer: Sequence[str], said
         _model(screen, offer)
         _export(screen)
     _history(screen)
-    if screen.state.intervention:
-        with st.container(horizontal=True, key="bar_change", vertical_alignment="center"):
-            widgets.plain(f"Not the model's own: {changed(screen.state.intervention)}.", "fame-changed")
-            st.button("Back to the model's own", key="bar_own", on_click=state.update, kwargs={"intervention": NOTHING})
-    for sentence in said:
-        st.warning(sentence, icon=":material/link_off:")
+    with st.container(key="bar_notes"):  # always there: one that comes and goes would mount the screen anew
+        # Merge says itself what its faders changed; a line more would move them away under the pointer.
+        change = screen.state.intervention
+        if replace(change, gate=None, heads_off=()) if here == "merge" else change:
+            with st.container(horizontal=True, key="bar_change", vertical_alignment="center"):
+                widgets.plain(f"Not the model's own: {changed(change)}.", "fame-changed")
+                st.button(
+                    "Back to the model's own", key="bar_own", on_click=state.update, kwargs={"intervention": NOTHING}
+                )
+        for sentence in said:
+            st.warning(sentence, icon=":material/link_off:")
 
 
 def _model(screen: Screen, offer: Sequence[str]) -> None:

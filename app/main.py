@@ -33,7 +33,7 @@ def draw(name: str, pages: dict[str, Page]) -> None:
     try:
         offer += (found := {source.name: source for source in sources.sources()})
         screen, said = prepare(found)
-        bar.render(screen, pages, offer, said)
+        bar.render(screen, pages, name, offer, said)
         if screen.state.history:
             import_module(f"app.views.{name}").render(screen)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +24,7 @@ _tiles = component("tiles", "draw")
 _map = component("map", "draw")
 _lists = component("lists", "draw")
 
+MANY = 5  # heads from which their buttons hold numbers only
 GATES = {"held": "Gate held", "recomputed": "Gate computed again"}
 ABOUT = """
 Inside a head, several **experts** look back over the history, each with its own attention: the rows of the first
@@ -44,16 +44,8 @@ The last picture is the journey: each step holds exactly what the model would sa
 
 
 def render(screen: Screen) -> None:
-    widgets.heading("Experts", "Which expert looked where?")
-    widgets.about("experts", ABOUT)
     trace, now = screen.trace, screen.state
     H, N = trace.router.shape[1:]
-    if N == 1:
-        st.info(
-            "In this model every head has one expert: there is no router to choose, and each row below is its head's "
-            "own attention. That makes it the control for the models with several experts.",
-            icon=":material/info:",
-        )
     head = min(now.head, H - 1)
     ranking = trace.ranking(exclude_history=now.hide_seen)
     if not len(ranking):
@@ -64,20 +56,28 @@ def render(screen: Screen) -> None:
         "lead": "its lead over the average film",
         "head": f"head {head + 1}'s own score of it",
     }
-    with st.container(horizontal=True, vertical_alignment="bottom", key="experts_choices"):
-        if H > 1:
-            st.segmented_control(
-                "Head", list(range(H)), format_func=lambda h: f"{h + 1}", required=True,
-                **widgets.controlled("experts_head", head, "head"),
-            )  # fmt: skip
-        with st.container(width=320):
-            films.choose(screen, "Film to explain", "experts_film", "film", film, ranking)
-        measure = now.option("experts_measure", measures, "score")
-        st.selectbox(
-            "Effects measured on", list(measures), format_func=lambda name: measures[name], width=260,
-            **widgets.controlled("experts_measure", measure, "experts_measure"),
-        )  # fmt: skip
-
+    measure = now.option("experts_measure", measures, "score")
+    with st.container(horizontal=True, key="experts_top", vertical_alignment="center"):
+        widgets.heading("Experts", "Which expert looked where?")
+        with st.container(horizontal=True, key="experts_controls", width="content", vertical_alignment="center"):
+            if H > 1:
+                st.segmented_control(
+                    "Head", list(range(H)), format_func=lambda h: f"Head {h + 1}" if H <= MANY else f"{h + 1}",
+                    required=True, label_visibility="collapsed", **widgets.controlled("experts_head", head, "head"),
+                )  # fmt: skip
+            with st.container(width=330):
+                films.choose(screen, "Explain", "experts_film", "film", film, ranking)
+            with st.container(width=330):
+                st.selectbox(
+                    "by", list(measures), format_func=lambda name: measures[name],
+                    **widgets.controlled("experts_measure", measure, "experts_measure"),
+                )  # fmt: skip
+    if N == 1:
+        st.info(
+            "In this model every head has one expert: there is no router to choose, and each row below is its head's "
+            "own attention. That makes it the control for the models with several experts.",
+            icon=":material/info:",
+        )
     _last_step(screen, trace, head, film, measure)
     widgets.subheading("All heads and experts", "Steps down, films across. Choose one to see its map.")
     _maps(screen, trace, head)
@@ -85,7 +85,7 @@ def render(screen: Screen) -> None:
     _own_lists(screen, trace, head, film)
     widgets.subheading("The journey", "How gate and routers moved as the history grew.")
     _journey(screen, trace, head)
-    _keep(screen, trace, head, film, measure)
+    widgets.about("experts", ABOUT)
 
 
 # ---- the last step
@@ -122,7 +122,14 @@ def _last_step(screen: Screen, trace: Trace, head: int, film: int, measure: str)
         },
     )
     kept = pd.concat([table, left_out.drop(columns=["position", "row", "item_id", "title"])], axis=1)
-    widgets.download("Attention and effects as CSV", kept, f"fame-head-{head + 1}.csv", "experts_csv")
+
+    def picture() -> go.Figure:
+        of_film = f"{of} of {catalogue.title[film]}"
+        return plots.expert_attention(trace, head, effects, of_film, theme=screen.theme)
+
+    with st.container(horizontal=True):
+        widgets.download("Attention and effects as CSV", kept, f"fame-head-{head + 1}.csv", "experts_csv")
+        widgets.save(picture, f"fame-head-{head + 1}", "experts_html")
 
 
 def _measured(measure: str, head: int) -> tuple[str, str]:
@@ -167,6 +174,9 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
             },
             on_pick_change=lambda: _pick(H, N),
         )
+        widgets.save(
+            lambda: plots.attention_overview(trace, full=True, theme=screen.theme), "fame-experts", "experts_tiles_html"
+        )
     with right:
         named = {"mix": "its experts mixed", **{str(n + 1): f"expert {n + 1}" for n in range(N)}}
         st.selectbox(
@@ -186,12 +196,15 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
                 "theme": screen.theme,
             },
         )
-        widgets.download(
-            "Map as CSV",
-            lambda: pd.DataFrame(weights, columns=list(trace.catalogue.item_id[trace.items])),
-            f"fame-head-{head + 1}-{chosen}.csv",
-            "experts_map_csv",
-        )
+        file = f"fame-map-{head + 1}-{chosen}"
+        with st.container(horizontal=True):
+            widgets.download(
+                "Map as CSV",
+                lambda: pd.DataFrame(weights, columns=list(catalogue.item_id[trace.items])),
+                f"{file}.csv",
+                "experts_map_csv",
+            )
+            widgets.save(lambda: plots.attention_map(trace, head, expert, screen.theme), file, "experts_map_html")
 
 
 def _looks(trace: Trace, head: int, expert: int) -> list[str]:
@@ -237,7 +250,11 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
         if n is None:
             final = int(_left_out(screen.source, now.history, now.intervention, film)["rank"].iloc[0])
             here = int(explain.head_ranks(trace, [film], now.hide_seen)[head, 0])
-            return [[f"{name}:", None, None], ["by this head", explain.ordinal(here), ""], ["in the final list", explain.ordinal(final), ""]]
+            return [
+                [f"{name}:", None, None],
+                ["by this head", explain.ordinal(here), ""],
+                ["in the final list", explain.ordinal(final), ""],
+            ]
         lines = [(words, runs.loc[(n + 1, run)]) for run, words in (("alone", "alone"), ("without", "without it"))]
         return [
             [f"{name} in the final list:", None, None],
@@ -304,26 +321,3 @@ def _journey(screen: Screen, trace: Trace, head: int) -> None:
 @lru_cache(maxsize=64)
 def _journey_picture(source: Source, history: tuple[int, ...], change: Intervention, theme: Theme) -> go.Figure:
     return plots.untitled(plots.journey(sources.trace(source, history, change), theme))
-
-
-# ---- pictures to keep
-
-
-def _keep(screen: Screen, trace: Trace, head: int, film: int, measure: str) -> None:
-    keep = st.expander("Pictures to keep", icon=":material/image:", key="experts_pictures", on_change="rerun")
-    if not keep.open:
-        return
-    column, of = _measured(measure, head)
-    effects = _left_out(screen.source, screen.state.history, screen.state.intervention, film)[column].to_numpy()
-    chosen = screen.state.option("experts_map", map(str, range(1, trace.router.shape[-1] + 1)), "mix")
-    figures = {
-        "attention": plots.expert_attention(
-            trace, head, effects, f"{of} of {trace.catalogue.title[film]}", theme=screen.theme
-        ),
-        "experts": plots.attention_overview(trace, full=True, theme=screen.theme),
-        "map": plots.attention_map(trace, head, None if chosen == "mix" else int(chosen) - 1, screen.theme),
-        "router": plots.router(trace, theme=screen.theme),
-    }
-    with keep:
-        for name, figure in figures.items():
-            widgets.picture(figure, f"experts_picture_{name}", f"fame-{name}")

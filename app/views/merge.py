@@ -7,22 +7,25 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import films, state, widgets
 from app.components import component
 from app.screen import Screen
 from fame import explain, plots
+from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.plots.style import digits_for, number
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["render"]
+__all__ = ["read_gate", "render"]
 
 _desk = component("desk", "draw")
 _beats = component("beats", "draw")
 
 MANY = 5  # heads above which the table takes the page's whole width
+QUESTION = "Why is this film at rank r?"
 VALUES = {"score": "Score", "lead": "Against the average film"}
 ABOUT = """
 Each head scores every film. The **gate** says how much each head counts for this history, and a film's score is the
@@ -39,9 +42,8 @@ how much the head prefers this film to the average candidate.
 
 
 def render(screen: Screen) -> None:
-    widgets.heading("Merge", "Why is this film at rank r?")
-    widgets.about("merge", ABOUT)
     _panel(screen)
+    widgets.about("merge", ABOUT)
 
 
 @st.fragment
@@ -56,6 +58,7 @@ def _panel(screen: Screen) -> None:
     # What is compared and looked at stays while a fader is dragged.
     ranking = settled.ranking(exclude_history=now.hide_seen)
     if not len(ranking):
+        widgets.heading("Merge", QUESTION)
         st.info("Every film of this catalogue is in the history, so there is none left to rank.")
         return
     film = now.film or int(ranking[0])
@@ -64,17 +67,18 @@ def _panel(screen: Screen) -> None:
     shown = explain.regate(base, change.gate, change.heads_off)
     relative = now.option("merge_values", VALUES, "score") == "lead"
 
+    with st.container(horizontal=True, key="merge_top", vertical_alignment="center"):
+        widgets.heading("Merge", QUESTION)
+        with st.container(horizontal=True, key="merge_controls", width="content", vertical_alignment="center"):
+            with st.container(width=330):
+                films.choose(screen, "Explain", "merge_film", "film", film, ranking)
+            st.segmented_control(
+                "Numbers", list(VALUES), format_func=VALUES.__getitem__, required=True, label_visibility="collapsed",
+                **widgets.controlled("merge_values", "lead" if relative else "score", "merge_values"),
+            )  # fmt: skip
+            st.toggle("Hide films already seen", **widgets.controlled("merge_seen", now.hide_seen, "hide_seen"))
+            st.number_input("Films per list", 1, state.MAX_K, width=220, **widgets.controlled("merge_k", now.k, "k"))
     widgets.say(*widgets.badged(explain.say_rank(shown, film, now.hide_seen), str(shown.catalogue.title[film])))
-    with st.container(horizontal=True, vertical_alignment="bottom", key="merge_choices"):
-        with st.container(width=320):
-            films.choose(screen, "Film to look at", "merge_film", "film", film, ranking)
-        st.number_input("Films", 1, state.MAX_K, width=120, **widgets.controlled("merge_k", now.k, "k"))
-        st.segmented_control(
-            "Numbers", list(VALUES), format_func=VALUES.__getitem__, required=True,
-            **widgets.controlled("merge_values", "lead" if relative else "score", "merge_values"),
-        )  # fmt: skip
-        st.toggle("Hide films already seen", **widgets.controlled("merge_seen", now.hide_seen, "hide_seen"))
-
     table = explain.merge_table(natural, shown, now.k, film, now.hide_seen, relative)
     many = len(shown.head_scores) > MANY
     with st.container(key="merge_two"):
@@ -87,20 +91,19 @@ def _panel(screen: Screen) -> None:
             on_gate_change=lambda: _set_gate(screen),
             on_film_change=lambda: _set_film(screen),
         )
-        widgets.download("Table as CSV", table.drop(columns="part"), "fame-merge.csv", "merge_csv")
+        with st.container(horizontal=True):
+            widgets.download("Table as CSV", table.drop(columns="part"), "fame-merge.csv", "merge_csv")
+            widgets.save(lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html")
     with right:
         _why(screen, shown, ranking)
-    keep = st.expander("Pictures to keep", icon=":material/image:", key="merge_pictures", on_change="rerun")
-    if keep.open:
-        with keep:
-            figure = plots.merge(
-                screen.bundle if change else None, shown, items=table["row"].tolist(),
-                exclude_history=now.hide_seen, relative=relative, theme=screen.theme,
-            )  # fmt: skip
-            widgets.picture(figure, "merge_picture", "fame-merge")
-            widgets.picture(
-                plots.beats(shown, *_pair(screen, ranking), screen.theme), "merge_beats_picture", "fame-beats"
-            )
+
+
+def _picture(screen: Screen, shown: Trace, table: pd.DataFrame, relative: bool) -> go.Figure:
+    """The table as a picture of its own, arrows included."""
+    return plots.merge(
+        screen.bundle, shown, items=table["row"].tolist(), exclude_history=screen.state.hide_seen, relative=relative,
+        theme=screen.theme,
+    )  # fmt: skip
 
 
 # ---- the desk
@@ -130,7 +133,7 @@ def _desk_data(
         ],
         "forced": change.gate is not None,
         "changed": changed,
-        "note": _note(H, changed),
+        "note": _note(H, changed, bool(change)),
         "proof": _proof(proof, changed, shown.catalogue.n_items),
         "rows": [
             {
@@ -140,7 +143,7 @@ def _desk_data(
                 "year": int(line.year),
                 "rank": None if pd.isna(line.rank) else int(line.rank),
                 "old": None if pd.isna(line.old_rank) else int(line.old_rank),
-                "move": 0 if pd.isna(line.move) or not changed else int(line.move),
+                "move": 0 if pd.isna(line.move) or not change else int(line.move),
                 "shares": columns[i].tolist(),
                 "scores": shown.head_scores[:, line.row].tolist(),
                 "sum": float(line.sum),
@@ -155,10 +158,12 @@ def _desk_data(
     }
 
 
-def _note(H: int, changed: bool) -> str:
+def _note(H: int, by_hand: bool, changed: bool) -> str:
+    if changed and not by_hand:
+        return "Experts or routers are changed. Arrows: places against the model's own list."
     if H == 1:
         return "This model has one head, so that its gate is always 1."
-    if changed:
+    if by_hand:
         return "The gate is set by hand. Arrows: places against the model's own list."
     return "The gate is as the model set it. Move a fader to merge again."
 
@@ -176,19 +181,26 @@ def _proof(difference: float | None, changed: bool, n_items: int) -> dict[str, A
     }
 
 
-def _asked(screen: Screen, done: bool) -> Intervention | None:
-    """The gate that the desk asks for, while dragging or when done. It comes from outside and may be anything."""
-    asked = st.session_state.get("merge_desk", {}).get("gate")
-    if not isinstance(asked, dict) or bool(asked.get("done")) is not done:
+def read_gate(asked: Any, done: bool, now: Intervention, config: FAMEConfig) -> Intervention | None:
+    """What the desk asks for, while dragging or when `done`, beside what is changed `now`; None if it asks nothing.
+
+    It comes from outside and may be anything.
+    """
+    if not isinstance(asked, dict) or asked.get("done") is not done:
         return None
     try:
         weights, off = asked.get("weights"), tuple(int(h) for h in asked.get("off", ()))
         gate = None if weights is None else tuple(round(float(w), 4) for w in weights)
-        change = replace(state.current().intervention, gate=gate, heads_off=off)
-        change.check(screen.bundle.config)
+        change = replace(now, gate=gate, heads_off=off)
+        change.check(config)
     except (FameError, TypeError, ValueError, OverflowError):
         return None
     return change
+
+
+def _asked(screen: Screen, done: bool) -> Intervention | None:
+    asked = st.session_state.get("merge_desk", {}).get("gate")
+    return read_gate(asked, done, state.current().intervention, screen.bundle.config)
 
 
 def _set_gate(screen: Screen) -> None:
@@ -238,7 +250,9 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int]) -> None:
             "alt": told.sentence,
         },
     )
-    widgets.download("Differences as CSV", told.table, "fame-beats.csv", "merge_beats_csv")
+    with st.container(horizontal=True):
+        widgets.download("Differences as CSV", told.table, "fame-beats.csv", "merge_beats_csv")
+        widgets.save(lambda: plots.beats(shown, a, b, screen.theme), "fame-beats", "merge_beats_html")
 
 
 def _without(margin: float, natural: float, digits: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from fame.bundle import Bundle
 from tests.app import browser as real
@@ -31,13 +32,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory, small: Bundle) -> Path:
 
 @pytest.fixture
 def open_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> OpenApp:
-    """The app under AppTest with these URL parameters, on the small bundle or the one in another folder."""
+    """A screen under AppTest with these URL parameters, on the small bundle or the one in another folder."""
 
-    def run(params: Mapping[str, str] | None = None, at: Path = folder) -> AppTest:
+    def run(params: Mapping[str, str] | None = None, at: Path = folder, screen: str = "") -> AppTest:
         monkeypatch.setenv("FAME_BUNDLE", str(at))
         app = AppTest.from_file(str(real.ROOT / "app" / "main.py"), default_timeout=60)
         for name, value in (params or {}).items():
             app.query_params[name] = value
+        if screen:
+            app._page_hash = calc_hash(screen)  # what `switch_page` sets, which knows only pages that are files
         return app.run()
 
     return run
