@@ -287,7 +287,7 @@ def test_agreements_of_a_catalogue_in_words(fast: Atlas) -> None:
     )
     other = say_agreement(table, "group", "head_2")
     assert other.startswith("6.0 of") and other.endswith(
-        "Most of the 2 heads: 8.0, in head 1's space. In the full embedding: 9.0."
+        "The most is 8.0, in head 1's space. In the full embedding: 9.0."
     )
     table["shared"] = [9.0, 6.01, 6.04]
     assert "No other head's has more." in say_agreement(table, "group", "head_1"), "a difference that is not shown"
