@@ -71,6 +71,8 @@ class State:
             own["options"] = {name: str(value) for name, value in merged.items() if value is not None}
         if "history" in own:
             own["history"] = tuple(int(row) for row in own["history"])[-MAX_FILMS:]
+        # JSON's true is a whole number to Python, and a mask to NumPy.
+        own |= {name: int(own[name]) for name in ("k", "head", "film") if own.get(name) is not None}
         return replace(self, **own)
 
 
