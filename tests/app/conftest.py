@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from fame.bundle import Bundle
 from tests.app import browser as real
 from tests.app.small import make_bundle
+
+expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 Open = Callable[..., Page]
 OpenApp = Callable[..., AppTest]
