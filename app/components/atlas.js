@@ -8,6 +8,7 @@
 const HIT = 14 // pixels from a point at which the pointer still means it
 const CLICK = 4 // pixels that a click may move
 const MOST_ZOOM = 60
+const LARGEST = 8 // radius of a disc, in pixels
 const MOST_NAMED = 90 // visible points up to which each is named, where there is room
 const FOUND = 8
 const MORPH = 650 // milliseconds from one map to the next
@@ -199,7 +200,6 @@ class Stage {
     cancelAnimationFrame(this.glide)
     const to = this.map.xy
     const from = this.xy
-    this.sprites = new Map()
     this.widths.clear()
     if (!this.w) return void (this.xy = to)
     const moved = !before || before.spaces[this.side] !== this.points.spaces[this.side] || before.kind !== this.points.kind
@@ -249,16 +249,21 @@ class Stage {
   paint() {
     const ctx = this.dots.getContext("2d", { alpha: false })
     const { width, height } = this.dots
-    this.image ??= ctx.createImageData(width, height)
-    const pixels = new Uint32Array(this.image.data.buffer)
-    pixels.fill(this.atlas.colours.pagePixel)
-    const ratio = this.ratio
+    const { ratio, xy } = this
+    const edge = Math.ceil((LARGEST + 3) * ratio) // the image is that much larger, so that no disc needs cutting
+    const wide = width + 2 * edge
+    if (!this.image) {
+      this.image = ctx.createImageData(wide, height + 2 * edge)
+      this.sprites = []
+    }
+    const pixels = new Int32Array(this.image.data.buffer)
+    pixels.fill(pack(...this.atlas.colours.pageRgb))
     const grown = (this.view.k / this.whole) ** 0.3
-    const base = Math.min(4.2, Math.max(1.3, 118 / Math.sqrt(this.points.V)))
-    this.radius = Math.min(8, Math.round(4 * base * grown) / 4)
-    if (this.drawnRadius !== this.radius) this.sprites = new Map()
-    this.drawnRadius = this.radius
-    const { xy } = this
+    const radius = Math.min(4.2, Math.max(1.3, 118 / Math.sqrt(this.points.V))) * grown
+    this.radius = Math.min(LARGEST, Math.round(4 * radius) / 4)
+    if (this.drawn !== this.radius) this.sprites = []
+    this.drawn = this.radius
+    const shapes = new Map()
     const k = this.view.k * ratio
     const left = width / 2 - this.view.x * k
     const top = height / 2 + this.view.y * k
@@ -270,53 +275,41 @@ class Stage {
       const y = Math.round(top - xy[2 * row + 1] * k)
       if (x < 0 || y < 0 || x >= width || y >= height) continue
       if (this.visible.length <= MOST_NAMED) this.visible.push(row)
-      let sprite = this.sprites.get(shown[row])
-      if (!sprite) this.sprites.set(shown[row], (sprite = this.sprite(shown[row])))
-      stamp(pixels, width, height, sprite, x, y)
+      const mask = shown[row]
+      stamp(pixels, (y + edge) * wide + x + edge, (this.sprites[mask] ??= this.sprite(mask, wide, shapes)))
     }
-    ctx.putImageData(this.image, 0, 0)
+    ctx.putImageData(this.image, -edge, -edge)
   }
 
-  /** A disc of the colours in `mask`, one sector each; without a colour, a faint one. */
-  sprite(mask) {
-    const { values, faint, page } = this.atlas.colours
-    const own = values.filter((_, v) => (mask >> v) & 1)
-    const r = (own.length ? this.radius + 0.6 + 0.35 * (own.length > 1) : this.radius) * this.ratio
-    const half = Math.ceil(r + this.ratio)
-    const side = 2 * half + 1
-    const canvas = new OffscreenCanvas(side, side)
-    const ctx = canvas.getContext("2d", { willReadFrequently: true })
-    ctx.translate(half + 0.5, half + 0.5)
-    const disc = (radius, from, to) => {
-      ctx.beginPath()
-      ctx.moveTo(0, 0)
-      ctx.arc(0, 0, radius, from, to)
-      ctx.fill()
+  /** A disc of the colours in `mask`, one sector each, as pixels by their distance from the middle one's place. */
+  sprite(mask, wide, shapes) {
+    const { valuesRgb, softRgb, pageRgb } = this.atlas.colours
+    const own = valuesRgb.filter((_, v) => (mask >> v) & 1)
+    const n = own.length
+    if (!shapes.has(n)) {
+      const r = (n ? this.radius + 0.6 + 0.35 * (n > 1) : this.radius) * this.ratio
+      shapes.set(n, disc(r, n && this.radius > 2 ? 0.9 * this.ratio : 0, Math.max(n, 1)))
     }
-    if (!own.length) {
-      ctx.fillStyle = faint
-      ctx.globalAlpha = this.atlas.colours.values.length ? 0.34 : 0.6
-      disc(r, 0, 7)
-    } else {
-      ctx.fillStyle = page // a rim, so that points that lie on each other stay apart
-      ctx.globalAlpha = 0.75
-      disc(r + 0.9 * this.ratio, 0, 7)
-      ctx.globalAlpha = 1
-      own.forEach((colour, i) => {
-        ctx.fillStyle = colour
-        const turn = (2 * Math.PI) / own.length
-        disc(r, i * turn - Math.PI / 2, (i + 1) * turn - Math.PI / 2)
-      })
+    // A rim in the page's colour keeps points apart that lie on each other.
+    const inks = n ? [...own, pageRgb] : [softRgb, pageRgb]
+    const opacity = n ? 1 : valuesRgb.length ? 0.34 : 0.6
+    const solid = []
+    const soft = []
+    const { u, v, parts } = shapes.get(n)
+    for (let i = 0; i < u.length; i++) {
+      let [red, green, blue, alpha] = [0, 0, 0, 0]
+      for (let j = 0; j < inks.length; j++) {
+        const weight = parts[i * inks.length + j] * (j === inks.length - 1 ? 0.75 : opacity)
+        red += weight * inks[j][0]
+        green += weight * inks[j][1]
+        blue += weight * inks[j][2]
+        alpha += weight
+      }
+      const colour = pack(red, green, blue)
+      if (alpha > 0.995) solid.push(v[i] * wide + u[i], colour)
+      else soft.push(v[i] * wide + u[i], colour & 0xffffff, 256 - Math.round(255 * alpha))
     }
-    const { data } = ctx.getImageData(0, 0, side, side)
-    const rgb = new Uint32Array(side * side)
-    const alpha = new Uint8Array(side * side)
-    for (let i = 0; i < alpha.length; i++) {
-      const a = (alpha[i] = data[4 * i + 3])
-      const [red, green, blue] = [0, 1, 2].map(c => Math.round((data[4 * i + c] * a) / 255))
-      rgb[i] = (255 << 24) | (blue << 16) | (green << 8) | red
-    }
-    return { half, side, rgb, alpha }
+    return { solid: Int32Array.from(solid), soft: Int32Array.from(soft) }
   }
 
   /** What lies over the points: path, ranks, neighbours, names. Names are placed by weight, none on another. */
@@ -757,30 +750,47 @@ class Stage {
   }
 }
 
-/** Blend a small picture into the pixels, its middle at x, y. Everything underneath is opaque. */
-function stamp(pixels, width, height, { half, side, rgb, alpha }, x, y) {
-  const left = Math.max(0, half - x)
-  const right = Math.min(side, width + half - x)
-  const top = Math.max(0, half - y)
-  const bottom = Math.min(side, height + half - y)
-  for (let v = top; v < bottom; v++) {
-    let from = v * side + left
-    let to = (y + v - half) * width + x - half + left
-    for (let u = left; u < right; u++, from++, to++) {
-      const a = alpha[from]
-      if (a === 0) continue
-      const over = rgb[from]
-      if (a === 255) {
-        pixels[to] = over
-        continue
+/** Red, green and blue as one opaque pixel. */
+function pack(red, green, blue) {
+  return (255 << 24) | (Math.round(blue) << 16) | (Math.round(green) << 8) | Math.round(red)
+}
+
+/** The pixels of a disc in equal sectors from the top, with a rim: `parts` says how much of each is which, rim last. */
+function disc(radius, rim, sectors) {
+  const half = Math.ceil(radius + rim)
+  const [inner, outer] = [radius ** 2, (radius + rim) ** 2]
+  const found = { u: [], v: [], parts: [] }
+  for (let v = -half; v <= half; v++) {
+    for (let u = -half; u <= half; u++) {
+      const parts = Array(sectors + 1).fill(0)
+      for (let sample = 0; sample < 16; sample++) {
+        const x = u + ((sample & 3) - 1.5) / 4
+        const y = v + ((sample >> 2) - 1.5) / 4
+        const far = x * x + y * y
+        if (far > outer) continue
+        const turn = sectors > 1 ? Math.atan2(x, -y) / (2 * Math.PI) : 0
+        parts[far > inner ? sectors : Math.floor((turn < 0 ? turn + 1 : turn) * sectors) % sectors] += 1 / 16
       }
-      const under = pixels[to]
-      const rest = 256 - a
-      // Red and blue in one multiplication, green in another: none runs into its neighbour.
-      const rb = (((under & 0xff00ff) * rest) >>> 8) & 0xff00ff
-      const g = (((under & 0x00ff00) * rest) >>> 8) & 0x00ff00
-      pixels[to] = 0xff000000 | ((over & 0xffffff) + (rb | g))
+      if (!parts.some(part => part)) continue
+      found.u.push(u)
+      found.v.push(v)
+      found.parts.push(...parts)
     }
+  }
+  return found
+}
+
+/** Blend a small picture into the pixels, its middle at `at`. Everything underneath is opaque. */
+function stamp(pixels, at, { solid, soft }) {
+  for (let i = 0; i < solid.length; i += 2) pixels[at + solid[i]] = solid[i + 1]
+  for (let i = 0; i < soft.length; i += 3) {
+    const to = at + soft[i]
+    const under = pixels[to]
+    const rest = soft[i + 2]
+    // Red and blue in one multiplication, green in another: none runs into its neighbour.
+    const rb = (Math.imul(under & 0xff00ff, rest) >>> 8) & 0xff00ff
+    const g = (Math.imul(under & 0x00ff00, rest) >>> 8) & 0x00ff00
+    pixels[to] = 0xff000000 | (soft[i + 1] + (rb | g))
   }
 }
 
@@ -856,14 +866,15 @@ class Atlas {
       this.probe.style.color = colour
       return getComputedStyle(this.probe).color
     }
+    const rgb = colour => colour.match(/[\d.]+/g).slice(0, 3).map(Number)
     const [page, ink, soft] = ["--page", "--ink", "--soft"].map(name => resolve(`var(${name})`))
-    const [red, green, blue] = page.match(/[\d.]+/g).map(Number)
     const values = this.data.values.map(v => resolve(`light-dark(${v.light},${v.dark})`))
     const heads = [1, 2, 3, 4, 5, 6, 7, 8].map(h => resolve(`var(--h${h})`))
-    this.colours = { page, ink, soft, faint: soft, values, heads, pagePixel: (255 << 24) | (blue << 16) | (green << 8) | red }
+    const [pageRgb, softRgb, valuesRgb] = [rgb(page), rgb(soft), values.map(rgb)]
+    this.colours = { page, ink, soft, values, heads, pageRgb, softRgb, valuesRgb }
     this.face = getComputedStyle(this.root).fontFamily
     for (const stage of this.stages) {
-      stage.sprites = new Map()
+      stage.sprites = []
       stage.widths.clear()
     }
   }
