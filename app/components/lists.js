@@ -22,7 +22,7 @@ class Lists {
       "section", { class: "list", style: `--c:${i ? `color-mix(in srgb, var(--h${head % 8 + 1}) 45%, var(--page))` : `var(--h${head % 8 + 1})`}`, "aria-label": list.name },
       make("h3", {}, i ? list.name : badge(head), i ? null : "own list", make("small", {}, list.weight ?? "")),
       make("div", { class: "facts" }, ...list.facts.flatMap(([what, rank, change]) => (change === null
-        ? [make("span", { class: "all" }, what)]
+        ? [make("span", { class: "all", title: what }, what)]
         : [make("span", {}, what), make("b", {}, rank), make("span", { class: "num" }, change)]))),
       make("ol", {}, ...list.films.map((entry, j) => make("li", {}, make(
         "button", { type: "button", "data-row": entry.row, "data-at": `${i}.${j}`, "aria-pressed": String(entry.row === film), title: entry.label, onclick: () => send("film", entry.row) },

@@ -69,7 +69,7 @@ def render(screen: Screen) -> None:
                 films.choose(screen, "Explain", "experts_film", "film", film, ranking)
             with st.container(width=330):
                 st.selectbox(
-                    "by", list(measures), format_func=lambda name: measures[name],
+                    "measured on", list(measures), format_func=lambda name: measures[name],
                     **widgets.controlled("experts_measure", measure, "experts_measure"),
                 )  # fmt: skip
     if N == 1:
@@ -81,7 +81,10 @@ def render(screen: Screen) -> None:
     _last_step(screen, trace, head, film, measure)
     widgets.subheading("All heads and experts", "Steps down, films across. Choose one to see its map.")
     _maps(screen, trace, head)
-    widgets.subheading("What each expert alone would recommend", "Head by one expert, the other heads as they are.")
+    widgets.subheading(
+        "What each expert alone would recommend",
+        "The head run with one expert alone, the others as they are. Above each list: where the film then stands.",
+    )
     _own_lists(screen, trace, head, film)
     widgets.subheading("The journey", "How gate and routers moved as the history grew.")
     _journey(screen, trace, head)
@@ -236,14 +239,14 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
     gate = now.option("experts_gate", GATES, "held")
     if N > 1:
         st.segmented_control(
-            "When an expert goes", list(GATES), format_func=GATES.__getitem__, required=True,
+            "Effects on the film", list(GATES), format_func=GATES.__getitem__, required=True,
             **widgets.controlled("experts_gate", gate, "experts_gate"),
         )  # fmt: skip
     runs = _expert_effects(screen.source, now.history, film)
     runs = runs[(runs["head"] == head + 1) & (runs["gate"] == gate)].set_index(["expert", "run"])
     tops = {None: trace.top(now.k, head, exclude_history=now.hide_seen)}
     tops |= {n: trace.top(now.k, head, n, exclude_history=now.hide_seen) for n in range(N if N > 1 else 0)}
-    digits = min(4, max(2, digits_for(runs["effect"].to_numpy())))
+    digits = min(3, max(2, digits_for(runs["effect"].to_numpy())))
 
     def facts(n: int | None) -> list[list[str | None]]:
         name = str(catalogue.title[film])
@@ -255,7 +258,10 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
                 ["by this head", explain.ordinal(here), ""],
                 ["in the final list", explain.ordinal(final), ""],
             ]
-        lines = [(words, runs.loc[(n + 1, run)]) for run, words in (("alone", "alone"), ("without", "without it"))]
+        lines = [
+            (words, runs.loc[(n + 1, run)])
+            for run, words in (("alone", "this expert alone"), ("without", "all but this one"))
+        ]
         return [
             [f"{name} in the final list:", None, None],
             *([words, explain.ordinal(int(e["rank"])), number(-e["effect"], digits, plus=True)] for words, e in lines),

@@ -1,0 +1,227 @@
+"""Experts: attention, routers, lists and effects on the page are the model's, and what hardly chooses is said to."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import expect
+from streamlit.testing.v1 import AppTest
+
+from app import encode
+from fame import explain
+from fame.bundle import Bundle
+from fame.plots.style import percent
+from tests.app.conftest import Open, OpenApp
+from tests.app.small import NASTY, make_bundle
+from tests.app.test_story import component, page_text
+
+
+def check(
+    app: AppTest, bundle: Bundle, rows: list[int], head: int = 0, film: int | None = None, column: str = "effect"
+) -> dict[str, Any]:
+    """Every component shows what the trace holds, and the effects are those of running without each film."""
+    assert not app.exception
+    trace = bundle.trace(rows)
+    H, N, T, _ = trace.attention.shape
+    titles = bundle.catalogue.title[trace.items].tolist()
+    target = int(trace.ranking()[0]) if film is None else film
+    strip, tiles, whole = (component(app, name) for name in ("strip", "tiles", "map"))
+
+    assert strip["head"] == head and [film["title"] for film in strip["films"]] == titles
+    np.testing.assert_allclose(strip["experts"], trace.attention[head, :, -1], rtol=1e-5)
+    np.testing.assert_allclose(strip["mix"], trace.router[-1, head] @ trace.attention[head, :, -1], atol=1e-5)
+    np.testing.assert_allclose(strip["router"], trace.router[-1, head], rtol=1e-5)
+    if N > 1:
+        assert strip["entropy"] == pytest.approx(explain.router_entropy(trace)[-1, head])
+    if T > 1:
+        for i, effect in enumerate(strip["effects"]):
+            without = bundle.trace([row for j, row in enumerate(trace.items.tolist()) if j != i])
+            if column == "effect":
+                wanted = trace.scores[target] - without.scores[target]
+            else:
+                wanted = trace.head_scores[head, target] - without.head_scores[head, target]
+            assert effect == pytest.approx(wanted, abs=1e-3)
+    else:
+        assert strip["effects"] is None and "cannot be left out" in page_text(app)
+
+    assert (tiles["H"], tiles["N"], tiles["T"]) == (H, N, T)
+    shown = np.frombuffer(b64decode(tiles["tiles"]), np.uint8).reshape(H, N, T, T)
+    largest = trace.attention[:, :, T // 2 :].max()
+    np.testing.assert_allclose(shown / 255, np.minimum(trace.attention / largest, 1), atol=0.003)
+    np.testing.assert_allclose(tiles["router"], trace.router[-1], rtol=1e-5)
+    assert tiles["flags"] == [explain.router_flag(trace, h) for h in range(H)]
+
+    expert = tiles["chosen"][1]
+    wanted = trace.mixed_attention[head] if expert is None else trace.attention[head, expert]
+    np.testing.assert_array_equal(np.frombuffer(b64decode(whole["weights"]), np.float32).reshape(T, T), wanted)
+    assert whole["titles"] == titles and tiles["chosen"][0] == head
+    return strip
+
+
+def lists(app: AppTest) -> list[dict[str, Any]]:
+    return component(app, "lists")["lists"]
+
+
+@pytest.mark.parametrize("example", range(4))
+def test_every_example(example: int, open_app: OpenApp, small: Bundle) -> None:
+    ids = small.examples[example].items
+    app = open_app({"h": "-".join(i.replace("-", "%2D") for i in ids)}, screen="experts")
+    check(app, small, small.rows(ids))
+    assert "Attention is not an explanation" in page_text(app)
+
+
+def test_another_head_film_and_measure(open_app: OpenApp, small: Bundle) -> None:
+    rows, film = [4, 9, 2, 17], 12
+    app = open_app({"h": "f4-f9-f2-f17"}, screen="experts")
+    app.segmented_control(key="experts_head").set_value(2).run()
+    check(app, small, rows, head=2)
+    app.selectbox(key="experts_film").set_value(film).run()
+    check(app, small, rows, head=2, film=film)
+    app.selectbox(key="experts_measure").set_value("head").run()
+    strip = check(app, small, rows, head=2, film=film, column="head")
+    assert strip["effectOf"] == f"head 3's score of {small.catalogue.title[film]}"
+    assert app.query_params == {"h": "f4-f9-f2-f17", "head": "3", "film": "f12", "experts_measure": "head"}
+    app.selectbox(key="experts_map").set_value("2").run()
+    check(app, small, rows, head=2, film=film, column="head")
+    assert component(app, "tiles")["chosen"] == [2, 1] and component(app, "map")["colour"] == "--h3"
+
+
+@pytest.mark.parametrize("gate", ["held", "recomputed"])
+def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bundle) -> None:
+    app = open_app({"h": "f4-f9-f2", "head": "2", "k": "4", "experts_gate": gate}, screen="experts")
+    trace, [own, *experts] = small.trace([4, 9, 2]), lists(app)
+    film = int(trace.ranking()[0])
+    assert [entry["row"] for entry in own["films"]] == trace.top(4, head=1)["row"].tolist()
+    assert own["facts"][1][1] == explain.ordinal(int(explain.head_ranks(trace, [film])[1, 0]))
+    assert own["facts"][2][1] == "first"
+    effects = explain.expert_effects(small.model, small.catalogue, [4, 9, 2], film)
+    for n, shown in enumerate(experts):
+        assert [entry["row"] for entry in shown["films"]] == trace.top(4, head=1, expert=n)["row"].tolist()
+        assert shown["weight"] == f"router {percent(float(trace.router[-1, 1, n]))}"
+        cases = effects[(effects["head"] == 2) & (effects["expert"] == n + 1) & (effects["gate"] == gate)]
+        for line, run in zip(shown["facts"][1:], ("alone", "without"), strict=True):
+            one = cases.set_index("run").loc[run]
+            assert line[1] == explain.ordinal(int(one["rank"]))
+            assert float(line[2].replace("−", "-")) == pytest.approx(-one["effect"], abs=0.006)
+
+
+def test_the_journey_is_told_and_drawn(open_app: OpenApp, small: Bundle) -> None:
+    app = open_app({"h": "f4-f9-f2-f17"}, screen="experts")
+    trace, text = small.trace([4, 9, 2, 17]), page_text(app)
+    turn = explain.journey(trace).gate_turn
+    assert turn is not None
+    assert f"{small.catalogue.label(trace.items[turn - 1])}, step {turn}, moved the gate most" in text
+    assert "moved the router of head" in text
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_a_router_that_hardly_chooses_is_said_to(open_app: OpenApp, tmp_path: Path) -> None:
+    bundle = make_bundle()
+    with torch.no_grad():
+        bundle.model.facets.W_exp[0] = 0  # no weight, no choice
+        bundle.model.facets.W_exp[1] *= 1e4
+    app = open_app(at=bundle.save(tmp_path / "flat"), screen="experts")
+    check(app, bundle, [1, 2, 3])
+    flags = component(app, "tiles")["flags"]
+    assert flags[0] == "near uniform" and flags[1].startswith("all to expert")
+    assert "is near uniform (entropy 1.00 of 1): it hardly chooses" in page_text(app)
+    app.segmented_control(key="experts_head").set_value(1).run()
+    assert "gives all but everything to" in page_text(app)
+
+
+@pytest.mark.parametrize("heads, experts, films", [(1, 1, 1), (8, 8, 50), (2, 1, 3), (1, 3, 2)])
+def test_other_shapes(heads: int, experts: int, films: int, open_app: OpenApp, tmp_path: Path) -> None:
+    bundle = make_bundle(heads, experts, max_len=50)
+    rows = [1 + i % 20 for i in range(films)]
+    app = open_app({"h": "-".join(f"f{row}" for row in rows)}, at=bundle.save(tmp_path / "other"), screen="experts")
+    check(app, bundle, rows)
+    assert len(lists(app)) == (1 if experts == 1 else 1 + experts)
+    control = [info.value for info in app.info]
+    assert (len(control) == 1 and "every head has one expert" in control[0]) is (experts == 1)
+
+
+def test_a_history_longer_than_the_model_reads(open_app: OpenApp, small: Bundle) -> None:
+    rows = list(range(1, 10))
+    check(open_app({"h": "-".join(f"f{row}" for row in rows)}, screen="experts"), small, rows)
+
+
+def test_hostile_titles_and_choices(open_app: OpenApp, small: Bundle) -> None:
+    broken = {"experts_map": "9", "experts_gate": "<b>", "experts_measure": "no", "head": "7"}
+    app = open_app({"h": "f4-a%2Db%2Cc-f2", "film": "a-b,c", **broken}, screen="experts")
+    check(app, small, [4, 30, 2], film=30)
+    assert NASTY in [film["title"] for film in component(app, "strip")["films"]]
+    assert "<img" not in page_text(app) and "&lt;img" in page_text(app)
+
+
+def test_a_changed_model_is_measured_changed(open_app: OpenApp, small: Bundle) -> None:
+    app = open_app({"h": "f4-f9-f2", "off": "1.2-3"}, screen="experts")
+    assert not app.exception
+    strip = component(app, "strip")
+    assert strip["router"] == [1.0, 0.0] and strip["flag"] == "all to expert 1"
+    assert "measured on the untouched model" in app.caption[0].value
+
+
+def test_colour_scales_end_where_later_steps_do() -> None:
+    weights = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.2, 0.2, 0.6, 0], [0.1, 0.2, 0.3, 0.4]], np.float32)
+    assert encode.late_maximum(weights) == pytest.approx(0.6)
+    levels = np.frombuffer(b64decode(encode.levels(weights, 0.6)), np.uint8).reshape(4, 4)
+    assert levels[0, 0] == levels[2, 2] == 255 and levels[3, 2] == 128 and levels[0, 1] == 0
+
+
+# --- in a browser
+
+
+@pytest.mark.browser
+def test_a_tile_opens_its_map_by_keyboard(open_page: Open, small_address: str, small: Bundle) -> None:
+    page = open_page(f"{small_address}/experts?h=f4-f9-f2-f17")
+    first = page.locator(".st-key-experts_tiles button").first
+    first.focus()
+    first.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**experts_map=2*")
+    assert "head=2" in page.url
+    trace, last = small.trace([4, 9, 2, 17]), small.catalogue.label(17)
+    expect(page.get_by_role("group", name="Attention of head 2, expert 2")).to_be_visible(timeout=20_000)
+    expect(page.locator(".st-key-experts_tiles button[aria-pressed=true]")).to_be_focused()
+    page.get_by_role("group", name="Attention of head 2, expert 2").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowDown")
+    heard = page.locator(".st-key-experts_full [role=status]")
+    page.keyboard.press("End")
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    expect(heard).to_have_text(f"{trace.attention[1, 1, 3, 3]:.1%} at {last}: by step 4, after {last}")
+
+
+@pytest.mark.browser
+def test_pointing_at_a_cell_says_both_films(open_page: Open, small_address: str, small: Bundle) -> None:
+    page = open_page(f"{small_address}/experts?h=f4-f9-f2-f17")
+    trace = small.trace([4, 9, 2, 17])
+    box = page.locator(".st-key-experts_full canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 3 / 8, box["y"] + box["height"] * 5 / 8)  # step 3, second film
+    tip = page.locator(".st-key-experts_full .tip")
+    expect(tip).to_contain_text(f"{trace.mixed_attention[0, 2, 1]:.1%} at {small.catalogue.label(9)}")
+    expect(tip).to_contain_text(f"by step 3, after {small.catalogue.label(2)}")
+    strip = page.get_by_role("group", name="Head 1, attention at the last step")
+    strip.focus()
+    strip.press("Home")
+    strip.press("Home")
+    expect(page.locator(".st-key-experts_strip [role=status]")).to_have_text(
+        f"{small.catalogue.label(4)}: Expert 1: {trace.attention[0, 0, 3, 0]:.1%} of its attention"
+    )
+
+
+@pytest.mark.browser
+def test_a_hostile_title_runs_nothing(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/experts?h=f4-a%252Db%252Cc-f2&film=a-b,c")
+    page.locator(".st-key-experts_strip [data-c='1']").last.hover()
+    expect(page.locator(".st-key-experts_strip .tip")).to_contain_text(NASTY)
+    assert page.title() != "owned" and page.locator("img[src=x]").count() == 0
