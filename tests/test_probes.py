@@ -1,0 +1,340 @@
+"""Probes find what is there and nothing else; every measure equals a case worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import false_discovery_control
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+
+from fame.catalogue import Catalogue
+from fame.config import FAMEConfig
+from fame.data.sequences import Sequences
+from fame.errors import FameError
+from fame.model import FAME
+from fame.probes import (
+    ProbeConfig,
+    Readings,
+    attended_lift,
+    average_precision,
+    benjamini_hochberg,
+    cka,
+    dci,
+    divergence,
+    evidence,
+    jensen_shannon,
+    labels_of,
+    list_overlap,
+    logistic,
+    out_of_fold,
+    p_values,
+    rank_biased_overlap,
+    spread,
+    standardise,
+    stratified_folds,
+    verdict,
+)
+
+QUICK = ProbeConfig(permutations=30, projections=60, bootstraps=20, folds=3, histories=20, depth=10)
+
+
+# --- probes
+
+
+def test_logistic_is_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    X = standardise(rng.normal(size=(120, 6)))
+    Y = X @ rng.normal(size=(6, 3)) + rng.normal(size=(120, 3)) > 1
+    on = rng.random((3, 120)) < 0.8
+    found = logistic(X, Y.T.astype(float), on, ridge=0.5)
+    for m in range(3):
+        probe = LogisticRegression(C=2.0, tol=1e-9, max_iter=1000).fit(X[on[m]], Y[on[m], m])
+        np.testing.assert_allclose(found[m], [*probe.coef_[0], probe.intercept_[0]], atol=1e-4)
+
+
+def test_logistic_stays_finite_where_classes_are_apart_or_features_are_many() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(40, 60))
+    Y = np.zeros((2, 40))
+    Y[0, :3] = 1
+    Y[1] = X[:, 0] > 0
+    w = logistic(X, Y, np.ones((2, 40)), ridge=1.0)
+    logits = w[:, :-1] @ X.T + w[:, -1:]
+    assert np.isfinite(w).all() and ((logits > 0) == (Y > 0)).mean() > 0.95
+
+
+def test_average_precision_is_scikit_learns_and_weights_repeat_items() -> None:
+    assert average_precision(np.array([[4.0], [3], [2], [1]]), np.array([[1], [0], [1], [0]])) == pytest.approx(5 / 6)
+    rng = np.random.default_rng(2)
+    scores, Y = rng.normal(size=(50, 3)), rng.random((50, 3)) < 0.2
+    expected = [average_precision_score(Y[:, m], scores[:, m]) for m in range(3)]
+    np.testing.assert_allclose(average_precision(scores, Y), expected)
+    weights = rng.integers(0, 2, (4, 50)).astype(float)
+    for b, found in enumerate(average_precision(scores, Y, weights)):
+        kept = weights[b] > 0
+        np.testing.assert_allclose(found, average_precision(scores[kept], Y[kept]))
+    assert np.isnan(average_precision(scores, np.zeros((50, 3), bool))).all()
+
+
+def test_folds_share_out_the_positives_of_every_value() -> None:
+    Y = np.random.default_rng(3).random((103, 4)) < 0.3
+    fold = stratified_folds(Y, 5, np.random.default_rng(0))
+    for m in range(4):
+        for kind in (True, False):
+            counts = np.bincount(fold[m, Y[:, m] == kind], minlength=5)
+            assert counts.max() - counts.min() <= 1
+
+
+def test_a_planted_linear_facet_is_found_and_a_shuffled_one_is_not() -> None:
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(400, 8))
+    Y = (X @ rng.normal(size=(8, 2)) + rng.normal(size=(400, 2))) > 3
+    fold = stratified_folds(Y, 5, rng)
+    found = average_precision(out_of_fold(X, Y, fold, 1.0), Y)
+    shuffled = average_precision(out_of_fold(X[rng.permutation(400)], Y, fold, 1.0), Y)
+    assert (found > 0.7).all() and (shuffled < 2 * Y.mean(0) + 0.05).all()
+
+
+def test_no_item_is_judged_by_a_probe_that_has_seen_it() -> None:
+    rng = np.random.default_rng(5)
+    X = np.eye(60)  # every item has a feature of its own: a probe that saw it would know it
+    Y = rng.random((60, 1)) < 0.5
+    scores = out_of_fold(X, Y, stratified_folds(Y, 5, rng), ridge=1e-3)
+    assert average_precision(scores, Y)[0] < 0.7
+
+
+def test_p_values_are_uniform_where_nothing_is_to_be_found() -> None:
+    rng = np.random.default_rng(6)
+    p = []
+    for _ in range(100):
+        X, Y = rng.normal(size=(60, 2)), rng.random((60, 1)) < 0.3
+        fold = stratified_folds(Y, 3, rng)
+        observed = average_precision(out_of_fold(X, Y, fold, 1.0), Y)
+        draws = [average_precision(out_of_fold(X[rng.permutation(60)], Y, fold, 1.0), Y) for _ in range(19)]
+        p.append(p_values(observed, np.array(draws))[0])
+    counts = np.histogram(p, bins=np.arange(0, 1.01, 0.2) + 0.01)[0]  # p is one of .05, .10, … 1
+    assert counts.sum() == 100
+    assert ((counts - 20) ** 2 / 20).sum() < 13.3  # chi-square, 4 degrees of freedom, 1%
+
+
+def test_p_values_and_their_correction_by_hand() -> None:
+    np.testing.assert_allclose(p_values(np.array([[3.0], [0.0]]), np.array([[1.0], [2], [4]])), [[0.5], [1.0]])
+    np.testing.assert_allclose(
+        benjamini_hochberg(np.array([[0.01, 0.04], [0.03, 0.005]])), [[0.02, 0.04], [0.04, 0.02]]
+    )
+    p = np.random.default_rng(7).random((5, 6)) ** 2
+    np.testing.assert_allclose(benjamini_hochberg(p).ravel(), false_discovery_control(p.ravel()))
+
+
+# --- measures by hand
+
+
+def test_dci_by_hand() -> None:
+    apart = dci(np.array([[2.0, 0], [0, 5]]))
+    assert (apart.disentanglement, apart.completeness) == pytest.approx((1, 1))
+    even = dci(np.ones((3, 2)))
+    assert (even.disentanglement, even.completeness) == pytest.approx((0, 0))
+    mixed = dci(np.array([[3.0, 1], [1, 3]]))
+    entropy = -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25))
+    assert (mixed.disentanglement, mixed.completeness) == pytest.approx((1 - entropy, 1 - entropy))
+    # Head 1 is about one attribute alone; head 2, which has 3/4 of all weight, about both by 2 to 1.
+    uneven = dci(np.array([[1.0, 0], [1, 1]]))
+    np.testing.assert_allclose(uneven.by_head, [1, 1 - spread(np.array([1 / 3, 2 / 3]), 0)])
+    assert uneven.disentanglement == pytest.approx(0.25 * uneven.by_head[0] + 0.75 * uneven.by_head[1])
+    np.testing.assert_allclose(uneven.by_attribute, [0, 1], atol=1e-12)
+
+
+def test_cka_by_hand() -> None:
+    x, y = np.array([[1.0], [-1], [0], [0]]), np.array([[1.0], [-1], [1], [-1]])
+    assert cka(x, y) == pytest.approx(0.5)
+    rng = np.random.default_rng(8)
+    z = rng.normal(size=(30, 4))
+    turned = z @ np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    assert cka(z, 3 * turned + 1) == pytest.approx(1)
+
+
+def test_rank_biased_overlap_by_hand() -> None:
+    a, b = np.array([1, 2, 3]), np.array([1, 3, 4])
+    # Agreement 1, 1/2, 2/3 at depths 1, 2, 3; p = 1/2.
+    assert rank_biased_overlap(a, b, 0.5) == pytest.approx(2 / 3 / 8 + 1 / 2 + 1 / 2 / 4 + 2 / 3 / 8)
+    assert rank_biased_overlap(a, a, 0.9) == pytest.approx(1)
+    assert rank_biased_overlap(a, np.array([7, 8, 9]), 0.9) == 0
+    both = list_overlap(np.array([[a, b], [a, a]]), 0.5)
+    np.testing.assert_allclose(both, [[1, (0.791667 + 1) / 2], [(0.791667 + 1) / 2, 1]], atol=1e-6)
+
+
+def test_jensen_shannon_by_hand() -> None:
+    p, q = np.array([1.0, 0]), np.array([0.5, 0.5])
+    assert jensen_shannon(p, q) == pytest.approx(-(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25)) - 0.5)
+    assert jensen_shannon(p, 1 - p) == pytest.approx(1)
+    assert jensen_shannon(q, q) == 0
+    attention = np.array([[[p, q, p]]])  # one history, one head, three experts
+    np.testing.assert_allclose(divergence(attention)[0] > 0, [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
+
+
+def test_lift_by_hand() -> None:
+    has = np.array([[0, 0], [1, 0], [0, 0], [1, 0]], bool)  # items 1 and 3 have the first value, none the second
+    items = np.array([[1, 2, 0], [2, 3, 2], [1, 3, 0]])  # base rates 1/2, 1/3 and 1, where nothing can be chosen
+    first = [[0.9, 0.1, 0], [0.4, 0.6, 0], [0.5, 0.5, 0]]  # the expert of value 1
+    blind = [[0.5, 0.5, 0], [1 / 3, 1 / 3, 1 / 3], [0.1, 0.9, 0]]
+    attention = np.array([first, blind]).transpose(1, 0, 2)[:, None]
+    readings = Readings(items, np.ones((3, 1)), np.ones((3, 1, 2)), attention, np.ones((1, 2)), np.ones((3, 2, 1)))
+    found = attended_lift(readings, has, 50, np.random.default_rng(0))
+    np.testing.assert_allclose(found.lift[0, :, 0], [(0.9 + 0.6) / (1 / 2 + 1 / 3), 1])
+    assert found.low[0, 0, 0] >= min(0.9 / 0.5, 0.6 * 3) - 1e-9
+    assert np.isnan(found.lift[0, :, 1]).all() and (found.q[0, :, 1] == 1).all()
+
+
+def test_a_head_is_named_only_where_all_conditions_hold() -> None:
+    good: dict[str, Any] = {
+        "ap": np.array([0.8, 0.3]),
+        "low": np.array([0.75, 0.25]),
+        "q_null": np.array([0.01, 0.01]),
+        "q_random": np.array([0.01, 0.6]),
+        "null": np.array([0.1, 0.1]),
+        "random": np.array([0.5, 0.3]),
+        "full": np.array([0.9, 0.9]),
+        "popularity": np.array([0.2, 0.2]),
+    }
+    named, gain = verdict(**good)
+    assert named == 0
+    np.testing.assert_allclose(gain, [0.3 / 0.8, 0])
+    for broken in (
+        {"q_null": np.array([0.06, 0.01])},
+        {"q_random": np.array([0.06, 0.01])},
+        {"popularity": np.array([0.76, 0.2])},
+        {"random": np.array([0.73, 0.3])},  # gains too little
+        {"ap": np.array([0.8, 0.55])},  # gains nearly as much in the other
+    ):
+        assert verdict(**(good | broken))[0] is None, broken
+
+
+# --- all of it
+
+
+def small_world(seed: int = 0) -> tuple[FAME, Catalogue, Sequences]:
+    """A model whose first head's space holds genres and whose second's holds decades, and 30 histories."""
+    rng = np.random.default_rng(seed)
+    genre, decade = rng.integers(4, size=240), rng.integers(4, size=240)
+    catalogue = Catalogue.from_frame(
+        pd.DataFrame(
+            {
+                "item_id": [f"f{i}" for i in range(240)],
+                "year": 1960 + 10 * decade,
+                "genres": np.array(["horror", "western", "war", "comedy"])[genre],
+                "serial": [f"s{i}" for i in range(240)],  # no value is common enough
+            }
+        )
+    )
+    torch.manual_seed(seed)
+    model = FAME(FAMEConfig(n_items=240, max_len=12, d_model=16, n_heads=2, n_experts=3, n_layers=2)).eval()
+    x = 0.5 * rng.normal(size=(240, 16))
+    x[:, :4] += np.eye(4)[genre]
+    x[:, 8:12] += np.eye(4)[decade]
+    with torch.no_grad():
+        model.items.weight[1:] = torch.from_numpy(x)
+        model.facets.W_f.copy_(torch.eye(16).unflatten(0, (2, 8)))
+    lengths = rng.integers(1, 15, 30)
+    items = np.concatenate([1 + rng.permutation(240)[:n] for n in lengths])
+    return model, catalogue, Sequences(np.arange(30).astype(str), items, np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def test_evidence_names_the_heads_and_is_plain_json() -> None:
+    model, catalogue, histories = small_world()
+    steps: list[str] = []
+    sasrec = FAME(replace(model.config, variant="sasrec"))
+    counts = np.arange(241)
+    found = evidence(model, catalogue, histories, counts, 0, steps.append, baseline=sasrec, source="made", config=QUICK)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert [v["verdict"] for v in found["verdicts"]] == ["genres", "decade"]
+    assert [a["name"] for a in found["attributes"]] == ["genres", "decade"]
+    assert (
+        steps
+        and found["seconds"] > 0
+        and found["histories"]
+        == {"count": 20, "source": "made"} | {"median_length": found["histories"]["median_length"]}
+    )
+    probes = found["probes"]
+    for key in ("ap", "low", "high", "p_null", "q_null", "p_random", "q_random", "gain", "baseline"):
+        assert np.shape(probes[key if key not in ("low", "high") else f"ap_{key}"]) == (2, 2), key
+    ap = np.array(probes["ap"])
+    assert (np.array(probes["ap_low"]) <= ap).all() and (ap <= np.array(probes["ap_high"])).all()
+    assert min(ap[0, 0], ap[1, 1]) > 0.75 and max(ap[0, 1], ap[1, 0]) < 0.4
+    for key in ("popularity", "null"):
+        assert max(probes[key]) < 0.4, key
+    assert min(probes["full"]) > 0.75 and np.max(probes["baseline"]) < 0.4
+    assert found["dci"]["disentanglement"] > 0.3 > 0.2 > found["dci"]["random_disentanglement"]
+    assert found["redundancy"]["cka"][0][1] < 0.3
+    assert np.shape(found["lists"]["rbo"]) == (3, 3)
+    assert sum(found["gate"]["first"]) == pytest.approx(1, abs=1e-4)
+    experts = found["experts"]
+    assert np.shape(experts["divergence"]) == (2, 3, 3) and np.shape(experts["dead"]) == (2, 3)
+    assert np.shape(experts["lift"]) == (2, 3, 2, 4)
+    again = evidence(model, catalogue, histories, counts, 0, baseline=sasrec, source="made", config=QUICK)
+    assert found | {"seconds": 0} == again | {"seconds": 0}
+
+
+def test_evidence_names_no_head_where_items_are_shuffled() -> None:
+    model, catalogue, histories = small_world()
+    with torch.no_grad():
+        model.items.weight[1:] = model.items.weight[1:][torch.randperm(240)]
+    found = evidence(model, catalogue, histories, config=QUICK)
+    assert [v["verdict"] for v in found["verdicts"]] == ["unclear", "unclear"]
+    assert found["probes"]["popularity"] is None and found["probes"]["baseline"] is None
+    assert np.min(found["probes"]["p_null"]) > 0.02
+
+
+def test_evidence_does_without_attributes() -> None:
+    model, catalogue, histories = small_world()
+    bare = Catalogue.from_frame(pd.DataFrame({"item_id": catalogue.item_id[1:]}))
+    found = evidence(model, bare, histories, config=QUICK)
+    assert found["probes"] is None and found["dci"] is None
+    assert {v["verdict"] for v in found["verdicts"]} == {"unclear"}
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_an_expert_that_never_gets_an_even_share_is_dead() -> None:
+    model, catalogue, _ = small_world()
+    one = Sequences(["u"], [5], [0, 1])  # one item: all experts of a head give its value
+    with torch.no_grad():
+        model.facets.W_exp.zero_()  # all weights 1/3
+        value = model(torch.tensor([[5]])).f[0, 0, 1]
+        model.facets.W_exp[1, :8, 2] = -5 * value / value.square().sum()  # a logit of -5
+    experts = evidence(model, catalogue, one, config=QUICK)["experts"]
+    assert experts["dead"] == [[False, False, False], [False, False, True]]
+    assert experts["router_most"][1][2] == pytest.approx(np.exp(-5) / (2 + np.exp(-5)), abs=1e-4)
+    assert experts["router_entropy"][0] == pytest.approx(1, abs=1e-4)
+
+
+def test_values_that_are_too_rare_or_everywhere_are_not_probed() -> None:
+    _, catalogue, _ = small_world()
+    labels = labels_of(catalogue, ProbeConfig(most_values=3))
+    assert labels.attributes == ("genres", "decade") and labels.owner.tolist() == [0, 0, 0, 1, 1, 1]
+    assert not labels.has[0].any() and labels.has.shape == (241, 6)
+    np.testing.assert_allclose(labels.by_attribute(np.array([1.0, 2, np.nan, 4, 5, 6])), [1.5, 5])
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    model, catalogue, histories = small_world()
+    sasrec = FAME(replace(model.config, variant="sasrec"))
+    with pytest.raises(FameError, match="a plain SASRec has no heads to probe"):
+        evidence(sasrec, catalogue, histories)
+    with pytest.raises(FameError, match="the baseline must be a plain SASRec"):
+        evidence(model, catalogue, histories, baseline=model)
+    with pytest.raises(FameError, match=r"popularity is \[7\]; expected \[241\]"):
+        evidence(model, catalogue, histories, np.ones(7))
+    with pytest.raises(FameError, match="histories of the catalogue's rows, 1 to 240"):
+        evidence(model, catalogue, Sequences(["u"], [241], [0, 1]))
+    with pytest.raises(FameError, match="the model has 240 items and the catalogue 9"):
+        evidence(model, Catalogue.from_frame(pd.DataFrame({"item_id": range(9)})), histories)
+    with pytest.raises(FameError, match="values with 3 items do not fill 5 folds"):
+        ProbeConfig(least_items=3)
+    with pytest.raises(FameError, match=r"folds is 1; expected a whole number of 2 up"):
+        ProbeConfig(folds=1)
