@@ -159,7 +159,7 @@ def _act(bundle: Bundle) -> None:
             if found := bundle.catalogue.search(text, 1):
                 state.update(film=found[0])
             else:
-                st.toast(f"No film resembles '{html.escape(text[:60])}'.")
+                st.toast("No film's title resembles that.")
         case "space" if space in bundle.atlas.spaces:
             left = here.option("atlas_left", ["full"], f"head_{here.head + 1}")
             right = here.options.get("atlas_right", "full")
@@ -211,7 +211,7 @@ def _regions(source: Source, space: str, attribute: str, kind: str) -> pd.DataFr
     return atlases.label_regions(atlas, space, catalogue.attribute(attribute), kind)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)  # 2 MB each where there are 30,000 films
 def _points(source: Source, view: View) -> tuple[bytes, str]:
     """Titles, positions and colours as the bytes that atlas.js unpacks, and the version that they carry."""
     _, atlas, catalogue = _bundle(source)
@@ -388,7 +388,7 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...]) -> None:
 
 
 STYLE = """
-.st-key-atlas_shown [data-tag] { background: var(--panel); color: var(--ink); border: 1px solid var(--line); }
+[class*="st-key-atlas_shown"] [data-tag] { background: var(--panel); color: var(--ink); border: 1px solid var(--line); }
 .fame-agree { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin-top: 1rem; }
 .fame-agree caption { text-align: left; padding-bottom: 6px; max-width: 44rem; color: inherit; }
 .fame-agree :is(th, td) { padding: 4px 14px; text-align: right; border: 0; border-bottom: 1px solid var(--line); }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from app.state import State
+from app.views import atlas as view
 from app.views.atlas import _read_values
 from fame import atlas as atlases
 from fame.atlas import build_atlas, history_vectors, place, say_agreement, space_vectors
@@ -65,6 +68,12 @@ def sent(app: AppTest) -> tuple[dict[str, Any], dict[str, Any], np.ndarray, np.n
     return marks, head, maps, np.frombuffer(raw, np.uint8, V, 4 + size + 16 * V)
 
 
+def chooser(widgets: Any, key: str) -> Any:
+    """The widget of this key; one whose value was changed elsewhere has a number after it."""
+    [found] = [widget for widget in widgets if re.fullmatch(rf"{key}(-[0-9]+)?", widget.key or "")]
+    return found
+
+
 def page_text(app: AppTest) -> str:
     return " ".join(x.proto.body for x in app.get("html"))
 
@@ -112,7 +121,7 @@ def test_a_link_opens_the_same_maps(open_atlas: OpenAtlas, mapped: Bundle) -> No
     assert (head["spaces"], head["kind"], marks["film"]) == (["full", "head_3"], "pca", 9)
     assert not mask.any() and marks["values"] == []
     np.testing.assert_array_equal(maps[1], mapped.atlas.map("head_3", "pca"))
-    assert app.selectbox(key="atlas_by").value == "decade" and app.multiselect(key="atlas_shown").value == []
+    assert chooser(app.selectbox, "atlas_by").value == "decade" and chooser(app.multiselect, "atlas_shown").value == []
     assert "head <span" in page_text(app), "the sentence is about the head that is shown"
 
 
@@ -125,10 +134,10 @@ def test_the_answer_is_counted(open_atlas: OpenAtlas, mapped: Bundle) -> None:
 
 def test_another_attribute_starts_with_its_own_values(open_atlas: OpenAtlas) -> None:
     app = open_atlas({"atlas_values": "2"})
-    app.selectbox(key="atlas_by").set_value("decade").run()
+    chooser(app.selectbox, "atlas_by").set_value("decade").run()
     marks, *_ = sent(app)
     assert marks["attribute"] == "decade" and [v["name"] for v in marks["values"]] == ["1970s", "1980s", "1990s"]
-    app.multiselect(key="atlas_shown").set_value(["1990s"]).run()
+    chooser(app.multiselect, "atlas_shown").set_value(["1990s"]).run()
     assert [v["name"] for v in sent(app)[0]["values"]] == ["1990s"] and app.query_params["atlas_values"] == "2"
 
 
@@ -145,6 +154,34 @@ def test_values_of_a_link() -> None:
     assert _read_values("", 9) == (0, 1, 2, 3, 4) and _read_values("", 2) == (0, 1)
     assert _read_values("3-3-1-12", 9) == (3, 1) and _read_values("none", 9) == ()
     assert len(_read_values("-".join(map(str, range(20))), 20)) == 8
+
+
+def test_the_browser_is_not_trusted(mapped: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes: list[dict[str, Any]] = []
+    monkeypatch.setattr(view.state, "current", lambda: State("tiny", (1, 2)))
+    monkeypatch.setattr(view.state, "update", lambda **change: changes.append(change))
+
+    def ask(what: object) -> list[dict[str, Any]]:
+        changes.clear()
+        monkeypatch.setattr(view.st, "session_state", {"atlas_maps": {"act": what}})
+        view._act(mapped)
+        return list(changes)
+
+    for junk in (
+        None, "film", {}, {"do": "film"}, {"do": "film", "row": 0}, {"do": "film", "row": 31},
+        {"do": "film", "row": "1"}, {"do": "space", "space": "head_9", "side": 0},
+        {"do": "space", "space": ["full"], "side": 0}, {"do": "space", "space": "full", "side": 2},
+        {"do": "search", "text": 5},
+    ):  # fmt: skip
+        assert not ask(junk), junk
+    assert ask({"do": "film", "row": 30}) == [{"film": 30}]
+    assert ask({"do": "search", "text": "amelie"}) == [{"film": 4}]
+    # Choosing the other map's space swaps the two.
+    assert ask({"do": "space", "space": "full", "side": 0}) == [{"atlas_left": "full", "atlas_right": "head_1"}]
+    assert ask({"do": "space", "space": "head_3", "side": 0}) == [{"atlas_left": None, "head": 2, "atlas_right": None}]
+    assert ask({"do": "space", "space": "head_2", "side": 1}) == [
+        {"atlas_left": None, "head": 0, "atlas_right": "head_2"}
+    ]
 
 
 def test_a_bundle_without_maps_says_so(open_atlas: OpenAtlas, folder: Path) -> None:
