@@ -8,6 +8,7 @@
 const HIT = 14 // pixels from a point at which the pointer still means it
 const CLICK = 4 // pixels that a click may move
 const MOST_ZOOM = 60
+const MANY = 8000 // points that are drawn coarser while they move
 const LARGEST = 8 // radius of a disc, in pixels
 const MOST_NAMED = 90 // visible points up to which each is named, where there is room
 const FOUND = 8
@@ -110,11 +111,8 @@ class Stage {
     if (!w || !h || (w === this.w && h === this.h && ratio === this.ratio)) return
     const whole = !this.view || this.isWhole()
     Object.assign(this, { w, h, ratio })
-    for (const canvas of [this.dots, this.marks]) {
-      canvas.width = Math.round(w * ratio)
-      canvas.height = Math.round(h * ratio)
-    }
-    this.image = null
+    this.marks.width = Math.round(w * ratio)
+    this.marks.height = Math.round(h * ratio)
     if (this.points && whole) this.fit()
     this.draw()
   }
@@ -136,7 +134,7 @@ class Stage {
     const from = this.view
     if (!smooth || !from || still()) {
       this.view = to
-      return this.draw()
+      return this.move()
     }
     const began = performance.now()
     const step = now => {
@@ -147,7 +145,7 @@ class Stage {
         y: from.y + (to.y - from.y) * s,
         k: from.k * (to.k / from.k) ** s,
       }
-      this.draw()
+      this.move()
       if (t < 1) this.flight = requestAnimationFrame(step)
     }
     this.flight = requestAnimationFrame(step)
@@ -168,7 +166,7 @@ class Stage {
     const { x, y, k } = this.view
     const bound = v => Math.min(1.2, Math.max(-1.2, v))
     this.view = { x: bound(x - dx / k), y: bound(y + dy / k), k }
-    this.draw()
+    this.move()
   }
 
   place(x, y) { return [this.w / 2 + (x - this.view.x) * this.view.k, this.h / 2 - (y - this.view.y) * this.view.k] }
@@ -218,7 +216,7 @@ class Stage {
       const s = t * t * (3 - 2 * t)
       if (t === 1) this.xy = to
       else for (let i = 2; i < to.length; i++) this.xy[i] = from[i] + (to[i] - from[i]) * s
-      this.draw()
+      this.move()
       if (t < 1) this.glide = requestAnimationFrame(step)
     }
     this.glide = requestAnimationFrame(step)
@@ -232,6 +230,18 @@ class Stage {
 
   // ---- drawing
 
+  /** Draw what has moved: many points on a sharp screen coarser, until they rest. */
+  move() {
+    clearTimeout(this.resting)
+    this.coarse = this.ratio > 1 && this.points.V > MANY
+    if (this.coarse) {
+      this.resting = setTimeout(() => {
+        this.coarse = false
+        this.draw()
+      }, 150)
+    }
+    this.draw()
+  }
   draw() { this.later(true) }
   remark() { this.later(false) }
   later(whole) {
@@ -248,8 +258,13 @@ class Stage {
   /** The points: small pictures of discs, blended into the pixels of one image. */
   paint() {
     const ctx = this.dots.getContext("2d", { alpha: false })
-    const { width, height } = this.dots
-    const { ratio, xy } = this
+    const { xy } = this
+    const ratio = (this.fine = this.coarse ? 1 : this.ratio)
+    const [width, height] = [Math.round(this.w * ratio), Math.round(this.h * ratio)]
+    if (this.dots.width !== width || this.dots.height !== height) {
+      Object.assign(this.dots, { width, height })
+      this.image = null
+    }
     const edge = Math.ceil((LARGEST + 3) * ratio) // the image is that much larger, so that no disc needs cutting
     const wide = width + 2 * edge
     if (!this.image) {
@@ -287,8 +302,8 @@ class Stage {
     const own = valuesRgb.filter((_, v) => (mask >> v) & 1)
     const n = own.length
     if (!shapes.has(n)) {
-      const r = (n ? this.radius + 0.6 + 0.35 * (n > 1) : this.radius) * this.ratio
-      shapes.set(n, disc(r, n && this.radius > 2 ? 0.9 * this.ratio : 0, Math.max(n, 1)))
+      const r = (n ? this.radius + 0.6 + 0.35 * (n > 1) : this.radius) * this.fine
+      shapes.set(n, disc(r, n && this.radius > 2 ? 0.9 * this.fine : 0, Math.max(n, 1)))
     }
     // A rim in the page's colour keeps points apart that lie on each other.
     const inks = n ? [...own, pageRgb] : [softRgb, pageRgb]
@@ -713,12 +728,12 @@ class Stage {
     const own = data.maps[this.side]
     const canvas = el("canvas")
     const [top, bottom] = [44, data.values.length ? 40 : 12]
-    canvas.width = this.dots.width
-    canvas.height = this.dots.height + (top + bottom) * this.ratio
+    canvas.width = this.marks.width
+    canvas.height = this.marks.height + (top + bottom) * this.ratio
     const ctx = canvas.getContext("2d")
     ctx.fillStyle = colours.page
     ctx.fillRect(0, 0, canvas.width, canvas.height)
-    ctx.drawImage(this.dots, 0, top * this.ratio)
+    ctx.drawImage(this.dots, 0, top * this.ratio, this.marks.width, this.marks.height)
     ctx.drawImage(this.marks, 0, top * this.ratio)
     ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0)
     ctx.textBaseline = "middle"
