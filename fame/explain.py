@@ -411,10 +411,10 @@ def _say_beats(catalogue: Catalogue, a: int, b: int, share: np.ndarray, without:
     if margin == 0:
         return f"{name_a} and {name_b} have the same score."
     if len(share) == 1:
-        return f"{name_a} beats {name_b} by {margin:.2f}, by the only head."
+        return f"{name_a} beats {name_b} by {_number(margin)}, by the only head."
     order = np.argsort(-share, kind="stable")
     told = {sign: [f"head {h + 1} ({_signed(share[h])})" for h in order if sign * share[h] > 0] for sign in (1, -1)}
-    text = f"{name_a} beats {name_b} by {margin:.2f}: {_listed(told[1])} for it"
+    text = f"{name_a} beats {name_b} by {_number(margin)}: {_listed(told[1])} for it"
     text += f", {_listed(told[-1][::-1])} against it" if told[-1] else ""
     turned, level = ([f"head {h + 1}" for h in order if test[h]] for test in (without < 0, without == 0))
     if not turned and not level:
@@ -486,7 +486,13 @@ def _listed(parts: Sequence[str], last: str = "and") -> str:
 
 
 def _signed(x: float) -> str:
-    return f"{x:+.2f}".replace("-", "−")
+    return _number(x, "+").replace("-", "−")
+
+
+def _number(x: float, sign: str = "") -> str:
+    """Two decimals, or one figure where those would say nothing."""
+    shown = f"{x:{sign}.2f}"
+    return shown if float(shown) or not x else f"{x:{sign}.1g}"
 
 
 # --- shared

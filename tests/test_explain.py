@@ -296,6 +296,11 @@ def test_beats_is_the_margin_by_head() -> None:
     assert explain.beats(t, 3, 4).sentence == "i3 and i4 have the same score."
 
 
+def test_a_small_difference_is_not_said_to_be_none() -> None:
+    told = explain.beats(spoken([0.5, 0.25, 0.25], [[1.006, 1], [1, 1], [1, 1.004]]), 1, 2).sentence
+    assert told.startswith("i1 beats i2 by 0.002: head 1 (+0.003) for it, head 3 (−0.001) against it.")
+
+
 @given(history, st.integers(1, 20), st.integers(1, 20))
 def test_who_wins_without_a_head_is_who_wins_without_it(rows: list[int], a: int, b: int) -> None:
     table = explain.beats(run(rows), a, b).table

@@ -54,9 +54,9 @@ class AttentionMap {
     this.data = data
     const { titles, colour, largest } = data
     const T = this.T = titles.length
-    const cell = this.cell = T === 1 ? 56 : T <= 8 ? 42 : T <= 14 ? 32 : T <= 24 ? 22 : T <= 36 ? 17 : 14
+    const cell = this.cell = T === 1 ? 56 : T <= 8 ? 42 : T <= 14 ? 32 : T <= 24 ? 22 : T <= 36 ? 17 : T <= 42 ? 14 : 13
     this.weights = new Float32Array(decode(data.weights).buffer)
-    const names = T <= 24 ? 170 : 150
+    const names = T <= 24 ? 170 : T <= 42 ? 150 : 124
     this.grid.style.gridTemplateColumns = `${names}px ${T * cell}px`
     this.grid.style.setProperty("--text", T <= 24 ? "12px" : "11px")
     this.across.style.gridTemplateColumns = `repeat(${T}, ${cell}px)`

@@ -13,13 +13,14 @@ class Tiles {
     const levels = decode(data.tiles)
     const focused = this.grid.getRootNode().activeElement?.dataset?.at
     const width = this.root.clientWidth || 480
-    const side = Math.max(40, Math.min(112, 16 + 24 * T, Math.floor((width - 74) / N) - 18))
+    const side = Math.max(40, Math.min(112, 16 + 24 * T, Math.floor((width - 70) / N) - (N > 5 ? 12 : 18)))
     const panel = paint(this.root, "--panel")
     this.grid.classList.toggle("small", side < 60)
+    this.grid.classList.toggle("dense", N > 5)
     this.grid.style.setProperty("--side", `${side}px`)
     this.grid.style.gridTemplateColumns = `62px repeat(${N}, max-content)`
     this.grid.setAttribute("aria-label", "All heads and experts. Arrow keys move, Enter opens a map.")
-    const cells = [make("span"), ...Array.from({ length: N }, (_, n) => make("span", { class: "top" }, `expert ${n + 1}`))]
+    const cells = [make("span", { class: "top" }, N > 5 ? "expert" : ""), ...Array.from({ length: N }, (_, n) => make("span", { class: "top" }, N > 5 ? String(n + 1) : `expert ${n + 1}`))]
     for (let h = 0; h < H; h++) {
       const high = paint(this.root, `--h${h % 8 + 1}`)
       const scale = Array.from({ length: 256 }, (_, i) => mixed(panel, high, i / 255))

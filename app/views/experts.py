@@ -24,7 +24,7 @@ _tiles = component("tiles", "draw")
 _map = component("map", "draw")
 _lists = component("lists", "draw")
 
-MANY = 5  # heads from which their buttons hold numbers only
+MANY = 5  # heads or experts above which they are told by their numbers only
 GATES = {"held": "Gate held", "recomputed": "Gate computed again"}
 ABOUT = """
 Inside a head, several **experts** look back over the history, each with its own attention: the rows of the first
@@ -160,7 +160,7 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
     expert = None if chosen == "mix" else int(chosen) - 1
     weights = trace.mixed_attention[head] if expert is None else trace.attention[head, expert]
     with st.container(key="experts_two"):
-        left, right = st.columns([1, 2], gap="large")
+        left, right = st.columns([1, 2] if N <= MANY else [2, 3], gap="large")
     with left:
         _tiles(
             key="experts_tiles",
