@@ -215,7 +215,11 @@ repeat what is frequent in the log and what it lacks: rare items and unusual use
             *((weighing, usage_table(used)) if used is not None else ()),
         ),
         section("Limits", text.limits, caution),
-        section("Licence", f"Weights: {text.license}." if text.license else "", "The log has its publisher's terms."),
+        section(
+            "Licence",
+            f"Weights: {text.license}." if text.license else "",
+            "The log has its publisher's terms." if facts.form != "planted" else "",
+        ),
         section("To cite", f"The method:\n\n```bibtex\n{PAPER}\n```"),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"

@@ -73,7 +73,7 @@ class ProbeConfig:
 
     least_items: int = 8  # values of an attribute with fewer items are left out
     most_values: int = 18  # of an attribute, the most frequent
-    most_items: int = 5_000  # of a larger catalogue so many, at random, are probed
+    most_items: int = 2_000  # of a larger catalogue so many, at random, are probed
     folds: int = 5
     ridge: float = 1.0  # on standardised features; 1 / C of scikit-learn
     permutations: int = 100  # for each head
@@ -151,6 +151,8 @@ def logistic(X: np.ndarray, Y: np.ndarray, on: np.ndarray, ridge: float) -> np.n
     products = X[:, upper[0]] * X[:, upper[1]]
     penalty = np.append(np.full(k - 1, ridge), 1e-9)
     w, curvature = np.zeros((P, k)), np.zeros((P, k, k))
+    base = np.clip((Y * on).sum(1) / np.maximum(on.sum(1), 1), 1e-3, 1 - 1e-3)
+    w[:, -1] = np.log(base / (1 - base))  # most of the way for rare values
     for _ in range(MAX_NEWTON):
         p = expit(w @ X.T)  # [P i]
         gradient = ((p - Y) * on) @ X + penalty * w
@@ -341,9 +343,7 @@ class Readings(NamedTuple):
 def read_histories(model: FAME, histories: list[np.ndarray], depth: int, size: int = 32) -> Readings:
     device, max_len = model.items.weight.device, model.config.max_len
     items = pad(histories, max_len)
-    depth = min(depth, model.config.n_items - max(map(len, histories)))
-    if depth < 1:
-        raise FameError("probes: a history holds the whole catalogue; nothing is left to recommend")
+    depth = min(depth, model.config.n_items - max(len(np.unique(h)) for h in histories))
     parts: list[tuple[np.ndarray, ...]] = []
     for start in range(0, len(items), size):
         some = items[start : start + size].to(device)
@@ -411,8 +411,10 @@ def attended_lift(readings: Readings, has: np.ndarray, draws: int, rng: np.rando
         weights = rng.multinomial(len(base), np.full(len(base), 1 / len(base)), draws).astype(float)
         resampled = (weights @ flat).reshape(draws, *lift.shape) / (weights @ base)[:, None, None]
     known = np.isfinite(lift)
-    low, high = np.nanquantile(np.where(known, resampled, 0), [0.025, 0.975], axis=0)
-    low, high = np.where(known, low, np.nan), np.where(known, high, np.nan)
+    low, high = np.full((2, *lift.shape), np.nan)
+    if lift.size:  # nanquantile of nothing has another shape
+        ends = np.nanquantile(np.where(known, resampled, 0), [0.025, 0.975], axis=0)
+        low, high = np.where(known, ends, np.nan)
     return Lift(lift, low, high, benjamini_hochberg(np.nan_to_num(p, nan=1.0)))
 
 
@@ -496,8 +498,10 @@ def evidence(
     result |= item_evidence(model, labels, rows, popularity, baseline, config, rng, tell)
 
     tell("reading histories")
-    chosen = np.sort(rng.permutation(np.flatnonzero(histories.lengths > 0))[: config.histories])
-    read = [histories.history(int(u)) for u in chosen]
+    read = [h for h in map(histories.history, range(len(histories))) if 0 < len(np.unique(h)) < catalogue.n_items]
+    if not read:
+        raise FameError("probes: expected a history with at least one item and one item left to recommend")
+    read = [read[u] for u in np.sort(rng.permutation(len(read))[: config.histories])]
     readings = read_histories(model, read, config.depth)
     lift = attended_lift(readings, labels.has, config.bootstraps, rng)
     relative = readings.gate / readings.gate.mean(0)

@@ -4,11 +4,14 @@
     examples = "mine.examples.json"     # optional: [{"title": …, "look_for": …, "items": [titles or ids]}, …]
     metrics = "mine.metrics.csv"        # optional: what `fame compare` wrote, for the model card
     maps = true                         # build the atlas
+    evidence = true                     # probe heads and experts: a minute or two for 1,000 items
 
     [data]                              # form, path, items, attributes, user, item, order as in `fame.data.read`
     form = "csv"
     path = "log.csv"
     k_core = 5                          # each user and item at least so often; 0 keeps all
+                                        # or form = "planted", an audience simulated over `items`, and in the
+    [data.planted]                      # place of path and k_core the fields of PlantedConfig
 
     [model]                             # the fields of FAMEConfig but n_items, which the data tell
     [training]                          # the fields of TrainConfig
@@ -51,6 +54,9 @@ from fame.errors import FameError
 from fame.evaluate import popularity_ranks, ranks
 from fame.guidance import Guidance, GuidanceConfig
 from fame.model import FAME
+from fame.planted import PlantedConfig, simulate
+from fame.probes import evidence
+from fame.recovery import recovery
 from fame.train import Epoch, Step, TrainConfig, curve, launched, train
 
 __all__ = ["Callbacks", "Comparison", "DataConfig", "Recipe", "compare", "load_recipe", "split_for", "train_recipe"]
@@ -58,24 +64,37 @@ __all__ = ["Callbacks", "Comparison", "DataConfig", "Recipe", "compare", "load_r
 TABLES = ("data", "model", "training", "guidance", "card", "comparison")
 MAX_RECIPE_BYTES = 1 << 20
 MAX_EXAMPLES_BYTES = 10 << 20
+HELD_OUT = 500  # simulated viewers that the model has not learned from
 
 Tables = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """The log: `fame.data.read`'s arguments, and the k-core."""
+    """The log: `fame.data.read`'s arguments, and the k-core; or, with form 'planted', a simulated audience.
+
+    Raises:
+        FameError: a path is missing, or what belongs to one form is given with the other.
+    """
 
     form: str
-    path: Path
+    path: Path | None = None
     items: Path | None = None
     attributes: Path | None = None
     user: str | None = None
     item: str | None = None
     order: str | None = None
     k_core: int = 5  # 0 keeps every user and item
+    planted: PlantedConfig | None = None
 
     def __post_init__(self) -> None:
+        simulated = self.form == "planted"
+        if simulated and (self.path or not self.items):
+            raise FameError("[data] the form 'planted' needs items, a catalogue to simulate over, and no path")
+        if not simulated and not self.path:
+            raise FameError("[data] path is missing")
+        if not simulated and self.planted:
+            raise FameError(f"[data] planted is for the form 'planted', and the form is {self.form!r}")
         if self.k_core < 0:
             raise FameError(f"k_core is {self.k_core}; expected 0, which keeps all, or more")
 
@@ -109,6 +128,7 @@ class Recipe:
     examples: Path | None = None
     metrics: Path | None = None
     maps: bool = True
+    evidence: bool = True
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
@@ -261,6 +281,9 @@ def prepare(recipe: Recipe) -> Prepared:
         FameError: see `read`, `k_core`; or no user has the three items that leave-one-out needs.
     """
     d = recipe.data
+    if d.form == "planted":
+        return prepare_planted(d)
+    assert d.path is not None
     log = read(d.form, d.path, items=d.items, attributes=d.attributes, user=d.user, item=d.item, order=d.order)
     if d.k_core:
         log = log.core(d.k_core)
@@ -274,6 +297,32 @@ def prepare(recipe: Recipe) -> Prepared:
     if d.k_core:
         said.append(f"Every user and item is there at least {d.k_core} times ({d.k_core}-core).")
     return Prepared(log.catalogue, split, Facts.of(sequences, split, log.catalogue.n_items, d.form, " ".join(said)))
+
+
+def prepare_planted(d: DataConfig) -> Prepared:
+    """The simulated audience, split."""
+    assert d.items is not None
+    config = d.planted or PlantedConfig()
+    catalogue = Catalogue.from_csv(d.items)
+    sequences = simulate(catalogue, config).sequences
+    split = leave_one_out(sequences)
+    if not len(split.test):
+        raise FameError("[data.planted] no viewer has 3 films, which leave-one-out needs; give a larger longest")
+    settings = ", ".join(f"{f.name} {getattr(config, f.name)}" for f in fields(config))
+    said = f"The audience is simulated, by no real viewer's choices: {settings}."
+    return Prepared(catalogue, split, Facts.of(sequences, split, catalogue.n_items, d.form, said))
+
+
+def gather(recipe: Recipe, model: FAME, data: Prepared, tell: Callbacks) -> dict[str, Any]:
+    """The evidence of a bundle; of a simulated audience with what is recovered on HELD_OUT viewers of it."""
+    tell.stage("gathering evidence")
+    histories, seed = data.split.test.histories, recipe.training.seed
+    found = evidence(model, data.catalogue, histories, data.counts, seed, tell.stage, source=f"{data.facts.form}, test")
+    if recipe.data.form == "planted":
+        tell.stage("comparing routing with the truth")
+        config = replace(recipe.data.planted or PlantedConfig(), n_viewers=HELD_OUT)
+        found["recovery"] = recovery(model, data.catalogue, simulate(data.catalogue, config, audience=1), seed=seed)
+    return found
 
 
 def split_for(interactions: Interactions, catalogue: Catalogue, least: int) -> Split:
@@ -293,7 +342,7 @@ def train_recipe(
     fresh: bool = False,
     callbacks: Callbacks = SILENT,
 ) -> Bundle | None:
-    """Train, test, map, write the card, and save the bundle in the directory `out`.
+    """Train, test, map, probe, write the card, and save the bundle in the directory `out`.
 
     runs: checkpoints are kept under `runs/<name>/`; a run that broke off goes on from its last epoch, and one that
         is done is not trained again. `fresh` forgets them first.
@@ -322,6 +371,7 @@ def train_recipe(
         atlas = build_atlas(
             model, seed=recipe.training.seed, progress=lambda space: tell.stage(f"drawing the map {space}")
         )
+    found = gather(recipe, model, data, tell) if recipe.evidence and model.config.variant == "fame" else {}
     card = model_card(
         name=recipe.name,
         text=recipe.card,
@@ -335,7 +385,15 @@ def train_recipe(
         compared=compared,
     )
     bundle = Bundle(
-        recipe.name, model, data.catalogue, atlas=atlas, examples=examples, training=curve(epochs), card=card
+        recipe.name,
+        model,
+        data.catalogue,
+        atlas=atlas,
+        examples=examples,
+        evidence=found,
+        training=curve(epochs),
+        card=card,
+        simulated=recipe.data.form == "planted",
     )
     tell.stage(f"saving {out}")
     bundle.save(out)

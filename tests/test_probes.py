@@ -293,6 +293,7 @@ def test_evidence_names_no_head_where_items_are_shuffled() -> None:
 
 def test_evidence_does_without_attributes() -> None:
     model, catalogue, histories = small_world()
+    model = FAME(replace(model.config, n_heads=4)).eval()
     bare = Catalogue.from_frame(pd.DataFrame({"item_id": catalogue.item_id[1:]}))
     found = evidence(model, bare, histories, config=QUICK)
     assert found["probes"] is None and found["dci"] is None
