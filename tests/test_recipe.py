@@ -106,6 +106,10 @@ def test_changes_go_before_the_file(tmp_path: Path) -> None:
         (GOOD.replace('form = "csv"', ""), r"\[data\] form is missing"),
         ('name = "mine"', "data is missing"),
         (GOOD + "k_core = -1", "k_core is -1; expected 0"),
+        (GOOD.replace("path", "items"), r"\[data\] path is missing"),
+        (GOOD.replace("csv", "planted"), "the form 'planted' needs items, a catalogue to simulate over, and no path"),
+        (GOOD + "[data.planted]\nnoise = 0.2", "planted is for the form 'planted', and the form is 'csv'"),
+        (GOOD + "[data.planted]\nnoise = 2", "noise is 2; expected a number from 0 to 1"),
         ("name = mine", r"not TOML \(.*line 1"),
         ("", "the file is empty"),
     ],
@@ -117,7 +121,7 @@ def test_what_is_wrong_with_a_recipe_is_told_in_one_line(tmp_path: Path, text: s
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("name", ["ml-1m", "beauty", "toys"])
+@pytest.mark.parametrize("name", ["ml-1m", "beauty", "toys", "planted", "planted-plain"])
 def test_the_recipes_of_the_project_are_sound(name: str) -> None:
     recipe = load_recipe(RECIPES / f"{name}.toml")
     assert recipe.name == name
@@ -228,6 +232,20 @@ def test_a_log_with_more_items_is_split_as_for_training(recipe: Recipe, tmp_path
     task = split_for(read("csv", tmp_path / "more.csv").interactions, data.catalogue, 5).test
     np.testing.assert_array_equal(task.targets, data.split.test.targets)
     np.testing.assert_array_equal(task.histories.items, data.split.test.histories.items)
+
+
+def test_a_simulated_audience_makes_a_bundle_that_says_so(toy_log: Path, tmp_path: Path) -> None:
+    audience = {"n_viewers": 60, "shortest": 4, "longest": 6, "facets": ["genres"], "values": 2, "least_items": 2}
+    data = {"form": "planted", "items": toy_log / "items.csv", "planted": audience}
+    recipe = Recipe.from_tables({"name": "toy", "data": data, "maps": False, **SMALL})
+    train_recipe(recipe, tmp_path / "out", runs=tmp_path / "runs")
+    bundle = fame.load(tmp_path / "out")
+    assert bundle.simulated
+    assert "The audience is simulated" in bundle.card and "publisher's terms" not in bundle.card
+    assert bundle.evidence["recovery"]["facets"] == ["genres"] and bundle.evidence["recovery"]["viewers"] == 500
+    assert bundle.evidence["histories"]["source"] == "planted, test"
+    split = prepare(recipe).split
+    assert len(split.test) == 60 and split.train.items.max() <= 9
 
 
 # --- the card -----------------------------------------------------------------------------------------
