@@ -4,6 +4,7 @@
 const SVG = "http://www.w3.org/2000/svg"
 const ROW = 30
 const WIDEST = 14 // pixels of the widest link
+const TAIL = 22 // pixels that a link to nowhere reaches from its row
 
 const el = (tag, cls, text) => {
   const node = document.createElement(tag)
@@ -76,15 +77,21 @@ class Story {
 
   strip() {
     const section = el("section")
-    section.append(this.title("The history, and where each head looked last", "oldest first"))
+    const alone = this.data.history.length === 1
+    section.append(alone
+      ? this.title("The history", "only one film to look at")
+      : this.title("The history, and where each head looked at the last step", "oldest first"))
     const list = this.films = el("ol", "strip")
     const most = Math.max(...this.data.history.flatMap(film => film.look))
     for (const film of this.data.history) {
       const item = el("li")
       const name = film.year ? `${film.title} (${film.year})` : film.title
+      item.append(el("div", "film", film.title))
+      list.append(item)
+      item.title = name
+      if (alone) continue
       const looks = film.look.map((x, h) => `head ${h + 1}: ${percent(x)}`).join(", ")
       item.title = `${name}\nattention: ${looks}`
-      item.append(el("div", "film", film.title))
       const bars = el("div", "looks")
       bars.setAttribute("role", "img")
       bars.setAttribute("aria-label", `${name}; attention ${looks}`)
@@ -94,7 +101,6 @@ class Story {
         bars.append(bar)
       })
       item.append(bars)
-      list.append(item)
     }
     section.append(list)
     return section
@@ -137,7 +143,7 @@ class Story {
     const all = this.columnsBox = el("div", "columns")
     all.setAttribute("role", "group")
     all.setAttribute("aria-label", "Lists of the heads and the final list. Arrow keys move, Enter chooses a film.")
-    all.style.gridTemplateColumns = `repeat(${this.heads}, minmax(128px, 1fr)) minmax(280px, ${Math.max(1.65, this.heads * 0.4)}fr)`
+    all.style.gridTemplateColumns = `repeat(${this.heads}, minmax(128px, 1fr)) minmax(330px, ${Math.max(2.1, this.heads * 0.45)}fr)`
     const final = new Set(lists[this.heads])
     const sums = lists[this.heads].concat(this.chosen).map(row => films[row].shares)
     const up = Math.max(...sums.map(s => s.reduce((a, x) => a + Math.max(x, 0), 0)), 1e-9)
@@ -152,8 +158,10 @@ class Story {
       const column = el("section", "column")
       const header = el("header")
       if (c < this.heads) {
-        const lift = usual ? ` · usually ${percent(usual[c])}` : ""
-        header.append(badge(c), el("b", "", `Head ${c + 1}`), el("em", "", `gate ${percent(gate[c])}${lift}`))
+        const say = el("em")
+        say.append(el("span", "word", "gate "), percent(gate[c]))
+        if (usual) say.append(el("span", "lift", ` · usually ${percent(usual[c])}`))
+        header.append(badge(c), el("b", "", `Head ${c + 1}`), say)
       } else header.append(el("b", "", "Final list"), el("em", "", "gate × score, summed"))
       const ol = el("ol")
       ol.setAttribute("aria-label", c < this.heads ? `Head ${c + 1}'s own list` : "Final list")
@@ -218,20 +226,22 @@ class Story {
   stack(shares) {
     const { down, span } = this.scale
     const box = el("div", "stack")
-    let right = down, left = down
-    shares.forEach((x, h) => {
-      const bar = hue(el("i", x < 0 ? "minus" : ""), h)
-      const from = x < 0 ? (left += x) : right
-      if (x >= 0) right += x
-      bar.style.left = `${(100 * from) / span}%`
-      bar.style.width = `${(100 * Math.abs(x)) / span}%`
-      box.append(bar)
-    })
     if (down / span > 0.01) {
       const zero = el("u")
       zero.style.left = `${(100 * down) / span}%`
       box.append(zero)
     }
+    let right = down, left = down
+    shares.forEach((x, h) => {
+      const bar = hue(el("i", x < 0 ? "minus" : ""), h)
+      const from = x < 0 ? (left += x) : right
+      if (x >= 0) right += x
+      // What is below zero keeps its end at the zero line, however small it is.
+      if (x < 0) bar.style.right = `${100 - (100 * (from - x)) / span}%`
+      else bar.style.left = `${(100 * from) / span}%`
+      bar.style.width = `${(100 * Math.abs(x)) / span}%`
+      box.append(bar)
+    })
     return box
   }
 
@@ -254,7 +264,7 @@ class Story {
       const below = this.below[c]
       below.classList.toggle("none", found)
       const rank = film.ranks[c]
-      below.replaceChildren(el("span", "rank", rank === null ? "seen" : rank.toLocaleString("en")), el("span", "title", film.title))
+      below.replaceChildren(el("small", "", rank === null ? "" : "further down"), el("span", "rank", rank === null ? "seen" : rank.toLocaleString("en")), el("span", "title", film.title))
       if (c === this.heads && rank !== null) below.append(this.stack(film.shares), el("span", "sum", number(film.score)))
     })
     this.draw()
@@ -288,16 +298,19 @@ class Story {
         const [x0, x1] = [this.edges[c][1] + 2, this.edges[c + 1][0] - 2]
         const middle = (x0 + x1) / 2
         const path = document.createElementNS(SVG, "path")
-        let d
+        const hue = share < 0 ? "var(--soft)" : `var(--h${(c % 8) + 1})`
+        const width = Math.max(1, (WIDEST * Math.abs(share)) / most)
         if (on || (y0 !== undefined && y1 !== undefined)) {
           y0 ??= bottom + 10 + ROW / 2
           y1 ??= bottom + 10 + ROW / 2
-          d = `M${x0} ${y0} C${middle} ${y0} ${middle} ${y1} ${x1} ${y1}`
-        } else if (y0 !== undefined) d = `M${x0} ${y0} Q${middle} ${y0} ${middle} ${bottom + 4}`
-        else d = `M${x1} ${y1} Q${middle} ${y1} ${middle} ${bottom + 4}`
-        path.setAttribute("d", d)
-        path.style.stroke = share < 0 ? "var(--soft)" : `var(--h${(c % 8) + 1})`
-        path.style.strokeWidth = Math.max(1, (WIDEST * Math.abs(share)) / most)
+          path.setAttribute("d", `M${x0} ${y0} C${middle} ${y0} ${middle} ${y1} ${x1} ${y1}`)
+        } else {
+          const [x, y, way] = y0 === undefined ? [x1, y1, -1] : [x0, y0, 1]
+          paths.unshift(...this.tail(x, y, way * Math.min(TAIL, (x1 - x0) * 0.7), Math.min(width, WIDEST / 2), hue))
+          continue
+        }
+        path.style.stroke = hue
+        path.style.strokeWidth = width
         path.style.strokeOpacity = on ? 0.9 : 0.16
         if (share < 0) path.style.strokeDasharray = "4 3"
         if (on) paths.push(path)
@@ -305,6 +318,19 @@ class Story {
       }
     }
     this.links.replaceChildren(...paths)
+  }
+
+  // A film that the next list does not hold: a taper that bends down and thins out beside its own row.
+  tail(x, y, reach, width, hue) {
+    return [1, 0.55].map(part => {
+      const path = document.createElementNS(SVG, "path")
+      const [end, low] = [x + reach * part, y + 9 * part * part]
+      const bend = x + reach * part * 0.55
+      path.setAttribute("d", `M${x} ${y - width / 2} Q${bend} ${y - width / 2} ${end} ${low} Q${bend} ${y + width / 2} ${x} ${y + width / 2}Z`)
+      path.style.fill = hue
+      path.style.fillOpacity = 0.13
+      return path
+    })
   }
 
   explain(row, anchor) {

@@ -26,8 +26,8 @@ A head scores every film by itself. The final score is the sum of gate × score 
 the final list add up to the number beside them. What lowers a score is hatched, to the left of zero.
 
 **Lines** join the same film in neighbouring lists. A line is as wide as the head's share, gate × score, and has the
-colour of the head that it leaves; it is grey and dashed where that head pulls the film down. A film that a head ranks
-below the list leaves through the bottom, where its rank stands.
+colour of the head that it leaves; it is grey and dashed where that head pulls the film down. It thins out beside a film
+that the next list does not hold; of the film to explain, the rank further down stands in a box under the list.
 
 **Point at a film** to see it everywhere, **click** (or arrow keys and Enter) to choose it; the sentence above the
 picture says why it stands where it stands. Percentages there compare with the average film not seen yet.
@@ -41,7 +41,7 @@ def render(screen: Screen) -> None:
     with st.container(horizontal=True, key="story_top", vertical_alignment="center"):
         widgets.heading("Story", "What is recommended, and which head says so?")
         with st.container(horizontal=True, key="story_controls", width="content", vertical_alignment="center"):
-            choose_film = st.container(width=330)
+            choose_film = st.container(width=370)
             seen = widgets.controlled("story_seen", screen.state.hide_seen, "hide_seen")
             st.toggle("Hide films already seen", **seen)
             st.number_input(
@@ -49,7 +49,7 @@ def render(screen: Screen) -> None:
             )
     film = screen.film
     with choose_film:
-        films.choose(screen, "Explain", "story_film", "film", film, screen.trace.ranking().tolist())
+        films.choose(screen, "Film to explain", "story_film", "film", film, screen.trace.ranking().tolist())
     sentence = explain.say_rank(screen.trace, film, screen.state.hide_seen)
     widgets.say(*widgets.badged(sentence, str(screen.bundle.catalogue.title[film])))
     _story(key="story", data=picture(screen, film), on_pick_change=lambda: _pick(len(screen.bundle.catalogue)))
