@@ -32,6 +32,7 @@ def render(screen: Screen, pages: Mapping[str, Page], here: str, offer: Sequence
                 st.page_link(page, query_params=screen.links)
         _model(screen, offer)
         _export(screen)
+    widgets.plain(definition(screen.bundle.config.n_heads), "fame-what")
     _history(screen)
     with st.container(key="bar_notes"):  # always there: one that comes and goes would mount the screen anew
         # Merge says itself what its faders changed; a line more would move them away under the pointer.
@@ -62,6 +63,14 @@ def _model(screen: Screen, offer: Sequence[str]) -> None:
         widgets.plain(shape, "fame-shape")
 
 
+def definition(H: int) -> str:
+    """What the model does, in one line for who sees it for the first time."""
+    if H == 1:
+        return "One head scores every film; the best of them are the list."
+    count = dict(enumerate(["Two", "Three", "Four", "Five", "Six", "Seven", "Eight"], 2)).get(H, str(H))
+    return f"{count} heads each recommend by themselves; a gate weighs them; the sum is the list."
+
+
 def changed(change: Intervention) -> str:
     """What an intervention changes, in a few words."""
     words = ["the gate is set by hand"] if change.gate else []
@@ -78,18 +87,18 @@ def _export(screen: Screen) -> None:
         catalogue = screen.bundle.catalogue
         rows = list(screen.state.history)
         widgets.download(
-            "History (CSV)", lambda: catalogue.to_frame().iloc[[r - 1 for r in rows]], "history.csv", "bar_csv_history"
+            "History as CSV", lambda: catalogue.to_frame().iloc[[r - 1 for r in rows]], "history.csv", "bar_csv_history"
         )
         if rows:
             top = screen.trace.ranking(exclude_history=screen.state.hide_seen)[: screen.state.k]
             widgets.download(
-                "Recommendations (CSV)",
+                "Recommendations as CSV",
                 lambda: screen.trace.top(screen.state.k, exclude_history=screen.state.hide_seen),
                 "recommendations.csv",
                 "bar_csv_top",
             )
             widgets.download(
-                "Shares by head (CSV)", lambda: screen.trace.contributions(top), "shares.csv", "bar_csv_shares"
+                "Shares by head as CSV", lambda: screen.trace.contributions(top), "shares.csv", "bar_csv_shares"
             )
 
 

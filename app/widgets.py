@@ -182,10 +182,16 @@ RULES = """
 .fame-model { font-weight: 600; }
 .fame-changed { padding: .2rem .7rem; border: 1px solid var(--line); border-left: 4px solid var(--ink);
   border-radius: .4rem; background: var(--panel); }
+.fame-what { display: block; margin: -.3rem 0; color: var(--soft); font-size: .9rem; }
 .fame-shape { color: var(--soft); font-size: .85rem; white-space: nowrap; }
 [class*="_controls"] :is(.stNumberInput, .stSelectbox) { display: flex; align-items: center; gap: .5rem; }
 [class*="_controls"] :is(.stNumberInput, .stSelectbox) label { margin: 0; white-space: nowrap; }
 [class*="_controls"] .stSelectbox > div { flex: 1; min-width: 0; }
+[data-testid="stWidgetLabel"] { gap: .35rem; }
+.stButtonGroup button { min-height: 2.5rem; }
+.stApp .stButtonGroup button[aria-checked="true"] { background: var(--ink); border-color: var(--ink); }
+.stApp .stButtonGroup button[aria-checked="true"] * { color: var(--page); font-weight: 650; }
+.js-plotly-plot .plotly, .js-plotly-plot .plotly text { font-family: "Source Sans", sans-serif !important; }
 .fame-title { font-size: 1.25rem; margin: 0; }
 .fame-title small { font-weight: 400; font-size: .9rem; margin-left: .4rem; color: var(--soft); }
 .fame-part { font-size: 1.05rem; font-weight: 600; margin: .9rem 0 0; }

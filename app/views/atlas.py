@@ -350,11 +350,11 @@ def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFra
         return to_html(drawn, f"{_name(space)}: {catalogue.n_items:,} films")
 
     with st.container(horizontal=True, key="atlas_save"):
-        widgets.download("Neighbours (CSV)", neighbours, "neighbours.csv", "atlas_csv_near")
-        widgets.download("Positions (CSV)", positions, "positions.csv", "atlas_csv_positions")
+        widgets.download("Neighbours as CSV", neighbours, "neighbours.csv", "atlas_csv_near")
+        widgets.download("Positions as CSV", positions, "positions.csv", "atlas_csv_positions")
         for space, table in zip(view.spaces, tables, strict=True):
             st.download_button(
-                f"{_name(space)} (HTML)", lambda space=space, table=table: figure(space, table),
+                f"{_name(space)} as HTML", lambda space=space, table=table: figure(space, table),
                 file_name=f"atlas-{space}-{view.kind}.html", mime="text/html", key=f"atlas_html_{space}",
                 on_click="ignore", type="tertiary", icon=":material/download:",
             )  # fmt: skip
@@ -384,7 +384,7 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...]) -> None:
         <thead><tr><th scope="col">in common</th><th scope="col">{k} at random</th><th scope="col">full embedding</th>
         {top}</tr></thead><tbody>{lines}</tbody></table>"""
     )
-    widgets.download("What each space gathers (CSV)", agreed, "agreement.csv", "atlas_csv_agreement")
+    widgets.download("What each space gathers as CSV", agreed, "agreement.csv", "atlas_csv_agreement")
 
 
 STYLE = """

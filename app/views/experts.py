@@ -65,8 +65,8 @@ def render(screen: Screen) -> None:
                     "Head", list(range(H)), format_func=lambda h: f"Head {h + 1}" if H <= MANY else f"{h + 1}",
                     required=True, label_visibility="collapsed", **widgets.controlled("experts_head", head, "head"),
                 )  # fmt: skip
-            with st.container(width=330):
-                films.choose(screen, "Explain", "experts_film", "film", film, ranking)
+            with st.container(width=370):
+                films.choose(screen, "Film to explain", "experts_film", "film", film, ranking)
             with st.container(width=330):
                 st.selectbox(
                     "measured on", list(measures), format_func=lambda name: measures[name],

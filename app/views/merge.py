@@ -70,8 +70,8 @@ def _panel(screen: Screen) -> None:
     with st.container(horizontal=True, key="merge_top", vertical_alignment="center"):
         widgets.heading("Merge", QUESTION)
         with st.container(horizontal=True, key="merge_controls", width="content", vertical_alignment="center"):
-            with st.container(width=330):
-                films.choose(screen, "Explain", "merge_film", "film", film, ranking)
+            with st.container(width=370):
+                films.choose(screen, "Film to explain", "merge_film", "film", film, ranking)
             st.segmented_control(
                 "Numbers", list(VALUES), format_func=VALUES.__getitem__, required=True, label_visibility="collapsed",
                 **widgets.controlled("merge_values", "lead" if relative else "score", "merge_values"),

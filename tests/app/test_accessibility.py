@@ -62,7 +62,7 @@ def test_axe_finds_nothing_serious_in_menus_messages_and_the_empty_page(address:
     expect(page.get_by_role("option").first).to_be_visible()
     assert not findings(page)
     page.get_by_role("button", name="Export").click()
-    expect(page.get_by_role("button", name="History (CSV)")).to_be_visible()
+    expect(page.get_by_role("button", name="History as CSV")).to_be_visible()
     assert not findings(page)
 
 

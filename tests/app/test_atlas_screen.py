@@ -292,6 +292,6 @@ def test_pictures_are_saved(atlas_page: Page, tmp_path: Path) -> None:
         :4
     ] == b"\x89PNG" and png.value.suggested_filename == "atlas-head_1-umap.png"
     with atlas_page.expect_download() as page:
-        atlas_page.get_by_role("button", name="Head 1's space (HTML)").click()
+        atlas_page.get_by_role("button", name="Head 1's space as HTML").click()
     page.value.save_as(tmp_path / "a.html")
     assert "Plotly.newPlot" in (tmp_path / "a.html").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bar import changed, edited
+from app.bar import changed, definition, edited
 from fame.trace import Intervention
 from tests.app.conftest import OpenApp
 from tests.app.small import make_bundle
@@ -64,3 +64,15 @@ def test_a_changed_model_is_said() -> None:
     assert changed(change) == "the gate is set by hand, head 2 is off, expert 2 of head 1 is off, with the gate held"
     many = Intervention(experts_off=[(h, 0) for h in range(8)])
     assert changed(many).endswith("expert 1 of head 3 is off, 5 more changes")
+
+
+@pytest.mark.parametrize(
+    ("heads", "line"),
+    [
+        (1, "One head scores every film; the best of them are the list."),
+        (4, "Four heads each recommend by themselves; a gate weighs them; the sum is the list."),
+        (12, "12 heads each recommend by themselves; a gate weighs them; the sum is the list."),
+    ],
+)
+def test_one_line_says_what_the_model_does(heads: int, line: str) -> None:
+    assert definition(heads) == line
