@@ -1,0 +1,410 @@
+"""How fast the app is on this machine, over loopback: Markdown tables on standard output.
+
+python benchmarks/app_speed.py [--minutes 5] [--visitors 20]
+
+- First picture: from starting the server to Story drawn in Chromium; the first start warms the disk and is left out.
+- Click to painted: in Chromium, from the pointer going down to the frame that shows the answer.
+- Click to server done: ten visitors at once, each a websocket client that sends what a browser sends.
+- Memory: growth of the server's resident memory per visitor, once the traces that all visitors share are filled.
+- Soak: visitors with histories of their own click for some minutes. Each compares everything that it is shown with a
+  trace computed here, apart from the app; the first difference or error ends the run.
+
+The bundle is the one that ships, or the first of FAME_BUNDLE. Needs requirements-dev.txt, and Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import statistics
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from playwright.sync_api import Browser, Page
+
+import fame
+from fame.bundle import Bundle
+from fame.trace import Intervention, Trace
+from tests.app.browser import await_answer, bundle_path, chromium, free_port, launched, settle, start
+from tests.app.visitor import Visitor, Wrong, visit
+
+PAUSE = (0.5, 1.5)  # seconds that a visitor looks before the next click
+KEPT = 128  # traces that the app keeps for all visitors (app/sources.py)
+FILMS = 10  # per list
+
+
+def own_history(bundle: Bundle, rng: random.Random) -> list[int]:
+    return rng.sample(range(1, len(bundle.catalogue)), rng.randint(1, min(12, bundle.catalogue.n_items)))
+
+
+def link(bundle: Bundle, rows: list[int]) -> str:
+    return "-".join(str(bundle.catalogue.item_id[row]) for row in rows)
+
+
+# ---- a click to server done ------------------------------------------------------------------------------------
+
+
+async def clicks(address: str, bundle: Bundle, visitors: int, rounds: int, pause: bool) -> dict[str, list[float]]:
+    """Seconds of each kind of click, with all visitors clicking at once."""
+    took: dict[str, list[float]] = defaultdict(list)
+
+    async def one(number: int) -> None:
+        rng = random.Random(number)
+        async with visit(address, f"h={link(bundle, own_history(bundle, rng))}") as visitor:
+
+            async def click(what: str, work: Callable[[], Awaitable[float]]) -> None:
+                if pause:
+                    await asyncio.sleep(rng.uniform(*PAUSE))
+                took[what].append(await work())
+
+            heads = range(bundle.config.n_heads)
+            for _ in range(rounds):
+                row = rng.choice(visitor.data("story")["lists"][-1])
+                await click("Story: choose a film", lambda r=row: visitor.run(("story", "pick", r)))
+                await click("add that film", lambda r=row: visitor.run(("bar", "act", {"do": "add", "row": r})))
+                await click("undo", lambda: visitor.run(("bar", "act", {"do": "undo"})))
+                await click("go to Merge", lambda: visitor.go("merge"))
+                for off in ([heads[-1]] if len(heads) > 1 else [], []):
+                    gate = {"weights": None, "off": off, "done": True}
+                    await click("Merge: mute a head, and back", lambda g=gate: visitor.run(("merge_desk", "gate", g)))
+                await click("go to Experts", lambda: visitor.go("experts"))
+                if bundle.atlas is not None:
+                    await click("go to Facet atlas", lambda: visitor.go("atlas"))
+                await click("go to Story", lambda: visitor.go(""))
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(visitors):
+            group.create_task(one(number))
+    return took
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------
+
+
+def megabytes(server: psutil.Process) -> float:
+    return server.memory_info().rss / 2**20
+
+
+async def fill(address: str, bundle: Bundle) -> None:
+    """Have the app keep as many traces as it will ever keep."""
+    rng = random.Random(-1)
+    async with visit(address, f"h={link(bundle, own_history(bundle, rng))}") as visitor:
+        for _ in range(KEPT + 10):
+            visitor.query = f"h={link(bundle, own_history(bundle, rng))}"
+            await visitor.run()
+
+
+async def memory(address: str, bundle: Bundle, server: psutil.Process, visitors: int) -> float:
+    """Megabytes of the server per visitor who has seen every screen."""
+    await fill(address, bundle)
+    before = megabytes(server)
+    async with AsyncExitStack() as stack:
+        for number in range(visitors):
+            rows = own_history(bundle, random.Random(1000 + number))
+            visitor = await stack.enter_async_context(visit(address, f"h={link(bundle, rows)}"))
+            for screen in ("merge", "experts", "atlas", ""):
+                await visitor.go(screen)
+        return (megabytes(server) - before) / visitors
+
+
+# ---- the soak --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Checked:
+    """A visitor beside what it should be shown: every click is followed by a comparison with a trace of our own."""
+
+    visitor: Visitor
+    bundle: Bundle
+    rng: random.Random
+    films: list[int]
+    off: list[int] = field(default_factory=list)  # heads that are muted
+    past: list[tuple[list[int], list[int]]] = field(default_factory=list)  # what undo goes back to
+    took: list[float] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
+
+    async def step(self) -> None:
+        """One click, or a few that belong together, on a visitor who stands on Story."""
+        acts = [self.pick, self.add, self.remove, self.move, self.undo, self.merge, self.look_around]
+        act = self.rng.choice(acts)
+        if await act():
+            self.done[act.__name__] += 1
+            self.check_story()
+
+    async def pick(self) -> bool:
+        row = self.rng.choice(self.visitor.data("story")["lists"][-1])
+        await self.click("story", "pick", row)
+        if (shown := self.visitor.data("story")["film"]) != row:
+            raise Wrong(f"film {shown} is chosen, expected {row}")
+        return True
+
+    async def add(self) -> bool:
+        row = self.rng.randrange(1, len(self.bundle.catalogue))
+        self.change([*self.films, row], self.off)
+        await self.click("bar", "act", {"do": "add", "row": row})
+        return True
+
+    async def remove(self) -> bool:
+        if len(self.films) == 1:
+            return False
+        at = self.rng.randrange(len(self.films))
+        self.change(self.films[:at] + self.films[at + 1 :], self.off)
+        await self.click("bar", "act", {"do": "remove", "at": at})
+        return True
+
+    async def move(self) -> bool:
+        if len(self.films) == 1:
+            return False
+        self.change([self.films[-1], *self.films[:-1]], self.off)
+        await self.click("bar", "act", {"do": "move", "at": len(self.films) - 1, "to": 0})
+        return True
+
+    async def undo(self) -> bool:
+        if not self.past:
+            return False
+        self.films, self.off = self.past.pop()
+        await self.click("bar", "act", {"do": "undo"})
+        return True
+
+    async def merge(self) -> bool:
+        if self.bundle.config.n_heads == 1:
+            return False
+        self.took.append(await self.visitor.go("merge"))
+        self.check_merge()
+        self.change(self.films, [] if self.off else [self.rng.randrange(self.bundle.config.n_heads)])
+        await self.click("merge_desk", "gate", {"weights": None, "off": self.off, "done": True})
+        self.check_merge()
+        self.took.append(await self.visitor.go(""))
+        return True
+
+    async def look_around(self) -> bool:
+        for screen in ("experts", "atlas", ""):
+            self.took.append(await self.visitor.go(screen))
+            self.check_bar()
+        return True
+
+    async def click(self, key: str, event: str, value: Any) -> None:
+        self.took.append(await self.visitor.run((key, event, value)))
+
+    def change(self, films: list[int], off: list[int]) -> None:
+        if films != self.films or off != self.off:
+            self.past.append((self.films, self.off))
+        self.films, self.off = films, off
+
+    # what is shown, against a trace
+
+    def check_bar(self) -> None:
+        shown = [film["row"] for film in self.visitor.data("bar")["history"]]
+        if shown != self.films:
+            raise Wrong(f"the bar shows the films {shown}, expected {self.films}")
+
+    def check_story(self) -> None:
+        self.check_bar()
+        trace, data = self.trace(), self.visitor.data("story")
+        for head, rows in enumerate(data["lists"]):
+            own = head if head < len(trace.head_scores) else None
+            self.same(f"list {head + 1}", rows, trace.ranking(head=own)[:FILMS].tolist())
+        rows = data["lists"][-1]
+        self.near("scores", [data["films"][str(row)]["score"] for row in rows], trace.scores[rows])
+        self.near("gate", data["gate"], trace.gate[-1])
+
+    def check_merge(self) -> None:
+        self.check_bar()
+        trace = self.trace()
+        lines = [line for line in self.visitor.data("merge_desk")["rows"] if line["part"] == "list"]
+        rows = trace.ranking()[:FILMS]
+        self.same("Merge's list", [line["row"] for line in lines], rows.tolist())
+        self.near("Merge's sums", [line["sum"] for line in lines], trace.scores[rows])
+
+    def trace(self) -> Trace:
+        return self.bundle.trace(self.films, Intervention(heads_off=tuple(self.off)))
+
+    def same(self, what: str, shown: list[int], expected: list[int]) -> None:
+        if shown != expected:
+            raise Wrong(f"{what} of the films {self.films} without heads {self.off}: {shown}, expected {expected}")
+
+    def near(self, what: str, shown: list[float], expected: np.ndarray) -> None:
+        if not np.allclose(shown, expected, atol=1e-4):
+            raise Wrong(f"{what} of the films {self.films} without heads {self.off}: {shown}, expected {expected}")
+
+
+async def soak(address: str, bundle: Bundle, server: psutil.Process, visitors: int, minutes: float) -> dict[str, str]:
+    """Let visitors click until the time is over; what came of it."""
+    await fill(address, bundle)
+    weights = [megabytes(server)]
+    ends = time.monotonic() + 60 * minutes
+
+    async def one(number: int) -> Checked:
+        rng = random.Random(2000 + number)
+        films = own_history(bundle, rng)
+        async with visit(address, f"h={link(bundle, films)}") as visitor:
+            checked = Checked(visitor, bundle, rng, films)
+            checked.check_story()
+            while time.monotonic() < ends:
+                await asyncio.sleep(rng.uniform(*PAUSE))
+                await checked.step()
+        return checked
+
+    async def weigh() -> None:
+        while (left := ends - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, max(1, 6 * minutes)))
+            weights.append(megabytes(server))
+
+    async with asyncio.TaskGroup() as group:
+        scales = group.create_task(weigh())
+        tasks = [group.create_task(one(number)) for number in range(visitors)]
+    del scales
+    took = sorted(seconds for task in tasks for seconds in task.result().took)
+    counts = sum((task.result().done for task in tasks), Counter())
+    return {
+        "clicks and screens, each with its numbers checked": f"{len(took):,} ({counts.total():,} steps)",
+        "differences, errors": "0",
+        "server done: median, 95 %, longest": " / ".join(ms(x) for x in (*spread(took), took[-1])),
+        "server's memory, MB: at the start, then every tenth of the time": ", ".join(f"{x:.0f}" for x in weights),
+    }
+
+
+# ---- in Chromium -----------------------------------------------------------------------------------------------
+
+
+def first_picture(browser: Browser) -> float:
+    """Seconds from starting the server to Story drawn."""
+    port = free_port()
+    page = browser.new_page()
+    page.set_default_timeout(120_000)
+    began = time.perf_counter()
+    with start(bundle_path(), port) as server:
+        page.goto(await_answer(server, port))
+        page.locator(".st-key-story .film-row").first.wait_for()
+        page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+        took = time.perf_counter() - began
+        page.close()
+    return took
+
+
+# Resolves, once what `read` gives has changed since the pointer went down, after the frame that shows it.
+ARMED = """(shadow => {
+    const inside = key => document.querySelector(`.st-key-${key} [data-testid=stBidiComponentIsolated]`)?.shadowRoot
+    const text = (key, css) => [...(inside(key)?.querySelectorAll(css) ?? [])].map(e => e.textContent).join()
+    const read = () => READ
+    const old = read()
+    let began
+    addEventListener('pointerdown', () => { began = performance.now() }, { capture: true, once: true })
+    window.painted = new Promise(done => {
+        const frame = () => began !== undefined && read() !== old
+            ? setTimeout(() => done(performance.now() - began)) : requestAnimationFrame(frame)
+        frame()
+    })
+})()"""
+
+
+def painted(page: Page, click: Callable[[], None], read: str) -> float:
+    """Seconds from a click to the frame in which what is read from the page (JavaScript) has changed."""
+    page.evaluate(ARMED.replace("READ", read))
+    click()
+    took = page.evaluate("window.painted") / 1000
+    settle(page)
+    return took
+
+
+def paint_clicks(browser: Browser, address: str, repeats: int) -> dict[str, list[float]]:
+    """Seconds to painted of each screen's clicks."""
+    took: dict[str, list[float]] = defaultdict(list)
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(120_000)
+
+    def measure(what: str, click: Callable[[], None], read: str) -> None:
+        took[what].append(painted(page, click, read))
+
+    page.goto(address)
+    settle(page)
+    final = page.locator(".st-key-story .column").last.locator(".film-row")
+    for n in range(repeats):
+        row = final.nth(1 + n % 5)
+        measure("Story: choose a film", row.click, "document.querySelector('.fame-say').textContent")
+        sums = "text('story', '.sum')"
+        measure("remove a film", page.get_by_role("button", name="Remove ").first.click, sums)
+        measure("undo", page.get_by_role("button", name="Undo").click, sums)
+        merge = page.get_by_role("link", name="Merge")
+        measure("go to Merge", merge.click, "text('merge_desk', 'tbody tr')")
+        mute = page.get_by_role("button", name="Mute head 1")
+        for _ in range(2):
+            measure("Merge: mute a head, and back", mute.click, "text('merge_desk', 'tbody .total')")
+        measure("go to Story", page.get_by_role("link", name="Story").click, sums)
+    page.close()
+    return took
+
+
+# ---- the report ------------------------------------------------------------------------------------------------
+
+
+def spread(seconds: list[float]) -> tuple[float, float]:
+    """Median and 95th percentile."""
+    return statistics.median(seconds), float(np.percentile(seconds, 95))
+
+
+def ms(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms"
+
+
+def table(title: str, rows: dict[str, str]) -> None:
+    print(f"\n| {title} | |\n|---|---|")
+    for name, value in rows.items():
+        print(f"| {name} | {value} |", flush=True)
+
+
+def per_kind(took: dict[str, list[float]]) -> dict[str, str]:
+    """Median and 95th percentile of all clicks, then of each kind."""
+    everything = [seconds for kind in took.values() for seconds in kind]
+    named = {f"**all {len(everything)} clicks**": everything, **took}
+    return {name: " / ".join(ms(x) for x in spread(seconds)) for name, seconds in named.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=5, help="length of the soak; 0 leaves it out")
+    parser.add_argument("--visitors", type=int, default=20, help="of the soak and of the memory's growth")
+    parser.add_argument("--rounds", type=int, default=5, help="repeats of each click")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    bundle = fame.load(bundle_path())
+    load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
+    print(f"{bundle.name}: {bundle.catalogue.n_items:,} items; {os.cpu_count()} cores, load before the start {load}")
+    if chromium() is None:
+        print("No Chromium: what is painted is not measured.", file=sys.stderr)
+    else:
+        with launched() as browser:
+            first_picture(browser)
+            starts = [first_picture(browser) for _ in range(3)]
+            table("First picture", {"server start to Story drawn (median of 3)": f"{statistics.median(starts):.1f} s"})
+            port = free_port()
+            with start(bundle_path(), port) as server:
+                address = await_answer(server, port)
+                took = paint_clicks(browser, address, options.rounds)
+                table("Click to painted: median / 95 %", per_kind(took))
+    port = free_port()
+    with start(bundle_path(), port) as server:
+        address, process = await_answer(server, port), psutil.Process(server.pid)
+        for pause in (True, False):
+            took = asyncio.run(clicks(address, bundle, 10, options.rounds, pause))
+            how = "a click a second each" if pause else "without pause"
+            table(f"Click to server done, 10 visitors, {how}: median / 95 %", per_kind(took))
+        each = asyncio.run(memory(address, bundle, process, options.visitors))
+        table("Memory", {f"per visitor who has seen all screens ({options.visitors} at once)": f"{each:.1f} MB"})
+        if options.minutes:
+            title = f"Soak: {options.visitors} visitors, {options.minutes:g} minutes"
+            table(title, asyncio.run(soak(address, bundle, process, options.visitors, options.minutes)))
+
+
+if __name__ == "__main__":
+    main()
