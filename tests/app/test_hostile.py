@@ -128,7 +128,7 @@ def test_a_damaged_bundle(open_screen: OpenScreen, screen: str, tmp_path: Path) 
 
 GARBAGE = [
     None, True, -1, 0, 10**400, 1.5, "", NASTY, [], [[]], {}, {"do": "add"}, {"do": "add", "row": True},
-    {"do": "move", "from": -1, "to": 10**9}, {"do": "search", "text": "\x00" * 5000}, {"do": [], "at": {}},
+    {"do": "move", "at": -1, "to": 10**9}, {"do": "search", "text": "\x00" * 5000}, {"do": [], "at": {}},
     {"done": True}, {"done": True, "weights": ["x"], "off": []}, {"done": True, "weights": None, "off": [99]},
     {"done": True, "weights": [1e308] * 3, "off": [0, 1, 2]}, {"done": False, "weights": [-1, 0, 0], "off": "x"},
     {"head": True, "expert": 10**9}, {"film": [1]}, {"row": "1"},
