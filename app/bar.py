@@ -131,8 +131,8 @@ def _history(screen: Screen) -> None:
 def _note(dropped: int, max_len: int) -> str:
     if not dropped:
         return ""
-    oldest = "oldest is not read and counts" if dropped == 1 else f"{dropped} oldest are not read and count"
-    return f"This model reads the last {max_len} films: the {oldest} as not seen."
+    oldest = "oldest is not read, only" if dropped == 1 else f"{dropped} oldest are not read, only"
+    return f"This model reads the last {max_len} films: the {oldest} kept out of the lists."
 
 
 def _act(bundle: Bundle) -> None:

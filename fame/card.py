@@ -154,7 +154,10 @@ def read_comparison(path: Path) -> pd.DataFrame:
     needed = ["model", "seeds", *(column for metric in SHOWN for column in (metric, f"{metric} ±"))]
     if missing := [column for column in needed if column not in table.columns]:
         raise FameError(f"{path}: the column {missing[0]!r} is missing; expected {', '.join(needed)}")
-    return table
+    numbers = table[needed[1:]].apply(pd.to_numeric, errors="coerce")
+    if table.empty or numbers["seeds"].isna().any() or numbers[list(SHOWN)].isna().any().any():
+        raise FameError(f"{path}: expected a row per model, with numbers in every column but 'model'")
+    return table.assign(**numbers)
 
 
 def model_card(

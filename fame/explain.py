@@ -60,7 +60,7 @@ History = Sequence[int] | np.ndarray
 def trace(model: FAME, catalogue: Catalogue, rows: History, intervention: Intervention = NOTHING) -> Trace:
     """What the model does with one history, everything recorded, in one pass on the model's device.
 
-    rows: rows of the catalogue, oldest first; only the last `max_len` are read, `Trace.dropped` counts the rest.
+    rows: rows of the catalogue, oldest first; only the last `max_len` are read, `Trace.older` are the rest.
 
     Raises:
         FameError: the history is empty or names no item, the model has no heads (`sasrec`) or is in training
@@ -87,7 +87,7 @@ def trace(model: FAME, catalogue: Catalogue, rows: History, intervention: Interv
             head_scores=_array(facet_scores(model, p.F[0, -1])),
             expert_scores=_array(facet_scores(model, alone.transpose(0, 1)).transpose(0, 1)),
             scores=_array(model.score(p.query[0, -1])),
-            dropped=len(history) - T,
+            older=history[:-T].astype(np.int32),
         )
 
 
@@ -123,10 +123,11 @@ def leave_one_out(
     Raises:
         FameError: as `trace`, or the target is not in the catalogue.
     """
-    kept = _history(model, catalogue, rows)[-model.config.max_len :]
+    history = _history(model, catalogue, rows)
+    kept = history[-model.config.max_len :]
     [target] = _rows([target], len(catalogue))
     T, H = len(kept), model.config.n_heads
-    candidate = _candidates(len(catalogue), kept)
+    candidate = _candidates(len(catalogue), history)
     with torch.inference_mode():
         items = torch.from_numpy(kept).to(model.items.weight.device)
         p = model(items[None], intervention)
@@ -165,10 +166,11 @@ def expert_effects(model: FAME, catalogue: Catalogue, rows: History, target: int
     Raises:
         FameError: as `trace`, or the target is not in the catalogue.
     """
-    kept = _history(model, catalogue, rows)[-model.config.max_len :]
+    history = _history(model, catalogue, rows)
+    kept = history[-model.config.max_len :]
     [target] = _rows([target], len(catalogue))
     H, N = model.config.n_heads, model.config.n_experts
-    candidate = _candidates(len(catalogue), kept)
+    candidate = _candidates(len(catalogue), history)
     with torch.inference_mode():
         p = model(torch.from_numpy(kept).to(model.items.weight.device)[None], record=True)
         O, residual, F, g = (x[0, -1] for x in (p.expert_out, p.residual, p.F, p.gate))  # [h n k] [h k] [h k] [h]
@@ -288,7 +290,7 @@ def relative_shares(trace: Trace, rows: Iterable[int], exclude_history: bool = T
         FameError: a row is not in the catalogue.
     """
     s = trace.head_scores.astype(np.float64)
-    mean = s[:, _candidates(s.shape[1], trace.items if exclude_history else [])].mean(axis=1, keepdims=True)
+    mean = s[:, _candidates(s.shape[1], trace.seen if exclude_history else [])].mean(axis=1, keepdims=True)
     return trace.gate[-1][:, None] * (s[:, _rows(rows, s.shape[1])] - mean)
 
 
@@ -299,7 +301,7 @@ def head_ranks(trace: Trace, rows: Iterable[int], exclude_history: bool = True) 
         FameError: a row is not in the catalogue.
     """
     V = len(trace.scores)
-    wanted, candidate = _rows(rows, V), _candidates(V, trace.items if exclude_history else [])
+    wanted, candidate = _rows(rows, V), _candidates(V, trace.seen if exclude_history else [])
     ranks = [_rank(trace.head_scores, row, candidate) for row in wanted]
     return np.stack(ranks, axis=1) if ranks else np.zeros((len(trace.head_scores), 0), np.int64)
 
@@ -434,7 +436,7 @@ def say_rank(trace: Trace, row: int, exclude_history: bool = True) -> str:
     """
     [row] = _rows([row], len(trace.scores))
     title = str(trace.catalogue.title[row])
-    candidate = _candidates(len(trace.scores), trace.items if exclude_history else [])
+    candidate = _candidates(len(trace.scores), trace.seen if exclude_history else [])
     if not candidate[row]:
         return f"{title} is in the history, and what has been seen is not recommended again."
     rank = int(_rank(trace.scores, row, candidate))

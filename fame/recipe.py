@@ -184,7 +184,7 @@ def load_recipe(path: str | Path, changes: Tables | None = None) -> Recipe:
     path = check_file(path, MAX_RECIPE_BYTES)
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # endless digits are a plain ValueError
         raise FameError(f"{path}: not TOML ({error}); see recipes/ for how one looks") from None
     try:
         return Recipe.from_tables(merged(tables, changes or {}), path.parent)
@@ -437,8 +437,9 @@ def read_examples(path: Path, catalogue: Catalogue) -> tuple[Example, ...]:
         FameError: the file is missing or of another form, or an item is unknown.
     """
     expected = 'expected a list of {"title": …, "look_for": …, "items": [titles or ids]}'
+    checked = check_file(path, MAX_EXAMPLES_BYTES)
     try:
-        values = json.loads(check_file(path, MAX_EXAMPLES_BYTES).read_text(encoding="utf-8"))
+        values = json.loads(checked.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         raise FameError(f"{path}: not JSON; {expected}") from None
     examples = []

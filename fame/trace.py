@@ -108,7 +108,8 @@ class Trace:
 
     Position t holds exactly what a trace of the first t+1 items would end with (attention is causal).
 
-    items: int32 [T], rows of the catalogue, oldest first.   dropped: oldest items that did not fit.
+    items: int32 [T], rows of the catalogue, oldest first.
+    older: int32 [dropped], the rows before them that did not fit: not read, yet seen, so never recommended.
     gate: [T,H].   router β: [T,H,N].   attention: [H,N,T,T].   backbone_attention: [L-1,heads,T,T].
     expert_out O: [T,H,N,d'].   f = Σ_n β_n O_n: [T,H,d'].   F: [T,H,d'].
     head_scores s_h(v): [H,V].   scores s(v) = Σ_h g_h s_h(v): [V].
@@ -129,7 +130,7 @@ class Trace:
     head_scores: np.ndarray
     expert_scores: np.ndarray
     scores: np.ndarray
-    dropped: int = 0
+    older: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -140,6 +141,16 @@ class Trace:
     def __repr__(self) -> str:
         T, H, N = self.router.shape
         return f"Trace(T={T}, H={H}, N={N}, {self.intervention})"
+
+    @property
+    def dropped(self) -> int:
+        """How many of the oldest items did not fit."""
+        return len(self.older)
+
+    @property
+    def seen(self) -> np.ndarray:
+        """int32: every item of the history, read or not."""
+        return np.concatenate([self.older, self.items])
 
     @property
     def mixed_attention(self) -> np.ndarray:
@@ -154,7 +165,7 @@ class Trace:
         scores = self._scores(head, expert).astype(np.float64)
         candidate = np.arange(len(scores)) > 0
         if exclude_history:
-            candidate[self.items] = False
+            candidate[self.seen] = False
         rows = np.flatnonzero(candidate)
         return rows[np.argsort(-scores[rows], kind="stable")]
 

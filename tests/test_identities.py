@@ -295,6 +295,8 @@ def test_only_the_newest_items_are_read(case: tuple[Setting, list[int], Interven
     t = setting.trace(older + history, what_if)
     assert t.dropped == max(0, len(older) + len(history) - setting.config.max_len)
     assert t.items.tolist() == (older + history)[t.dropped :]
+    assert t.seen.tolist() == older + history
+    assert not set(t.ranking().tolist()) & set(t.seen.tolist())  # what did not fit has been seen all the same
     same(t, setting.trace(t.items.tolist(), what_if), "gate", "router", "F", "scores")
 
 

@@ -62,7 +62,7 @@ def merge(
         raise FameError("there is no film to show; give items, or a history that leaves some to rank")
     before = None
     if bundle is not None and trace.intervention:
-        before = bundle.trace(trace.items.tolist()).ranking(exclude_history=exclude_history)
+        before = bundle.trace(trace.seen.tolist()).ranking(exclude_history=exclude_history)
     shares = (explain.relative_shares(trace, rows) if relative else trace.shares(rows)).astype(np.float32)  # [H, k]
     total = shares.sum(axis=0)
     H = len(shares)

@@ -104,7 +104,7 @@ def test_an_over_long_history_says_what_is_dropped(open_app: OpenApp, small: Bun
     check(app, small, list(range(1, 10)))
     bar = component(app, "bar")
     assert bar["dropped"] == 3 and len(bar["history"]) == 9
-    assert bar["note"] == "This model reads the last 6 films: the 3 oldest are not read and count as not seen."
+    assert bar["note"] == "This model reads the last 6 films: the 3 oldest are not read, only kept out of the lists."
 
 
 def test_nothing_left_to_recommend_says_what_to_do(open_app: OpenApp, tmp_path: Path) -> None:
