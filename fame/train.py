@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -215,7 +216,15 @@ def launched(fabric: Fabric | None = None) -> Fabric:
     fabric = fabric or (Fabric() if started else Fabric(devices=1))
     if not started:
         fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(leave)
     return fabric
+
+
+def leave() -> None:
+    """Ends the process group before the interpreter goes: one that is left to its threads may abort at exit."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def train(
