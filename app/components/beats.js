@@ -14,13 +14,13 @@ export default function ({ data, parentElement }) {
       make("i", { style: `left:${-100 * low / reach}%` }),
     )
   }
-  const cells = [make("span"), make("span"), make("span", { class: "soft value" }, "g·Δs"), make("span", { class: "soft" }, heads.length > 1 ? "without this head" : "")]
+  const cells = [make("span"), make("span"), make("span", { class: "soft value" }, "difference"), make("span", { class: "soft" }, heads.length > 1 ? "without this head" : "")]
   heads.forEach((head, h) => cells.push(
     badge(h), bar(head.share, `var(--h${h % 8 + 1})`), make("span", { class: "value" }, number(head.share, digits, true)),
     make("span", { class: head.turned ? "after turned" : "after" }, head.without),
   ))
   if (heads.length > 1) cells.push(
-    make("span", { class: "line" }), make("span", { class: "sum" }, "Σ"), bar(total, "var(--ink)"),
+    make("span", { class: "line" }), make("span", { class: "sum" }, "sum"), bar(total, "var(--ink)"),
     make("span", { class: "value sum" }, number(total, digits, true)), make("span"),
   )
   root.replaceChildren(make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": data.alt }, make("div", { class: "bars" }, ...cells)))

@@ -68,7 +68,7 @@ class Strip {
         make("div", { class: "meter" }, make("div", { style: `width:${100 * router[n]}%;background:rgb(${colour})` })), percent(router[n])))))
     lines.push(make("tr", { class: "mixed" }, label("head mix", experts.length, true), ...mix.map((value, c) => cell(value, experts.length, c, ink)),
       make("td", { class: "end" }, flag || "", flag && entropy !== null ? make("br") : "", entropy === null ? "" : `entropy ${entropy.toFixed(2)} of 1`)))
-    if (effects) lines.push(this.effects(label("left out", experts.length + 1, true)))
+    if (effects) lines.push(this.effects(label("film adds", experts.length + 1, true)))
     const columns = make("colgroup", {}, make("col", { style: "width:84px" }), ...films.map(() => make("col", { style: `width:${width}px` })), make("col", { style: "width:138px" }))
     const table = make("table", { class: wide ? "" : "upright", style: `width:${84 + 138 + films.length * (width + 2) + 6}px` },
       make("caption", { class: "sr" }, data.alt), columns, make("thead", {}, top), make("tbody", {}, ...lines))
@@ -81,7 +81,7 @@ class Strip {
     const falls = number(Math.max(0, ...(effects ?? [])), digits)
     const rises = number(Math.max(0, ...(effects ?? []).map(effect => -effect)), digits)
     this.key.replaceChildren(scale, make("span", {}, effects
-      ? `left out, measured: a bar up means that ${effectOf} falls without the film, by ${falls} at most; a bar down, that it rises, by ${rises} at most`
+      ? `what each film adds, measured by leaving it out: bar up, ${effectOf} falls without it, by ${falls} at most; bar down, it rises, by ${rises} at most`
       : "The only film of a history cannot be left out."))
   }
 

@@ -51,7 +51,7 @@ diamonds the recommendations; the target is where the history itself points in t
 nearest to it.
 
 That neighbours share a genre more than chance does not make a head *about* genre: compare the heads, and compare the
-full embedding. *Evidence* tests it.
+full embedding.
 """
 
 

@@ -1,4 +1,4 @@
-"""Merge: why is this film at rank r?"""
+"""Merge: why does this film stand where it stands?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _desk = component("desk", "draw")
 _beats = component("beats", "draw")
 
 MANY = 5  # heads above which the table takes the page's whole width
-QUESTION = "Why is this film at rank r?"
+QUESTION = "Why does this film stand where it stands?"
 VALUES = {"score": "Score", "lead": "Against the average film"}
 ABOUT = """
 Each head scores every film. The **gate** says how much each head counts for this history, and a film's score is the

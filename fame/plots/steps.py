@@ -141,7 +141,7 @@ def _entropies(fig: go.Figure, trace: Trace, films: list[str], below: float, hei
             "domain": [0, ENTROPY * H / height],
             "range": [H - 0.5, -0.5],
             "tickvals": list(range(H)),
-            "ticktext": [f"router {h + 1}" for h in range(H)],
+            "ticktext": [f"head {h + 1}, router entropy" for h in range(H)],
             "anchor": "x",
         }
     )
