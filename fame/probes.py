@@ -50,17 +50,22 @@ __all__ = [
 
 VERSION = 1
 SIGNIFICANCE = 0.05  # of q, the p-value after Benjamini-Hochberg over all heads and attributes
-LEAST_GAIN = 0.1  # of a verdict: part of what there is to know that the head adds to a random space of its width …
-LEAST_LEAD = 0.1  # … and by how much that is more than for any other attribute
+LEAST_KNOWN = 0.1  # average precision beyond chance in the full embedding; less is nothing to be about
+LEAST_GAIN = -0.05  # of a verdict, as a part of what the full embedding knows beyond chance: at random spaces' level …
+LEAST_LEAD = 0.1  # … and so much more than for every other attribute
 RULE = (
-    "A head is called by an attribute where the attribute can be read from it better than chance and better than from "
-    f"random spaces of its width (both q < {SIGNIFICANCE}, Benjamini-Hochberg over all heads and attributes), better "
-    "than from popularity (above it with its whole interval), and where its gain over random spaces, as a part of "
-    f"what the full embedding knows beyond chance, is at least {LEAST_GAIN} and leads that of every other attribute "
-    f"by at least {LEAST_LEAD}. Otherwise it is unclear."
+    f"Of the attributes that the full embedding knows (average precision at least {LEAST_KNOWN} above chance), a head "
+    "is called by the one with the largest gain. A gain is the average precision less the mean of random spaces of the "
+    "head's width, as a part of what the full embedding knows beyond chance. The name stands where the attribute is "
+    f"read from the head better than chance (q < {SIGNIFICANCE}), better than from popularity (by its whole interval) "
+    f"and no worse than from random spaces (gain at least {LEAST_GAIN}), and where the gain leads that of every other "
+    f"attribute by at least {LEAST_LEAD} and by more than in random spaces (q < {SIGNIFICANCE}); q is p after "
+    "Benjamini-Hochberg over all heads and attributes. Otherwise the head is unclear."
 )
 UNCLEAR = "unclear"
-MAX_NEWTON = 30
+MAX_NEWTON = 50
+MAX_HALVINGS = 10
+NEAR = 1e-3  # a Newton step so short is the last; the next would be of its square
 
 
 @dataclass(frozen=True)
@@ -141,29 +146,49 @@ def logistic(X: np.ndarray, Y: np.ndarray, on: np.ndarray, ridge: float) -> np.n
     """P ridge logistic regressions on the same items at once: weights [P,k+1], the free intercept last.
 
     Minimises the summed loss + ridge/2 |w|², as scikit-learn's LogisticRegression(C=1/ridge) does, by Newton steps
-    that share their matrix products: a null of tens of thousands of probes takes seconds.
+    that share their matrix products, so that a null of a hundred thousand probes takes a minute.
 
-    X: [i,k].   Y: [P,i], 0 or 1.   on: [P,i], which items each learns from.
+    X: [i,k]; its precision is that of the work.   Y: [P,i], 0 or 1.   on: [P,i], which items each learns from.
     """
-    X = np.column_stack([X, np.ones(len(X))])
+    X = np.column_stack([X, np.ones(len(X), X.dtype)])
     P, k = len(Y), X.shape[1]
+    Y, on = Y.astype(X.dtype), on.astype(X.dtype)
     upper = np.triu_indices(k)
     products = X[:, upper[0]] * X[:, upper[1]]
-    penalty = np.append(np.full(k - 1, ridge), 1e-9)
-    w, curvature = np.zeros((P, k)), np.zeros((P, k, k))
+    penalty = np.append(np.full(k - 1, ridge), 1e-6).astype(X.dtype)
     base = np.clip((Y * on).sum(1) / np.maximum(on.sum(1), 1), 1e-3, 1 - 1e-3)
+    w = np.zeros((P, k), X.dtype)
     w[:, -1] = np.log(base / (1 - base))  # most of the way for rare values
+    left = np.arange(P)  # that have not converged
     for _ in range(MAX_NEWTON):
-        p = expit(w @ X.T)  # [P i]
-        gradient = ((p - Y) * on) @ X + penalty * w
-        curvature[:, upper[0], upper[1]] = (p * (1 - p) * on) @ products
+        v, y, some = w[left], Y[left], on[left]
+        logits = v @ X.T  # [P i]
+        p = expit(logits)
+        gradient = ((p - y) * some) @ X + penalty * v
+        curvature = np.empty((len(left), k, k), X.dtype)
+        curvature[:, upper[0], upper[1]] = (p * (1 - p) * some) @ products
         curvature[:, upper[1], upper[0]] = curvature[:, upper[0], upper[1]]
         curvature[:, range(k), range(k)] += penalty
         step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
-        w -= step
-        if np.abs(step).max(initial=0) < 1e-3:  # the next would be of its square
+        length, slope = np.ones((len(left), 1), X.dtype), step @ X.T
+        before = penalised_loss(logits, v, y, some, penalty)
+        for _ in range(MAX_HALVINGS):  # where classes are apart a whole step may overshoot
+            after = penalised_loss(logits - length * slope, v - length * step, y, some, penalty)
+            worse = after > before * (1 + 1e-6)
+            if not worse.any():
+                break
+            length[worse] /= 2
+        w[left] = v - length * step
+        left = left[np.abs(step).max(1) >= NEAR]
+        if not len(left):
             break
     return w
+
+
+def penalised_loss(logits: np.ndarray, w: np.ndarray, Y: np.ndarray, on: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """What `logistic` minimises, for each problem: [P]."""
+    loss = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits))) - Y * logits
+    return (loss * on).sum(1) + (penalty * w**2).sum(1) / 2
 
 
 def standardise(X: np.ndarray) -> np.ndarray:
@@ -181,14 +206,14 @@ def stratified_folds(Y: np.ndarray, folds: int, rng: np.random.Generator) -> np.
 
 
 def out_of_fold(X: np.ndarray, Y: np.ndarray, fold: np.ndarray, ridge: float) -> np.ndarray:
-    """The logit of each item for each value by the probe that has not seen the item: [i,M].
+    """The logit of each item for each value by the probe that has not seen the item: float32 [i,M].
 
     X: [i,k], standardised here.   Y: boolean [i,M].   fold: [M,i].
     """
-    X = standardise(X)
+    X = standardise(X).astype(np.float32)
     folds = int(fold.max()) + 1
     on = fold != np.arange(folds)[:, None, None]  # [f M i]
-    w = logistic(X, np.tile(Y.T, (folds, 1)).astype(float), on.reshape(-1, len(X)), ridge)
+    w = logistic(X, np.tile(Y.T, (folds, 1)), on.reshape(-1, len(X)), ridge)
     logits = (w[:, :-1] @ X.T + w[:, -1:]).reshape(on.shape)
     return np.take_along_axis(logits, fold[None], 0)[0].T
 
@@ -271,31 +296,37 @@ def head_importance(spaces: np.ndarray, Y: np.ndarray, labels: Labels, ridge: fl
     return labels.by_attribute(parts.std(1))
 
 
-def verdict(
-    ap: np.ndarray,
-    low: np.ndarray,
-    q_null: np.ndarray,
-    q_random: np.ndarray,
-    null: np.ndarray,
-    random: np.ndarray,
-    full: np.ndarray,
-    popularity: np.ndarray,
-) -> tuple[int | None, np.ndarray]:
-    """What a head is about, an index of attributes or None, and its gains; all arguments [A]. See RULE.
+def lead_over(gain: np.ndarray) -> np.ndarray:
+    """How far each attribute's gain is above the largest of the others': [… A] -> [… A]. NaN stays out of it.
 
-    A gain is (ap - random) / (full - null): the part of what there is to know, beyond a random space.
+    Of a single attribute it is the gain itself.
     """
-    gain = (ap - random) / np.maximum(full - null, 0.1)  # what is hardly there to know names no head
-    best = int(gain.argmax())
-    others = np.delete(gain, best)
-    named = (
-        q_null[best] < SIGNIFICANCE
-        and q_random[best] < SIGNIFICANCE
-        and low[best] > popularity[best]
-        and gain[best] >= LEAST_GAIN
-        and gain[best] - others.max(initial=0) >= LEAST_LEAD
-    )
-    return best if named else None, gain
+    open_ = np.where(np.isnan(gain), -np.inf, gain)
+    if gain.shape[-1] < 2:
+        return gain
+    second, first = np.moveaxis(np.sort(open_, -1)[..., -2:], -1, 0)[..., None]
+    rival = np.where(open_ == first, second, first)
+    return gain - np.where(np.isinf(rival), 0, rival)
+
+
+def verdict(
+    gain: np.ndarray, lead: np.ndarray, q_null: np.ndarray, q_lead: np.ndarray, low: np.ndarray, popularity: np.ndarray
+) -> tuple[int | None, tuple[str, ...]]:
+    """The attribute that a head is most about, and what speaks against calling the head by it. See RULE.
+
+    All arguments are [A]; a gain is NaN for an attribute that the full embedding does not know. None where none is.
+    """
+    if np.isnan(gain).all():
+        return None, ("the full embedding knows none of the attributes",)
+    best = int(np.nanargmax(gain))
+    against = {
+        "no better than chance": not q_null[best] < SIGNIFICANCE,
+        "no better than popularity": not low[best] > popularity[best],
+        "worse than random spaces": not gain[best] >= LEAST_GAIN,
+        "hardly more than for another attribute": not lead[best] >= LEAST_LEAD,
+        "its lead is no larger than random spaces have": not q_lead[best] < SIGNIFICANCE,
+    }
+    return best, tuple(reason for reason, holds in against.items() if holds)
 
 
 # --- lists, gate and experts --------------------------------------------------------------------------
@@ -442,7 +473,7 @@ def evidence(
     source: str = "",
     config: ProbeConfig | None = None,
 ) -> dict[str, Any]:
-    """Everything measured, as plain JSON values: what a bundle keeps as evidence.json. A minute or two on one core.
+    """Everything measured, as plain JSON values: what a bundle keeps as evidence.json. A minute on one core.
 
     histories: what the heads' lists, the gate and the experts are read on; real, simulated or curated. Only means
         over them are kept, none of them.   source: in words, where they come from.
@@ -453,12 +484,13 @@ def evidence(
         version, seconds, seed, settings (ProbeConfig), items (probed)
         histories: count, source, median_length
         attributes: one {name, values, items, base_rate} each; `items` counts per value
-        probes: average precision by head and attribute: ap, low, high (95%, items resampled), p_null, q_null,
-            p_random, q_random, gain (see `verdict`), values (by head, attribute, value); by attribute: null and
-            random with _low and _high (95% of draws), full and popularity with _low and _high, full_values;
-            baseline, baseline_low, baseline_high by slice and attribute. popularity and baseline may be null.
-        dci: disentanglement, by_head, completeness, by_attribute, importance (head, attribute), random_disentanglement
-            and random_completeness (means over random projections)
+        probes: average precision by head and attribute: ap, ap_low, ap_high (95%, items resampled), p_null, q_null,
+            p_random, q_random, gain, lead, p_lead, q_lead (see RULE; null where not `known`), values (by head,
+            attribute, value); by attribute: null and random with _low and _high (95% of draws), full and popularity
+            with _low and _high, full_values, known (whether there is something to be about); baseline, baseline_low,
+            baseline_high by slice and attribute. popularity and baseline may be null; all of it may be
+        dci: over the known attributes: disentanglement, by_head, completeness, by_attribute, random_disentanglement and
+            random_completeness (means over random projections); importance (head, attribute). May be null
         verdicts: one {head (from 1), verdict, attribute (or null), why} each;  rule
         redundancy: cka (head, head) between the heads' item spaces, cka_random (mean of two random projections)
         lists: depth, persistence, rbo (H+1 × H+1, the final list last)
@@ -613,25 +645,46 @@ def item_evidence(
     tell(f"projecting at random, {config.projections} times")
     random = np.stack([figure(random_spaces(x, 1, width, rng)[0]) for _ in range(config.projections)])
     q_null, q_random = (benjamini_hochberg(p_values(ap, draws)) for draws in (null, random))
+    chance, known = null.mean(0), full[0] - null.mean(0)
+    there = known >= LEAST_KNOWN
+    scale = np.where(there, known, np.nan)
+    gain = (ap - random.mean(0)) / scale
+    lead = lead_over(gain)
+    p_lead = np.full(gain.shape, np.nan)
+    p_lead[:, there] = p_values(lead, lead_over((random - random.mean(0)) / scale))[:, there]
+    q_lead = np.full(gain.shape, np.nan)
+    q_lead[:, there] = benjamini_hochberg(p_lead[:, there])
 
     tell("disentangling")
-    importance = head_importance(spaces, Y, labels, config.ridge)
-    measured = dci(importance)
-    chance = [dci(head_importance(random_spaces(x, H, width, rng), Y, labels, config.ridge)) for _ in range(10)]
+    apart = None
+    if there.any():
+        importance = head_importance(spaces, Y, labels, config.ridge)
+        others = [head_importance(random_spaces(x, H, width, rng), Y, labels, config.ridge) for _ in range(10)]
+        by_chance = [dci(z[:, there]) for z in others]
+        measured = dci(importance[:, there])
+        by_attribute = np.full(len(there), np.nan)
+        by_attribute[there] = measured.by_attribute
+        apart = {
+            **measured._asdict(),
+            "by_attribute": by_attribute,
+            "importance": importance,
+            "random_disentanglement": float(np.mean([z.disentanglement for z in by_chance])),
+            "random_completeness": float(np.mean([z.completeness for z in by_chance])),
+        }
 
     beaten = famous[0] if famous else np.zeros(len(labels.attributes))
-    found = [
-        verdict(*z, null.mean(0), random.mean(0), full[0], beaten) for z in zip(ap, low, q_null, q_random, strict=True)
-    ]
     verdicts = []
-    for h, (named, gain) in enumerate(found):
-        attribute = labels.attributes[named] if named is not None else None
-        first, *rest = np.argsort(-gain, kind="stable").tolist()
-        why = (
-            f"{labels.attributes[first]}: average precision {ap[h, first]:.2f}; chance {null[:, first].mean():.2f}, "
-            f"random spaces {random[:, first].mean():.2f}, full embedding {full[0][first]:.2f}; gain {gain[first]:+.2f}"
-        )
-        why += f", next {labels.attributes[rest[0]]} {gain[rest[0]]:+.2f}" if rest else ""
+    for h in range(H):
+        best, against = verdict(gain[h], lead[h], q_null[h], q_lead[h], low[h], beaten)
+        attribute = labels.attributes[best] if best is not None and not against else None
+        why = ""
+        if best is not None:
+            why = (
+                f"{labels.attributes[best]}: average precision {ap[h, best]:.2f} (chance {chance[best]:.2f}, random "
+                f"spaces {random[:, best].mean():.2f}, full embedding {full[0][best]:.2f}), gain {gain[h, best]:+.2f}, "
+                f"lead {lead[h, best]:.2f}"
+            )
+        why += "; but " * bool(why and against) + ", ".join(against)
         verdicts.append({"head": h + 1, "verdict": attribute or UNCLEAR, "attribute": attribute, "why": why})
 
     def band(draws: np.ndarray, name: str) -> dict[str, np.ndarray]:
@@ -648,7 +701,11 @@ def item_evidence(
             "q_null": q_null,
             "p_random": p_values(ap, random),
             "q_random": q_random,
-            "gain": [gain for _, gain in found],
+            "gain": gain,
+            "lead": lead,
+            "p_lead": p_lead,
+            "q_lead": q_lead,
+            "known": there,
             "values": [by_owner(v, labels) for v in values],
             **band(null, "null"),
             **band(random, "random"),
@@ -657,12 +714,7 @@ def item_evidence(
             **interval(famous, "popularity"),
             **interval(sliced, "baseline"),
         },
-        "dci": {
-            **measured._asdict(),
-            "importance": importance,
-            "random_disentanglement": float(np.mean([c.disentanglement for c in chance])),
-            "random_completeness": float(np.mean([c.completeness for c in chance])),
-        },
+        "dci": apart,
         "verdicts": verdicts,
         "rule": RULE,
         "redundancy": redundancy,

@@ -4,7 +4,7 @@
     examples = "mine.examples.json"     # optional: [{"title": …, "look_for": …, "items": [titles or ids]}, …]
     metrics = "mine.metrics.csv"        # optional: what `fame compare` wrote, for the model card
     maps = true                         # build the atlas
-    evidence = true                     # probe heads and experts: a minute or two for 1,000 items
+    evidence = true                     # probe heads and experts: a minute for 1,000 items
 
     [data]                              # form, path, items, attributes, user, item, order as in `fame.data.read`
     form = "csv"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +30,7 @@ from fame.probes import (
     evidence,
     jensen_shannon,
     labels_of,
+    lead_over,
     list_overlap,
     logistic,
     out_of_fold,
@@ -57,6 +57,17 @@ def test_logistic_is_scikit_learns() -> None:
     for m in range(3):
         probe = LogisticRegression(C=2.0, tol=1e-9, max_iter=1000).fit(X[on[m]], Y[on[m], m])
         np.testing.assert_allclose(found[m], [*probe.coef_[0], probe.intercept_[0]], atol=1e-4)
+
+
+def test_logistic_is_scikit_learns_where_plain_newton_steps_overshoot() -> None:
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(8), 40)  # far apart, so that nearly every value is read without a fault
+    X = standardise(6 * np.eye(8)[group] + 0.2 * rng.normal(size=(320, 8)))
+    Y = np.stack([group == 0, (group == 1) & (rng.random(320) < 0.15), np.arange(320) < 8])
+    found = logistic(X.astype(np.float32), Y, np.ones(Y.shape, bool), ridge=0.01)
+    for m in range(3):
+        probe = LogisticRegression(C=100, tol=1e-8, max_iter=10_000).fit(X, Y[m])
+        np.testing.assert_allclose(found[m], [*probe.coef_[0], probe.intercept_[0]], atol=0.02, rtol=0.01)
 
 
 def test_logistic_stays_finite_where_classes_are_apart_or_features_are_many() -> None:
@@ -192,28 +203,36 @@ def test_lift_by_hand() -> None:
     assert np.isnan(found.lift[0, :, 1]).all() and (found.q[0, :, 1] == 1).all()
 
 
-def test_a_head_is_named_only_where_all_conditions_hold() -> None:
-    good: dict[str, Any] = {
-        "ap": np.array([0.8, 0.3]),
-        "low": np.array([0.75, 0.25]),
-        "q_null": np.array([0.01, 0.01]),
-        "q_random": np.array([0.01, 0.6]),
-        "null": np.array([0.1, 0.1]),
-        "random": np.array([0.5, 0.3]),
-        "full": np.array([0.9, 0.9]),
-        "popularity": np.array([0.2, 0.2]),
+def test_a_lead_is_over_the_best_of_the_others() -> None:
+    np.testing.assert_allclose(
+        lead_over(np.array([[0.5, 0.2, -0.1], [0.3, 0.3, 0]])), [[0.3, -0.3, -0.6], [0, 0, -0.3]]
+    )
+    np.testing.assert_allclose(lead_over(np.array([0.5, np.nan, 0.1])), [0.4, np.nan, -0.4])
+    np.testing.assert_allclose(lead_over(np.array([np.nan, 0.2])), [np.nan, 0.2])  # nothing to lead over
+    np.testing.assert_allclose(lead_over(np.array([0.2])), [0.2])
+
+
+def test_a_head_is_named_only_where_nothing_speaks_against_it() -> None:
+    good = {
+        "gain": np.array([0.02, -0.6, np.nan]),  # all that random spaces know of the first, and far less of the second
+        "lead": np.array([0.62, -0.62, np.nan]),
+        "q_null": np.array([0.01, 0.01, 0.01]),
+        "q_lead": np.array([0.01, 1, np.nan]),
+        "low": np.array([0.75, 0.25, 0.1]),
+        "popularity": np.array([0.2, 0.2, 0.2]),
     }
-    named, gain = verdict(**good)
-    assert named == 0
-    np.testing.assert_allclose(gain, [0.3 / 0.8, 0])
-    for broken in (
-        {"q_null": np.array([0.06, 0.01])},
-        {"q_random": np.array([0.06, 0.01])},
-        {"popularity": np.array([0.76, 0.2])},
-        {"random": np.array([0.73, 0.3])},  # gains too little
-        {"ap": np.array([0.8, 0.55])},  # gains nearly as much in the other
+    assert verdict(**good) == (0, ())
+    for name, value, reason in (
+        ("q_null", 0.06, "no better than chance"),
+        ("popularity", 0.76, "no better than popularity"),
+        ("gain", -0.06, "worse than random spaces"),
+        ("lead", 0.09, "hardly more than for another attribute"),
+        ("q_lead", 0.06, "its lead is no larger than random spaces have"),
     ):
-        assert verdict(**(good | broken))[0] is None, broken
+        broken = good[name].copy()
+        broken[0] = value
+        assert verdict(**(good | {name: broken})) == (0, (reason,))
+    assert verdict(**(good | {"gain": np.full(3, np.nan)}))[0] is None
 
 
 # --- all of it
@@ -262,7 +281,7 @@ def test_evidence_names_the_heads_and_is_plain_json() -> None:
         == {"count": 20, "source": "made"} | {"median_length": found["histories"]["median_length"]}
     )
     probes = found["probes"]
-    for key in ("ap", "low", "high", "p_null", "q_null", "p_random", "q_random", "gain", "baseline"):
+    for key in ("ap", "low", "high", "p_null", "q_null", "p_random", "q_random", "gain", "lead", "q_lead", "baseline"):
         assert np.shape(probes[key if key not in ("low", "high") else f"ap_{key}"]) == (2, 2), key
     ap = np.array(probes["ap"])
     assert (np.array(probes["ap_low"]) <= ap).all() and (ap <= np.array(probes["ap_high"])).all()
