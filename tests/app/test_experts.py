@@ -204,7 +204,9 @@ def test_a_tile_opens_its_map_by_keyboard(open_page: Open, small_address: str, s
 def test_pointing_at_a_cell_says_both_films(open_page: Open, small_address: str, small: Bundle) -> None:
     page = open_page(f"{small_address}/experts?h=f4-f9-f2-f17")
     trace = small.trace([4, 9, 2, 17])
-    box = page.locator(".st-key-experts_full canvas").bounding_box()
+    canvas = page.locator(".st-key-experts_full canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * 3 / 8, box["y"] + box["height"] * 5 / 8)  # step 3, second film
     tip = page.locator(".st-key-experts_full .tip")
