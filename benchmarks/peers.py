@@ -15,6 +15,7 @@ import sys
 import tempfile
 import venv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ def ours(name: str, path: str, epochs: int, seed: int) -> dict[str, object]:
     return {"seconds": [e.seconds for e in curve], "memory": memory} | {k: metrics[k] for k in ("HR@10", "NDCG@10")}
 
 
-def child(command: list[str], threads: int) -> dict[str, float]:
+def child(command: list[str], threads: int) -> dict[str, Any]:
     """The JSON that a process prints last: each run is a process of its own, so that its memory is its own."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     process = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
@@ -71,6 +72,14 @@ def rectools_python() -> Path:
     return python
 
 
+def row(name: str, epochs: int, runs: list[dict[str, Any]]) -> str:
+    """A line of the table, over the runs of several seeds."""
+    seconds = statistics.median(s for r in runs for s in r["seconds"])
+    memory = max(r["memory"] for r in runs)
+    hr, ndcg = (statistics.mean(r[m] for r in runs) for m in ("HR@10", "NDCG@10"))
+    return f"| {name} | {epochs} | {len(runs)} | {seconds:.1f} | {memory:.2f} | {hr:.4f} | {ndcg:.4f} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--log", default=str(BEAUTY), help="a sequence file")
@@ -85,7 +94,10 @@ def main() -> None:
         print(json.dumps(ours(arguments.one[0], arguments.log, arguments.epochs, int(arguments.one[1]))))
         return
 
-    rows = []
+    print(
+        "| model | epochs | seeds | s/epoch | peak memory GB | HR@10 | NDCG@10 |\n|---|---|---|---|---|---|---|",
+        flush=True,
+    )
     if arguments.rectools_epochs:
         _, _, sequences = load(arguments.log)
         last = sequences.offsets[1:] - 1
@@ -97,22 +109,15 @@ def main() -> None:
             np.savez(f"{folder}/log.npz", user=user, item=sequences.items, split=split)
             script = [str(rectools_python()), str(HERE / "peer_rectools.py"), folder]
             options = ["--epochs", str(arguments.rectools_epochs), "--threads", str(arguments.threads)]
-            rows.append(
-                ("RecTools 0.19 SASRecModel", arguments.rectools_epochs, [child(script + options, arguments.threads)])
-            )
+            peer = child(script + options, arguments.threads)
+            print(row("RecTools 0.19 SASRecModel", arguments.rectools_epochs, [peer]), flush=True)
     common = ["--log", arguments.log, "--threads", str(arguments.threads)]
     for name in OURS:
         for epochs, seeds in {arguments.rectools_epochs: 1, arguments.epochs: arguments.seeds}.items():
             if epochs:
                 command = [sys.executable, __file__, *common, "--epochs", str(epochs), "--one", name]
-                rows.append((name, epochs, [child([*command, str(seed)], arguments.threads) for seed in range(seeds)]))
-
-    print("\n| model | epochs | seeds | s/epoch | peak memory GB | HR@10 | NDCG@10 |\n|---|---|---|---|---|---|---|")
-    for name, epochs, runs in rows:
-        seconds = statistics.median(s for r in runs for s in r["seconds"])
-        memory = max(r["memory"] for r in runs)
-        hr, ndcg = (statistics.mean(r[m] for r in runs) for m in ("HR@10", "NDCG@10"))
-        print(f"| {name} | {epochs} | {len(runs)} | {seconds:.1f} | {memory:.2f} | {hr:.4f} | {ndcg:.4f} |", flush=True)
+                runs = [child([*command, str(seed)], arguments.threads) for seed in range(seeds)]
+                print(row(name, epochs, runs), flush=True)
 
 
 if __name__ == "__main__":

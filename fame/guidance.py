@@ -19,6 +19,9 @@ from fame.model import FAME, Pass
 
 __all__ = ["Guidance", "GuidanceConfig", "mixture_of_softmaxes", "mutual_information"]
 
+ANYTHING = 0.05  # the part of choices that `tie` leaves to no value at all
+OWN_VALUE = 3.0  # logit of an expert's own value at the start, the others' being 0
+
 
 @dataclass(frozen=True)
 class GuidanceConfig:
@@ -31,6 +34,7 @@ class GuidanceConfig:
     heads: tuple[str, ...] = ()  # an attribute of the catalogue for the first heads; '' leaves a head free
     sup: float = 0.0  # a linear read-out of the head's attribute from W_f[h] x_v
     excl: float = 0.0  # linear CKA between that head's space and the other guided heads' attributes
+    tie: float = 0.0  # -log Σ_h g_h Σ_n β_hn lift(target | expert n of head h), an expert a mixture of values
     mos: float = 0.0  # -log Σ_h g_h softmax(s_h)[target], on `mos_positions` positions a step
     mi: float = 0.0  # gate and routers: low entropy at each step, high entropy of their mean
     mos_positions: int = 512
@@ -38,19 +42,20 @@ class GuidanceConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "heads", tuple(self.heads))
-        for name in ("sup", "excl", "mos", "mi"):
+        for name in ("sup", "excl", "tie", "mos", "mi"):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 100:
                 raise FameError(f"guidance: {name} is {value!r}; expected a weight from 0 up to, not including, 100")
-        if (self.sup or self.excl) and not any(self.heads):
-            raise FameError("guidance: sup and excl need heads, a list with an attribute per head, like ['genres']")
-        if any(self.heads) and not (self.sup or self.excl):
-            raise FameError("guidance: heads are named, but sup and excl are 0; give one of them, or leave heads out")
+        by_head = self.sup or self.excl or self.tie
+        if by_head and not any(self.heads):
+            raise FameError("guidance: sup, excl and tie need heads, an attribute per head, like ['genres']")
+        if any(self.heads) and not by_head:
+            raise FameError("guidance: heads are named, but sup, excl and tie are 0; give one, or leave heads out")
         if self.mos_positions < 1 or self.least_items < 1:
             raise FameError("guidance: mos_positions and least_items must be at least 1")
 
     def __bool__(self) -> bool:
-        return bool(self.sup or self.excl or self.mos or self.mi)
+        return bool(self.sup or self.excl or self.tie or self.mos or self.mi)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GuidanceConfig:
@@ -68,20 +73,26 @@ class GuidanceConfig:
 class Guidance(nn.Module):
     """The extra loss. Its read-outs are trained with the network and thrown away.
 
+    counts: [V], how often each item is chosen, which `tie` weighs an attribute's values by; None takes all alike.
+
     Raises:
         FameError: more names than heads, an unknown attribute, or one with no value common enough to read out.
     """
 
-    def __init__(self, config: GuidanceConfig, model: FAME, catalogue: Catalogue):
+    def __init__(
+        self, config: GuidanceConfig, model: FAME, catalogue: Catalogue, counts: np.ndarray | None = None
+    ):
         super().__init__()
         self.config = config
-        H, width = model.config.n_heads, model.config.d_head
+        H, N, width = model.config.n_heads, model.config.n_experts, model.config.d_head
         if model.config.variant != "fame":
             raise FameError("guidance: a plain SASRec has no heads to guide; leave the guidance out")
         if len(config.heads) > H:
             raise FameError(f"guidance: {len(config.heads)} attributes for {H} heads; name at most one per head")
         self.heads = {h: name for h, name in enumerate(config.heads) if name}
         self.readout = nn.ModuleDict()
+        self.mixtures = nn.ParameterDict()
+        weight = np.ones(len(catalogue) - 1) if counts is None else np.maximum(counts[1:], 1)
         for h, name in self.heads.items():
             matrix, _ = catalogue.attribute(name)
             common = matrix[:, matrix.sum(0) >= config.least_items]
@@ -90,6 +101,11 @@ class Guidance(nn.Module):
             self.register_buffer(f"values_{h}", torch.from_numpy(common[1:].astype(np.float32)), persistent=False)
             if config.sup:  # weights that no loss reaches would stop a run on several devices
                 self.readout[str(h)] = nn.Linear(width, common.shape[1])
+            if config.tie:
+                share = weight @ common[1:] / weight.sum()  # of all choices
+                self.register_buffer(f"shares_{h}", torch.from_numpy(share.astype(np.float32)), persistent=False)
+                # The first experts start as the most frequent values, the rest of them undecided.
+                self.mixtures[str(h)] = nn.Parameter(OWN_VALUE * torch.eye(N, common.shape[1]))
 
     def values(self, h: int) -> Tensor:
         """The attribute of head h over the items, [items values], 0 or 1."""
@@ -115,6 +131,8 @@ class Guidance(nn.Module):
                     for other in self.heads:
                         if self.heads[other] != self.heads[h]:
                             loss = loss + c.excl * linear_cka(spaces[h], self.values(other))
+        if c.tie:
+            loss = loss + c.tie * self.surprise(out, real, wanted)
         if c.mos:
             loss = loss + c.mos * mixture_of_softmaxes(model, out, real, wanted, c.mos_positions)
         if c.mi and out.gate is not None and out.router is not None:
@@ -122,6 +140,25 @@ class Guidance(nn.Module):
             router = out.router[real]  # [m h n]
             loss = loss - c.mi * torch.stack([mutual_information(r) for r in router.unbind(1)]).mean()
         return loss
+
+    def surprise(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
+        """Mean of -log((1 - ε) Σ_h g_h Σ_n β_hn Σ_w a_hnw lift_w(target) + ε) over targets; ε is ANYTHING.
+
+        lift_w(v) is how much more likely item v is among the choices of value w than among all: 1 / w's share where v
+        has the value, else 0. Expert n of head h stands for the mixture a_hn of the values of the head's attribute,
+        which is learned. So gate and routers learn to foretell which attribute, and which of its values, the next
+        item answers to, the posterior of a mixture model. The gate counts among the guided heads alone.
+        """
+        assert out.gate is not None and out.router is not None
+        heads = list(self.heads)
+        gate, router = out.gate[real][:, heads], out.router[real]  # [m guided], [m h n]
+        gate = gate / gate.sum(-1, keepdim=True).clamp(min=1e-12)
+        lifts = []
+        for h in heads:
+            by_expert = (self.values(h) / getattr(self, f"shares_{h}")) @ self.mixtures[str(h)].softmax(-1).T
+            lifts.append((router[:, h] * by_expert[wanted]).sum(-1))
+        lift = (gate * torch.stack(lifts, -1)).sum(-1)
+        return -((1 - ANYTHING) * lift + ANYTHING).log().mean()
 
 
 def linear_cka(x: Tensor, y: Tensor) -> Tensor:

@@ -415,7 +415,7 @@ def learn(
     fabric.barrier()
     torch.manual_seed(recipe.training.seed)
     model = FAME(replace(recipe.model, n_items=data.catalogue.n_items))
-    guidance = Guidance(recipe.guidance, model, data.catalogue) if recipe.guidance else None
+    guidance = Guidance(recipe.guidance, model, data.catalogue, data.counts) if recipe.guidance else None
     tell.begin(recipe)
     epochs = train(
         model,

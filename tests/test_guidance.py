@@ -88,6 +88,51 @@ def test_guided_heads_learn_their_attribute_and_forget_the_others(catalogue: Cat
     assert max(other, other_too) < 0.05
 
 
+def test_tie_is_the_likelihood_of_a_mixture_of_values(catalogue: Catalogue) -> None:
+    model, counts = network(), np.random.default_rng(3).integers(0, 9, 61)
+    guidance = Guidance(GuidanceConfig(heads=("", "decade"), tie=1.0, least_items=5), model, catalogue, counts)
+    out, real, wanted = passed(model)
+    matrix, _ = catalogue.attribute("decade")
+    share = np.maximum(counts[1:], 1) / np.maximum(counts[1:], 1).sum()
+    mixing = torch.tensor([[3.0, 0], [0, 3], [0, 0]]).softmax(-1).numpy()  # three experts of two decades
+    by_hand = []
+    for step, item in zip(out.router[real].detach().numpy(), wanted.tolist(), strict=True):
+        lift = 0.0
+        for n in range(3):
+            for w in range(2):
+                if matrix[item + 1, w]:
+                    lift += step[1, n] * mixing[n, w] / share[matrix[1:, w]].sum()
+        by_hand.append(-np.log(0.95 * lift + 0.05))  # one guided head, so its gate is 1
+    assert guidance(model, out, real, wanted).item() == pytest.approx(np.mean(by_hand), abs=1e-5)
+
+
+def test_tied_gate_and_routers_foretell_what_the_next_item_answers_to(catalogue: Catalogue) -> None:
+    """A history goes on with one genre, whatever the decade, or with one decade, whatever the genre."""
+    rng = np.random.default_rng(0)
+    pools = [[np.flatnonzero(v) for v in catalogue.attribute(name)[0].T] for name in ("genres", "decade")]
+
+    def histories(n: int) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+        facet = rng.integers(2, size=n)
+        value = np.array([rng.integers(len(pools[h])) for h in facet])
+        return torch.tensor(np.array([rng.choice(pools[h][w], 8) for h, w in zip(facet, value)])), facet, value
+
+    model = network()
+    guidance = Guidance(GuidanceConfig(heads=("genres", "decade"), tie=1.0, least_items=5), model, catalogue)
+    optimizer = torch.optim.Adam([*model.parameters(), *guidance.parameters()], 0.01)
+    for _ in range(150):
+        items = histories(128)[0]
+        inputs, targets = items[:, :7], items[:, 1:]
+        optimizer.zero_grad()
+        guidance(model, model(inputs), targets > 0, targets[targets > 0] - 1).backward()
+        optimizer.step()
+    items, facet, value = histories(500)
+    with torch.inference_mode():
+        out = model(items[:, :7])
+    gate, router = out.gate[:, -1].argmax(1).numpy(), out.router[:, -1].argmax(2).numpy()
+    assert (gate == facet).mean() > 0.8
+    assert (router[np.arange(500), facet] == value).mean() > 0.8  # expert n started as value n
+
+
 def test_mutual_information_term_makes_gate_and_routers_decide() -> None:
     model = network()
     guidance = Guidance(GuidanceConfig(mi=1.0), model, Catalogue.from_frame(pd.DataFrame({"item_id": range(60)})))
@@ -113,7 +158,8 @@ def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
     [
         ({"sup": -1.0}, "sup is -1.0; expected a weight from 0 up"),
         ({"sup": 0.1}, "need heads"),
-        ({"heads": ["genres"], "mi": 0.1}, "heads are named, but sup and excl are 0"),
+        ({"tie": 0.1}, "need heads"),
+        ({"heads": ["genres"], "mi": 0.1}, "heads are named, but sup, excl and tie are 0"),
         ({"loud": 1}, "unknown setting 'loud'"),
         ({"heads": ["genres", "decade", "genres"], "sup": 0.1}, "3 attributes for 2 heads"),
         ({"heads": ["mood"], "sup": 0.1}, "no attribute 'mood'"),
