@@ -79,9 +79,7 @@ class Guidance(nn.Module):
         FameError: more names than heads, an unknown attribute, or one with no value common enough to read out.
     """
 
-    def __init__(
-        self, config: GuidanceConfig, model: FAME, catalogue: Catalogue, counts: np.ndarray | None = None
-    ):
+    def __init__(self, config: GuidanceConfig, model: FAME, catalogue: Catalogue, counts: np.ndarray | None = None):
         super().__init__()
         self.config = config
         H, N, width = model.config.n_heads, model.config.n_experts, model.config.d_head

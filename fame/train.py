@@ -25,6 +25,7 @@ from fame.data.sequences import Sequences, Split, Task
 from fame.errors import FameError
 from fame.evaluate import METRICS, metric_values, ranks
 from fame.guidance import Guidance
+from fame.losses import full_softmax
 from fame.model import FAME, Pass
 
 __all__ = ["Epoch", "Step", "TrainConfig", "sampled_softmax", "train"]
@@ -130,7 +131,10 @@ class Objective(nn.Module):
             loss = sampled_softmax(query, self.model.items.weight, wanted + 1, drawn + 1, self.popularity[drawn])
         else:
             table = self.model.items.weight[1:]
-            loss = fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=self.label_smoothing)
+            if self.label_smoothing:
+                loss = fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=self.label_smoothing)
+            else:
+                loss = full_softmax(query, table, wanted)
         if self.guidance:
             loss = loss + len(wanted) * self.guidance(self.model, out, real, wanted)
         return loss, entropies(out, real)

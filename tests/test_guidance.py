@@ -114,7 +114,11 @@ def test_tied_gate_and_routers_foretell_what_the_next_item_answers_to(catalogue:
     def histories(n: int) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
         facet = rng.integers(2, size=n)
         value = np.array([rng.integers(len(pools[h])) for h in facet])
-        return torch.tensor(np.array([rng.choice(pools[h][w], 8) for h, w in zip(facet, value)])), facet, value
+        return (
+            torch.tensor(np.array([rng.choice(pools[h][w], 8) for h, w in zip(facet, value, strict=True)])),
+            facet,
+            value,
+        )
 
     model = network()
     guidance = Guidance(GuidanceConfig(heads=("genres", "decade"), tie=1.0, least_items=5), model, catalogue)

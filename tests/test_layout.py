@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = sorted((ROOT / "fame").rglob("*.py"))
 FLOORS = {
     **dict.fromkeys(["errors", "config", "catalogue", "trace"], 0),
-    **dict.fromkeys(["data", "model"], 1),
+    **dict.fromkeys(["data", "model", "losses"], 1),
     **dict.fromkeys(["train", "evaluate", "explain", "probes", "atlas", "planted", "recovery", "guidance"], 2),
     "bundle": 3,
     **dict.fromkeys(["plots", "card", "recipe"], 4),
