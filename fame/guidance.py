@@ -34,7 +34,7 @@ class GuidanceConfig:
     heads: tuple[str, ...] = ()  # an attribute of the catalogue for the first heads; '' leaves a head free
     sup: float = 0.0  # a linear read-out of the head's attribute from W_f[h] x_v
     excl: float = 0.0  # linear CKA between that head's space and the other guided heads' attributes
-    tie: float = 0.0  # -log Σ_h g_h Σ_n β_hn lift(target | expert n of head h), an expert a mixture of values
+    tie: float = 0.0  # -log Σ_h g_h Σ_n β_hn p(target | expert n of head h), an expert being a mixture of values
     mos: float = 0.0  # -log Σ_h g_h softmax(s_h)[target], on `mos_positions` positions a step
     mi: float = 0.0  # gate and routers: low entropy at each step, high entropy of their mean
     mos_positions: int = 512
@@ -73,7 +73,7 @@ class GuidanceConfig:
 class Guidance(nn.Module):
     """The extra loss. Its read-outs are trained with the network and thrown away.
 
-    counts: [V], how often each item is chosen, which `tie` weighs an attribute's values by; None takes all alike.
+    counts: [V], how often each item is chosen, from which `tie` starts; None takes all alike.
 
     Raises:
         FameError: more names than heads, an unknown attribute, or one with no value common enough to read out.
@@ -90,7 +90,9 @@ class Guidance(nn.Module):
         self.heads = {h: name for h, name in enumerate(config.heads) if name}
         self.readout = nn.ModuleDict()
         self.mixtures = nn.ParameterDict()
-        weight = np.ones(len(catalogue) - 1) if counts is None else np.maximum(counts[1:], 1)
+        if config.tie:  # what is chosen often is not all popularity: some of it is that its values are preferred
+            chosen = np.ones(len(catalogue) - 1) if counts is None else np.maximum(counts[1:], 1)
+            self.popularity = nn.Parameter(torch.from_numpy(np.log(chosen).astype(np.float32)))
         for h, name in self.heads.items():
             matrix, _ = catalogue.attribute(name)
             common = matrix[:, matrix.sum(0) >= config.least_items]
@@ -100,8 +102,6 @@ class Guidance(nn.Module):
             if config.sup:  # weights that no loss reaches would stop a run on several devices
                 self.readout[str(h)] = nn.Linear(width, common.shape[1])
             if config.tie:
-                share = weight @ common[1:] / weight.sum()  # of all choices
-                self.register_buffer(f"shares_{h}", torch.from_numpy(share.astype(np.float32)), persistent=False)
                 # The first experts start as the most frequent values, the rest of them undecided.
                 self.mixtures[str(h)] = nn.Parameter(OWN_VALUE * torch.eye(N, common.shape[1]))
 
@@ -140,23 +140,25 @@ class Guidance(nn.Module):
         return loss
 
     def surprise(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
-        """Mean of -log((1 - ε) Σ_h g_h Σ_n β_hn Σ_w a_hnw lift_w(target) + ε) over targets; ε is ANYTHING.
+        """Mean over targets v of -log p(v) in the mixture (1 - ε) Σ_h g_h Σ_n β_hn Σ_w a_hnw p(v | w) + ε p(v).
 
-        lift_w(v) is how much more likely item v is among the choices of value w than among all: 1 / w's share where v
-        has the value, else 0. Expert n of head h stands for the mixture a_hn of the values of the head's attribute,
-        which is learned. So gate and routers learn to foretell which attribute, and which of its values, the next
-        item answers to, the posterior of a mixture model. The gate counts among the guided heads alone.
+        p(v) is a learned popularity, p(v | w) the same among the items that have value w, and ε is ANYTHING. Expert n
+        of head h stands for the mixture a_hn of the values of the head's attribute, which is learned too. So gate and
+        routers learn to foretell which attribute the next item answers to, and with which value: the posterior of a
+        mixture model. The gate counts among the guided heads alone.
         """
         assert out.gate is not None and out.router is not None
         heads = list(self.heads)
         gate, router = out.gate[real][:, heads], out.router[real]  # [m guided], [m h n]
         gate = gate / gate.sum(-1, keepdim=True).clamp(min=1e-12)
-        lifts = []
+        popularity = self.popularity.softmax(0)  # [items]
+        lifts = []  # p(v | h) / p(v)
         for h in heads:
-            by_expert = (self.values(h) / getattr(self, f"shares_{h}")) @ self.mixtures[str(h)].softmax(-1).T
+            values = self.values(h)
+            by_expert = (values / (popularity @ values)) @ self.mixtures[str(h)].softmax(-1).T  # [items n]
             lifts.append((router[:, h] * by_expert[wanted]).sum(-1))
         lift = (gate * torch.stack(lifts, -1)).sum(-1)
-        return -((1 - ANYTHING) * lift + ANYTHING).log().mean()
+        return -(((1 - ANYTHING) * lift + ANYTHING) * popularity[wanted]).log().mean()
 
 
 def linear_cka(x: Tensor, y: Tensor) -> Tensor:

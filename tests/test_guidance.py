@@ -102,7 +102,7 @@ def test_tie_is_the_likelihood_of_a_mixture_of_values(catalogue: Catalogue) -> N
             for w in range(2):
                 if matrix[item + 1, w]:
                     lift += step[1, n] * mixing[n, w] / share[matrix[1:, w]].sum()
-        by_hand.append(-np.log(0.95 * lift + 0.05))  # one guided head, so its gate is 1
+        by_hand.append(-np.log((0.95 * lift + 0.05) * share[item]))  # one guided head, so its gate is 1
     assert guidance(model, out, real, wanted).item() == pytest.approx(np.mean(by_hand), abs=1e-5)
 
 
