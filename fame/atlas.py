@@ -29,6 +29,7 @@ __all__ = [
     "build_atlas",
     "history_vectors",
     "label_regions",
+    "most_gathered",
     "neighbour_table",
     "place",
     "say_agreement",
@@ -309,8 +310,6 @@ def label_regions(
     Raises:
         FameError: there is no such space or kind of map, or the attribute is of another catalogue.
     """
-    from scipy.stats import hypergeom  # a second to import, for this function alone
-
     xy = atlas.map(space, kind)[1:]
     if len(attribute.matrix) != len(atlas):
         raise FameError(f"the attribute is of {len(attribute.matrix)} rows and the atlas of {len(atlas)}")
@@ -319,8 +318,10 @@ def label_regions(
     inside = np.eye(region.max() + 1, dtype=np.int64)[region]  # [items regions]
     size, total = inside.sum(axis=0)[:, None], has.sum(axis=0)[None]
     count = inside.T @ has  # [regions values]
-    p = np.minimum(1, hypergeom.sf(count - 1, len(xy), total, size) * count.size)
-    p[count < least] = 1
+    p = np.ones(count.shape)
+    some = np.nonzero(count >= least)
+    found, of, among = count[some], total[0][some[1]], size[some[0], 0]
+    p[some] = np.minimum(1, _as_many_by_chance(found, len(xy), of, among) * count.size)
     extent = np.ptp(xy, axis=0)
     rows: list[dict[str, float | int | str]] = []
     for r in np.argsort(p.min(axis=1, initial=1), kind="stable"):
@@ -349,10 +350,29 @@ def label_regions(
 
 def _regions(xy: np.ndarray, seed: int) -> np.ndarray:
     """A map cut into regions of some 25 items, at most 60: the region of each item."""
-    from sklearn.cluster import KMeans
+    from scipy.cluster.vq import kmeans2  # a fifth of a second to import, for this function alone
 
-    k = int(np.clip(len(xy) // 25, 1, 60))
-    return KMeans(k, n_init=3, random_state=seed).fit_predict(xy)
+    k, rng = int(np.clip(len(xy) // 25, 1, 60)), np.random.default_rng(seed)
+    tries = [kmeans2(xy, k, iter=30, minit="++", missing="warn", rng=rng) for _ in range(3)]
+    return min(tries, key=lambda found: float(((xy - found[0][found[1]]) ** 2).sum()))[1]
+
+
+def _as_many_by_chance(count: np.ndarray, n: int, marked: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """How likely at least `count` of `drawn` items of n at random are among the `marked` ones: the hypergeometric tail.
+
+    In NumPy, since scipy.stats takes longer to import than all labels of a map to compute.
+    """
+    factorial = np.concatenate([[0], np.cumsum(np.log(np.arange(1, n + 1)))])  # logarithms
+
+    def ways(of: np.ndarray, take: np.ndarray) -> np.ndarray:
+        return factorial[of] - factorial[take] - factorial[of - take]
+
+    tail, most = np.zeros(len(count)), np.minimum(marked, drawn)
+    for more in range(int((most - count).max(initial=-1)) + 1):
+        few = count + more <= most
+        hits, m, d = (count + more)[few], marked[few], drawn[few]
+        tail[few] += np.exp(ways(m, hits) + ways(n - m, d - hits) - ways(np.full(len(d), n), d))
+    return tail
 
 
 def neighbour_table(
@@ -431,6 +451,24 @@ def agreement(atlas: Atlas, space: str | int, attribute: Attribute, k: int = 20)
     return Agreement(float(shared), float(chance), near.shape[1], len(has))
 
 
+def most_gathered(atlas: Atlas, space: str | int, attribute: Attribute, count: int, least: int = 15) -> tuple[int, ...]:
+    """The values that a space gathers most: columns of the attribute's matrix, the most gathered first.
+
+    A value is gathered by how many more of an item's nearest neighbours have it, where the item has it, than of all
+    items. Values with fewer than `least` items are left out, unless none has as many.
+
+    Raises:
+        FameError: there is no such space.
+    """
+    near, has = atlas.neighbours[atlas.index(space)], attribute.matrix
+    items = has.sum(0)
+    together = np.array([has[near[mine], v].mean() if items[v] else 0.0 for v, mine in enumerate(has.T)])
+    excess = together - items / max(len(atlas) - 1, 1)
+    excess[items < (least if (items >= least).any() else 1)] = -np.inf
+    best = np.argsort(-excess, kind="stable")[:count]
+    return tuple(int(v) for v in best if excess[v] > -np.inf)
+
+
 def agreements(atlas: Atlas, catalogue: Catalogue, k: int = 20) -> pd.DataFrame:
     """The agreement of every space on every attribute: attribute, space, shared, chance, k, items.
 
@@ -458,8 +496,9 @@ def say_agreement(table: pd.DataFrame, attribute: str, space: str) -> str:
         raise FameError(f"no agreement of {space!r} on {attribute!r} has been counted")
     shared, chance, k = found[space], float(here["chance"].iloc[0]), int(here["k"].iloc[0])
     digits = 1 if shared >= 1 else 2
+    one = f"at least one {attribute.removesuffix('s')}" if attribute.endswith("s") else attribute
     said = (
-        f"{shared:.{digits}f} of a film's {k} nearest in {_name(space)} have {attribute} in common with it; "
+        f"{shared:.{digits}f} of a film's {k} nearest in {_name(space)} have {one} in common with it; "
         f"of {k} at random {chance:.{digits}f} would."
     )
     if space == "full":

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import hypergeom
 from sklearn.manifold import trustworthiness
 
 from fame import atlas as atlases
@@ -205,6 +206,15 @@ def test_lift_and_p_by_hand() -> None:
     assert (row["x"], row["y"]) == pytest.approx(tuple(np.median(xy[0, 1:6], axis=0)))
 
 
+def test_the_tail_is_scipys() -> None:
+    rng = np.random.default_rng(1)
+    for n in (20, 5_000):
+        marked, drawn = rng.integers(1, n, (2, 300))
+        count = rng.integers(np.maximum(0, drawn + marked - n), np.minimum(marked, drawn) + 1)
+        wanted = hypergeom.sf(count - 1, n, marked, drawn)
+        np.testing.assert_allclose(atlases._as_many_by_chance(count, n, marked, drawn), wanted, rtol=1e-8, atol=1e-300)
+
+
 def test_chance_has_no_labels(fast: Atlas) -> None:
     """Bonferroni at .01: in 40 shuffles a label may slip through, but hardly two."""
     rng = np.random.default_rng(2)
@@ -292,6 +302,8 @@ def test_agreements_of_a_catalogue_in_words(fast: Atlas) -> None:
     table["shared"] = [9.0, 6.01, 6.04]
     assert "No other head's has more." in say_agreement(table, "group", "head_1"), "a difference that is not shown"
     assert say_agreement(table, "group", "full").endswith("of 10 at random 1.6 would.")
+    genres = table.assign(attribute="genres")
+    assert "have at least one genre in common with it" in say_agreement(genres, "genres", "head_1")
     with pytest.raises(FameError, match="no agreement of 'head_1' on 'year'"):
         say_agreement(table, "year", "head_1")
 
