@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache, wraps
 from pathlib import Path
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 import torch
@@ -15,9 +18,39 @@ from fame.bundle import ARTIFACTS, MANIFEST, Bundle
 from fame.errors import FameError
 from fame.trace import Intervention, Trace
 
-__all__ = ["Source", "load", "sources", "trace"]
+__all__ = ["Source", "load", "shared", "sources", "trace"]
 
 KEPT = 128  # traces; one of 50 films, 1,000 items and 4 x 4 experts takes about 0.3 MB
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass
+class Cell:
+    """The place of one value, computed by who comes first."""
+
+    lock: Lock = field(default_factory=Lock)
+    value: list[Any] = field(default_factory=list)
+
+
+def shared(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Keep a function's last `most` values for all visitors; who asks for one that is being computed waits for it."""
+
+    def keep(compute: Callable[P, T]) -> Callable[P, T]:
+        cells, lock = lru_cache(maxsize=most)(lambda *args, **kwargs: Cell()), Lock()
+
+        @wraps(compute)
+        def kept(*args: P.args, **kwargs: P.kwargs) -> T:
+            with lock:
+                cell = cells(*args, **kwargs)
+            with cell.lock:
+                if not cell.value:
+                    cell.value.append(compute(*args, **kwargs))
+            return cell.value[0]
+
+        return kept
+
+    return keep
 
 
 @dataclass(frozen=True)
@@ -67,7 +100,7 @@ def load(source: Source) -> Bundle:
     return bundle
 
 
-@lru_cache(maxsize=KEPT)
+@shared(KEPT)
 def trace(source: Source, history: tuple[int, ...], intervention: Intervention) -> Trace:
     """The trace of a history of rows; its arrays are read-only, so visitors share it.
 

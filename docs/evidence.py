@@ -251,6 +251,11 @@ RECOVERED: list[Column] = [
     ("router", lambda r: r.get("router accuracy"), 2),
     ("… of ceiling", part("router accuracy", "router ceiling"), 2),
 ]
+SHARES: list[Column] = [
+    ("gate, of ceiling", part("gate accuracy", "gate ceiling"), 2),
+    ("relative", part("gate_relative accuracy", "gate_relative ceiling"), 2),
+    ("router, of ceiling", part("router accuracy", "router ceiling"), 2),
+]
 QUALITY: list[Column] = [
     ("NDCG@20", lambda r: r["NDCG@20"], 4),
     ("HR@10", lambda r: r["HR@10"], 4),
@@ -306,7 +311,7 @@ def write_tables(rows: dict[Key, dict[str, Any]]) -> None:
 
     tables = {
         "difficulties": table(those("difficulties"), ["data", "idea"], [*RECOVERED, *QUALITY[:1]]),
-        "planted": table(those("planted"), ["idea"], [*RECOVERED[1:5:2], *RECOVERED[9:], *QUALITY, *PROBED]),
+        "planted": table(those("planted"), ["idea"], [*SHARES, *QUALITY, *PROBED]),
         "ml-1m": table(those("ml-1m"), ["idea"], [*QUALITY, *PROBED]),
         "beauty": table(those("beauty"), ["idea"], [*QUALITY, *PROBED]),
     }

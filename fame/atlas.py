@@ -451,11 +451,11 @@ def agreement(atlas: Atlas, space: str | int, attribute: Attribute, k: int = 20)
     return Agreement(float(shared), float(chance), near.shape[1], len(has))
 
 
-def most_gathered(atlas: Atlas, space: str | int, attribute: Attribute, count: int, least: int = 15) -> tuple[int, ...]:
+def most_gathered(atlas: Atlas, space: str | int, attribute: Attribute, count: int) -> tuple[int, ...]:
     """The values that a space gathers most: columns of the attribute's matrix, the most gathered first.
 
     A value is gathered by how many more of an item's nearest neighbours have it, where the item has it, than of all
-    items. Values with fewer than `least` items are left out, unless none has as many.
+    items. Values with fewer than 15 items, or in a small catalogue with less than a fiftieth of them, are left out.
 
     Raises:
         FameError: there is no such space.
@@ -464,7 +464,7 @@ def most_gathered(atlas: Atlas, space: str | int, attribute: Attribute, count: i
     items = has.sum(0)
     together = np.array([has[near[mine], v].mean() if items[v] else 0.0 for v, mine in enumerate(has.T)])
     excess = together - items / max(len(atlas) - 1, 1)
-    excess[items < (least if (items >= least).any() else 1)] = -np.inf
+    excess[items < max(1, min(15, len(atlas) // 50))] = -np.inf
     best = np.argsort(-excess, kind="stable")[:count]
     return tuple(int(v) for v in best if excess[v] > -np.inf)
 

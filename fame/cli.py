@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs, so that `fame --help` answers a
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -310,7 +311,8 @@ def evaluate(
     with counting(f"ranking for {len(task):,} users", len(task)) as progress:
         metrics = summarise(ranks(loaded.model, task, progress=progress))
     if as_json:
-        typer.echo(json.dumps({"bundle": loaded.name, "users": len(task), "metrics": metrics}, indent=1))
+        known = {name: value if math.isfinite(value) else None for name, value in metrics.items()}  # JSON has no NaN
+        typer.echo(json.dumps({"bundle": loaded.name, "users": len(task), "metrics": known}, indent=1))
         return
     shown = grid("", *(f"@{k}" for k in KS), right=range(1, 1 + len(KS)))
     for kind in ("HR", "NDCG"):

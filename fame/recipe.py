@@ -101,11 +101,19 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The baseline that the card compares the model with, and under which seeds."""
+    """The baseline that the card compares the model with, and under which seeds.
+
+    Raises:
+        FameError: a seed is there twice.
+    """
 
     model: FAMEConfig  # n_items is a placeholder
     training: TrainConfig
     seeds: tuple[int, ...] = (0, 1, 2)
+
+    def __post_init__(self) -> None:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise FameError(f"[comparison] seeds are {list(self.seeds)}; expected each seed once")
 
 
 @dataclass(frozen=True)

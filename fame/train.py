@@ -31,6 +31,8 @@ from fame.model import FAME, Pass
 __all__ = ["Epoch", "Step", "TrainConfig", "sampled_softmax", "train"]
 
 CHECKPOINT = "checkpoint.safetensors"
+BETAS = (0.9, 0.98)  # of Adam, as in the code of SASRec
+MAX_NORM = 5.0  # of the gradient
 
 
 @dataclass(frozen=True)
@@ -264,7 +266,7 @@ def train(
         learner.parameters(),
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
-        betas=(0.9, 0.98),
+        betas=BETAS,
         fused=True,  # one pass over the weights: on a million items an eighth of the time
     )
     objective, optimizer = fabric.setup(learner, optimizer)
@@ -287,7 +289,7 @@ def train(
             count = int((targets > 0).sum())
             loss, entropy = objective(items[share].to(fabric.device), targets[share].to(fabric.device))
             fabric.backward(loss * (fabric.world_size / count))  # devices' gradients are averaged, so × their number
-            norm = fabric.clip_gradients(objective, optimizer, max_norm=5.0, error_if_nonfinite=False)
+            norm = fabric.clip_gradients(objective, optimizer, max_norm=MAX_NORM, error_if_nonfinite=False)
             if norm is not None and not norm.isfinite():
                 raise FameError(
                     f"training: in epoch {epoch} the loss is {float(loss.detach()):g} and its gradient not finite; "

@@ -278,6 +278,18 @@ def test_agreement_tells_meaning_from_chance(fast: Atlas) -> None:
     assert abs(lost.shared - lost.chance) < 0.5
 
 
+def test_most_gathered_values_are_those_that_crowd(fast: Atlas) -> None:
+    anywhere = np.random.default_rng(2).random(ITEMS + 1) < 0.6
+    anywhere[0] = False
+    groups = by_group(GROUP).matrix
+    rare = np.arange(ITEMS + 1) == 5
+    matrix = np.column_stack([anywhere, groups, rare])
+    found = atlases.most_gathered(fast, "full", Attribute(matrix, tuple(map(str, range(matrix.shape[1])))), 99)
+    assert set(found) == set(range(matrix.shape[1] - 1)), "a value of one item is left out"
+    assert found[-1] == 0, "frequent, and nowhere in particular"
+    assert atlases.most_gathered(fast, "full", Attribute(matrix[:, :0], ()), 5) == ()
+
+
 def test_agreement_refuses(fast: Atlas) -> None:
     with pytest.raises(FameError, match=r"the attribute is of 4 rows and the atlas of 121"):
         agreement(fast, "full", Attribute(np.ones((4, 1), bool), ("a",)))

@@ -99,6 +99,7 @@ def test_changes_go_before_the_file(tmp_path: Path) -> None:
         (GOOD + "[training]\nlearning_rate = 'fast'", r"\[training\] learning_rate is 'fast'; expected a number"),
         (GOOD + "[training]\nlearning_rate = nan", "learning_rate is 'nan'; expected a number"),
         (GOOD + "[guidance]\nheads = 'genres'", r"\[guidance\] heads is 'genres'; expected texts in brackets"),
+        (GOOD + "[comparison]\nseeds = [0, 1, 0]", r"seeds are \[0, 1, 0\]; expected each seed once"),
         (GOOD + "[comparison]\nseeds = []", r"\[comparison\] seeds is '\[\]'; expected whole numbers"),
         (GOOD + "[comparison.model]\nheads = 2", r"model\] there is no setting 'heads'; did you mean 'n_heads'"),
         ("training = 5\n" + GOOD, r"training is '5'; expected a table, \[training\]"),

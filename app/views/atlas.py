@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ import streamlit as st
 from app import sources, state, widgets
 from app.components import component
 from app.screen import Screen
-from app.sources import Source
+from app.sources import Source, shared
 from fame import atlas as atlases
 from fame.atlas import KINDS, Atlas
 from fame.bundle import Bundle
@@ -42,8 +41,9 @@ from the spaces themselves, by cosine. Where rings lie far from their film, the 
 *trustworthiness* says how much of that there is. UMAP keeps neighbourhoods, PCA keeps the directions in which films
 differ most. Distances between far groups, and left or right, mean nothing.
 
-**Colours** are values of one attribute. A film that has several of the coloured values is split into their colours. A
-label stands where its value crowds beyond chance; colours alone would show patterns everywhere.
+**Colours** are values of one attribute: at first those that crowd most in the full embedding, then those you choose. A
+film that has several of the coloured values is split into their colours. A label stands where its value crowds beyond
+chance; colours alone would show patterns everywhere.
 
 **Click a film** to see its neighbours in both spaces. Drag to move, the wheel (after a click) or + and − to zoom; with
 the keyboard, arrow keys move the map and Enter chooses the film in its middle. Black discs are the history in order,
@@ -115,6 +115,8 @@ def _choose(screen: Screen) -> View:
             )  # fmt: skip
         names = screen.bundle.catalogue.attribute(attribute).values if attribute else ()
         values = _read_values(here.options.get("atlas_values", ""), len(names))
+        if values is None:
+            values = _first_values(screen.source, attribute) if attribute else ()
         if attribute is not None:
             shown = widgets.controlled(
                 "atlas_shown", [names[v] for v in values], "atlas_values",
@@ -132,18 +134,25 @@ def _choose(screen: Screen) -> View:
 
 
 def _recolour(attribute: str) -> str:
-    """Another attribute starts with its own most frequent values."""
+    """Another attribute starts with the values of its own that crowd most."""
     state.update(atlas_values=None)
     return attribute
 
 
-def _read_values(text: str, count: int) -> tuple[int, ...]:
-    """The values that a link names by their place, most frequent first; the first few where it names none."""
+def _read_values(text: str, count: int) -> tuple[int, ...] | None:
+    """The values that a link names by their place, most frequent first; None where it names none that there is."""
     if text == "none":
         return ()
     asked = [int(part) for part in text.split("-") if part.isdecimal() and len(part) < 9]
     known = tuple(dict.fromkeys(v for v in asked if v < count))[:MOST_VALUES]
-    return known or tuple(range(count))[:FIRST_VALUES]
+    return known or None
+
+
+@shared(64)
+def _first_values(source: Source, attribute: str) -> tuple[int, ...]:
+    """The values that crowd in the full embedding: the most frequent ones are everywhere."""
+    _, atlas, catalogue = _bundle(source)
+    return tuple(sorted(atlases.most_gathered(atlas, "full", catalogue.attribute(attribute), FIRST_VALUES)))
 
 
 def _act(bundle: Bundle) -> None:
@@ -186,7 +195,7 @@ def _bundle(source: Source) -> tuple[Bundle, Atlas, Catalogue]:
     return bundle, bundle.atlas, bundle.catalogue
 
 
-@lru_cache(maxsize=8)
+@shared(8)
 def _attributes(source: Source) -> tuple[str, ...]:
     """The attributes that can colour a map."""
     _, _, catalogue = _bundle(source)
@@ -199,19 +208,19 @@ def _attributes(source: Source) -> tuple[str, ...]:
     return tuple(usable)
 
 
-@lru_cache(maxsize=8)
+@shared(8)
 def _agreed(source: Source) -> pd.DataFrame:
     _, atlas, catalogue = _bundle(source)
     return atlases.agreements(atlas, catalogue)
 
 
-@lru_cache(maxsize=64)
+@shared(64)
 def _regions(source: Source, space: str, attribute: str, kind: str) -> pd.DataFrame:
     _, atlas, catalogue = _bundle(source)
     return atlases.label_regions(atlas, space, catalogue.attribute(attribute), kind)
 
 
-@lru_cache(maxsize=8)  # 2 MB each where there are 30,000 films
+@shared(8)  # 2 MB each where there are 30,000 films
 def _points(source: Source, view: View) -> tuple[bytes, str]:
     """Titles, positions and colours as the bytes that atlas.js unpacks, and the version that they carry."""
     _, atlas, catalogue = _bundle(source)

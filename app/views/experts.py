@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,7 +10,7 @@ import streamlit as st
 from app import encode, films, sources, state, widgets
 from app.components import component
 from app.screen import Screen
-from app.sources import Source
+from app.sources import Source, shared
 from fame import explain, plots
 from fame.plots.style import Theme, digits_for, number, percent
 from fame.trace import Intervention, Trace
@@ -144,7 +142,7 @@ def _measured(measure: str, head: int) -> tuple[str, str]:
     }[measure]
 
 
-@lru_cache(maxsize=128)
+@shared(128)
 def _left_out(source: Source, history: tuple[int, ...], change: Intervention, film: int) -> pd.DataFrame:
     bundle = sources.load(source)
     return explain.leave_one_out(bundle.model, bundle.catalogue, history, film, change)
@@ -304,7 +302,7 @@ def _set_film(screen: Screen) -> None:
         state.update(film=row)
 
 
-@lru_cache(maxsize=128)
+@shared(128)
 def _expert_effects(source: Source, history: tuple[int, ...], film: int) -> pd.DataFrame:
     bundle = sources.load(source)
     return explain.expert_effects(bundle.model, bundle.catalogue, history, film)
@@ -324,6 +322,6 @@ def _journey(screen: Screen, trace: Trace, head: int) -> None:
     widgets.download("Journey as CSV", lambda: explain.journey(trace).table, "fame-journey.csv", "experts_journey_csv")
 
 
-@lru_cache(maxsize=64)
+@shared(64)
 def _journey_picture(source: Source, history: tuple[int, ...], change: Intervention, theme: Theme) -> go.Figure:
     return plots.untitled(plots.journey(sources.trace(source, history, change), theme))

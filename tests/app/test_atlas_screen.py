@@ -150,8 +150,22 @@ def test_a_broken_choice_falls_back(open_atlas: OpenAtlas, broken: tuple[str, st
     assert (head["spaces"], head["kind"]) == (["head_1", "full"], "umap") and len(marks["values"]) > 1
 
 
+def test_maps_open_with_the_values_that_crowd(open_atlas: OpenAtlas, mapped: Bundle) -> None:
+    genres = mapped.catalogue.attribute("genres")
+    wanted = sorted(atlases.most_gathered(mapped.atlas, "full", genres, 5))
+    assert wanted != list(range(5)), "the most frequent are others"
+    app = open_atlas()
+    assert [v["name"] for v in sent(app)[0]["values"]] == [genres.values[v] for v in wanted]
+    assert "atlas_values" not in app.query_params
+    head = sent(open_atlas({"head": "2", "atlas_kind": "pca"}))[0]
+    assert head["values"] == sent(app)[0]["values"], "every head and layout opens with the same colours"
+    chooser(app.multiselect, "atlas_shown").set_value([genres.values[v] for v in range(5)]).run()
+    assert app.query_params["atlas_values"] == "0-1-2-3-4"
+    assert [v["name"] for v in sent(open_atlas({"atlas_values": "0-1-2-3-4"}))[0]["values"]] == list(genres.values[:5])
+
+
 def test_values_of_a_link() -> None:
-    assert _read_values("", 9) == (0, 1, 2, 3, 4) and _read_values("", 2) == (0, 1)
+    assert _read_values("", 9) is None and _read_values("99", 9) is None
     assert _read_values("3-3-1-12", 9) == (3, 1) and _read_values("none", 9) == ()
     assert len(_read_values("-".join(map(str, range(20))), 20)) == 8
 
