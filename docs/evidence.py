@@ -219,7 +219,8 @@ def mean_of(name: str) -> Callable[[dict[str, Any]], float | None]:
 def guided(r: dict[str, Any]) -> list[tuple[int, int]]:
     """The guided heads of a run and their attributes, as places in its probes; of a plain run those of "guided"."""
     heads = IDEAS[r["idea"]].get("guidance", GUIDED)["heads"]
-    return [(h, r["attributes"].index(a)) for h, a in enumerate(heads)] if "probe ap" in r else []
+    known = r["attributes"] if "probe ap" in r else []
+    return [(h, known.index(a)) for h, a in enumerate(heads) if a in known]
 
 
 def own(r: dict[str, Any]) -> float | None:
