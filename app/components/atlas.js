@@ -1,7 +1,8 @@
 // Facet atlas: two maps of the same films, drawn as pixels into a canvas each.
 //
-// One component, mounted twice. The mount that gets bytes only unpacks them: titles, positions and colours change
-// rarely, and what has not changed is not sent again. The other mount gets what a click changes, and draws.
+// One component, mounted three times. The mount that gets bytes only unpacks them: titles, positions and colours change
+// rarely, and what has not changed is not sent again. The search stands among the page's controls. The third mount gets
+// what a click changes, and draws.
 // Pan, zoom, hover and search stay in the browser; `act` sends a chosen film or space. Titles reach the page as
 // textContent or fillText only.
 
@@ -12,6 +13,8 @@ const MANY = 8000 // points that are drawn coarser while they move
 const LARGEST = 8 // radius of a disc, in pixels
 const MOST_NAMED = 90 // visible points up to which each is named, where there is room
 const FOUND = 8
+const CLOSEST = 10 // times the whole map, to which the history is zoomed
+const CROWDED = 14 // pixels from a named film within which a less important one goes without a name
 const MORPH = 650 // milliseconds from one map to the next
 
 const el = (tag, cls, text) => {
@@ -30,10 +33,11 @@ const button = (cls, text, label, act) => {
 const fold = text => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim()
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches
 
-// ---- what both mounts share
+// ---- what the mounts share
 
 const shelf = new EventTarget()
 shelf.points = null
+shelf.atlas = null
 
 /** The bytes: length of the header, the header as JSON, then per map float32 [V,2], then a byte per film. */
 function unpack(bytes) {
@@ -82,10 +86,14 @@ class Stage {
     this.tip = el("div", "tip")
     this.hint = el("div", "hint", "Click the map first, or hold Ctrl, to zoom with the wheel")
     this.tip.hidden = this.hint.hidden = true
-    const tools = el("div", "tools")
+    const tools = (this.tools = el("div", "tools"))
+    const history = button("", undefined, "Zoom to the history", () => this.near())
+    history.append(el("i", "glyph step"))
+    history.firstChild.append(el("b", "", "1"))
     tools.append(
       button("", "+", "Zoom in", () => this.zoom(1.5)),
       button("", "−", "Zoom out", () => this.zoom(1 / 1.5)),
+      history,
       button("", "⤢", "Show the whole map", () => this.fit(true)),
       button("png", "PNG", "Save this map as PNG", () => this.save()),
     )
@@ -127,6 +135,18 @@ class Stage {
   fit(smooth) {
     this.whole = this.fitted()
     this.go({ x: 0, y: 0, k: this.whole }, smooth)
+  }
+
+  /** The history and where it points, as large as they fit. */
+  near() {
+    const { xy, middle, scale } = this.map
+    const places = this.atlas.data.history.map(row => [xy[2 * row], xy[2 * row + 1]])
+    const at = this.atlas.data.maps[this.side].place
+    places.push([(at[0] - middle[0]) * scale, (at[1] - middle[1]) * scale])
+    const [left, right, low, high] = [0, 1].flatMap(i => [Math.min(...places.map(p => p[i])), Math.max(...places.map(p => p[i]))])
+    const fits = Math.min((this.w - 160) / Math.max(right - left, 1e-6), (this.h - 110) / Math.max(high - low, 1e-6))
+    const k = Math.max(this.whole, Math.min(fits, this.whole * CLOSEST))
+    this.go({ x: (left + right) / 2, y: (low + high) / 2, k }, true)
   }
 
   go(to, smooth) {
@@ -338,7 +358,7 @@ class Stage {
     ctx.font = this.font = `12px ${this.atlas.face}`
     ctx.textBaseline = "middle"
     ctx.lineJoin = "round"
-    this.taken = [[this.w - 152, this.h - 46, this.w, this.h]] // the buttons
+    this.taken = [[this.tools.offsetLeft - 4, this.tools.offsetTop - 4, this.w, this.h]] // the buttons
     const ring = (row, radius, width, dash = []) => {
       const [x, y] = this.at(row)
       for (const [colour, wide] of [[colours.page, width + 2], [colours.ink, width]]) {
@@ -354,11 +374,18 @@ class Stage {
     const film = data.film
     const near = new Set(own.neighbours.map(n => n.row))
     const names = [] // what `write` takes: text, x, y, gap, weight of the type, must it be seen
-    const named = new Set()
+    const named = new Map()
     const name = (row, gap, weight, must) => {
       if (named.has(row)) return
-      named.add(row)
-      names.push([this.points.titles[row], ...this.at(row), gap, weight, must])
+      const [x, y] = this.at(row)
+      // Who comes first counts most: in a heap the others go without, and the pointer tells them.
+      if (!must && [...named.values()].some(([nx, ny]) => Math.hypot(nx - x, ny - y) < CROWDED)) return
+      named.set(row, [x, y])
+      names.push([this.points.titles[row], x, y, gap, weight, must])
+    }
+    const room = (row, radius) => {
+      const [x, y] = this.at(row)
+      this.taken.push([x - radius, y - radius, x + radius, y + radius])
     }
 
     if (layers.found && found.size) {
@@ -378,7 +405,10 @@ class Stage {
       }
       ctx.globalAlpha = 1
       for (const { row } of far.neighbours) if (!near.has(row)) ring(row, this.radius + 3.5, 1.3, [2.5, 2.5])
-      for (const row of near) ring(row, this.radius + 3.5, 1.6)
+      for (const row of near) {
+        ring(row, this.radius + 3.5, 1.6)
+        room(row, this.radius + 3)
+      }
     }
 
     const steps = layers.history ? data.history : []
@@ -445,9 +475,9 @@ class Stage {
     names.length = 0
     const drawRegions = () => { if (layers.regions) for (const region of own.regions) this.region(ctx, region) }
     if (this.view.k < 2.5 * this.whole) drawRegions()
-    if (layers.neighbours && film) for (const row of near) name(row, this.radius + 6, 400, false)
     if (layers.recommended) for (const row of data.recommended) name(row, 15, 400, false)
-    for (const row of steps) name(row, 13, 400, false)
+    for (const row of [...steps].reverse()) name(row, 13, 400, false)
+    if (layers.neighbours && film) for (const row of near) name(row, this.radius + 6, 400, false)
     if (layers.found) for (const row of [...found].slice(0, 40)) name(row, this.radius + 6, 400, false)
     if (this.visible.length < MOST_NAMED) for (const row of this.visible) name(row, this.radius + 4, 400, false)
     for (const text of names) this.write(ctx, ...text)
@@ -478,7 +508,7 @@ class Stage {
   }
 
   halo(ctx, text, x, y, colour) {
-    ctx.lineWidth = 3.5
+    ctx.lineWidth = 4.5
     ctx.strokeStyle = this.atlas.colours.page
     ctx.strokeText(text, x, y)
     ctx.fillStyle = colour
@@ -609,7 +639,7 @@ class Stage {
       const keys = {
         ArrowLeft: () => this.pan(far, 0), ArrowRight: () => this.pan(-far, 0),
         ArrowUp: () => this.pan(0, far), ArrowDown: () => this.pan(0, -far),
-        "+": () => this.zoom(1.3), "=": () => this.zoom(1.3), "-": () => this.zoom(1 / 1.3), 0: () => this.fit(true),
+        "+": () => this.zoom(1.3), "=": () => this.zoom(1.3), "-": () => this.zoom(1 / 1.3), 0: () => this.fit(true), h: () => this.near(),
         Enter: () => this.atlas.hover && this.atlas.choose(this.atlas.hover),
         Escape: () => this.keyed(false),
       }
@@ -679,7 +709,7 @@ class Stage {
       `${own.name}: map of ${(this.points.V - 1).toLocaleString("en")} films, ${data.kind}. ` +
         (data.values.length ? `Coloured by ${data.attribute}: ${data.values.map(v => `${v.name} (${v.count})`).join(", ")}. ` : "") +
         `${film} is chosen; its nearest are in the table below. ` +
-        "Arrow keys pan, plus and minus zoom, 0 shows all, Enter chooses the film in the middle.",
+        "Arrow keys pan, plus and minus zoom, H goes to the history, 0 shows all, Enter chooses the film in the middle.",
     )
     this.list(data, own)
   }
@@ -823,23 +853,20 @@ class Atlas {
     this.legend = el("div", "legend")
     this.switches = el("div", "legend switches")
     this.probe = el("i", "probe")
-    const top = el("div", "top")
     const keys = el("div", "keys")
     keys.append(this.legend, this.switches)
-    top.append(keys, this.searchBox())
     const maps = el("div", "maps")
     this.stages = [new Stage(this, 0), new Stage(this, 1)]
     maps.append(...this.stages.map(s => s.box))
-    root.append(top, maps, this.live, this.probe)
+    root.append(keys, maps, this.live, this.probe)
+    shelf.atlas = this
     this.came = () => this.join()
     shelf.addEventListener("points", this.came)
-    this.away = event => { if (!event.composedPath().includes(this.search)) this.shut() }
-    document.addEventListener("pointerdown", this.away)
   }
 
   gone() {
     shelf.removeEventListener("points", this.came)
-    document.removeEventListener("pointerdown", this.away)
+    if (shelf.atlas === this) shelf.atlas = null
     for (const stage of this.stages) stage.watch.disconnect()
   }
 
@@ -859,7 +886,6 @@ class Atlas {
     this.theme()
     if (String(before?.colouring) !== String(points.colouring)) this.alone = this.kept = null
     this.arrange()
-    if (before?.catalogue !== points.catalogue) this.folded = null
     this.keys()
     const chosen = this.drawnFilm !== undefined && this.drawnFilm !== data.film
     this.drawnFilm = data.film
@@ -929,7 +955,7 @@ class Atlas {
       chip.onpointerleave = () => this.isolate(this.kept ?? null)
       return chip
     })
-    this.legend.replaceChildren(...chips)
+    this.legend.replaceChildren(...(chips.length ? [el("span", "what", "Show one alone:")] : []), ...chips)
     if (chips.length) {
       const rest = el("span", "still")
       rest.append(el("i", "swatch none"), "other films")
@@ -951,6 +977,7 @@ class Atlas {
       ["regions", "words", "", "what crowds where"],
     ]
     this.switches.replaceChildren(
+      el("span", "what", "Draw in:"),
       ...layers.map(([layer, glyph, text, label]) => {
         const chip = button("chip", undefined, null, () => {
           this.layers[layer] = !this.layers[layer]
@@ -971,7 +998,7 @@ class Atlas {
   }
 
   press() {
-    for (const chip of this.switches.children) chip.setAttribute("aria-pressed", this.layers[chip.dataset.layer])
+    for (const chip of this.switches.querySelectorAll("button")) chip.setAttribute("aria-pressed", this.layers[chip.dataset.layer])
     for (const [v, chip] of [...this.legend.querySelectorAll("button")].entries()) chip.setAttribute("aria-pressed", this.kept === v)
   }
 
@@ -991,14 +1018,18 @@ class Atlas {
     clearTimeout(this.saying)
     this.saying = setTimeout(() => (this.live.textContent = text), after)
   }
+}
 
-  // ---- search
+// ---- the search
 
-  searchBox() {
+class Find {
+  constructor(root) {
     this.search = el("div", "search")
     this.input = el("input")
     this.options = el("ul")
-    Object.assign(this.input, { type: "search", placeholder: "Find a film", autocomplete: "off", spellcheck: false })
+    const label = el("label", "", "Find a film")
+    label.htmlFor = this.input.id = "find"
+    Object.assign(this.input, { type: "search", placeholder: "Title", autocomplete: "off", spellcheck: false })
     this.options.id = "found"
     this.options.hidden = true
     this.options.setAttribute("role", "listbox")
@@ -1018,22 +1049,31 @@ class Atlas {
         event.preventDefault()
         const row = Number(rows[Math.max(at, 0)]?.dataset.film)
         if (row) this.pick(row)
-        else if (this.input.value.trim()) this.send("act", { do: "search", text: this.input.value.slice(0, 100) })
+        else if (this.input.value.trim()) this.atlas.send("act", { do: "search", text: this.input.value.slice(0, 100) })
       } else if (event.key === "Escape") {
         this.input.value = ""
         this.seek()
       }
     }
-    this.search.append(this.input, this.options)
-    return this.search
+    this.search.append(label, this.input, this.options)
+    root.append(this.search)
+    this.away = event => { if (!event.composedPath().includes(this.search)) this.shut() }
+    document.addEventListener("pointerdown", this.away)
   }
 
+  get atlas() { return shelf.atlas }
+
+  gone() { document.removeEventListener("pointerdown", this.away) }
+
   seek() {
+    const { points } = this.atlas ?? {}
+    if (!points) return
     const words = fold(this.input.value).split(" ").filter(Boolean)
-    this.folded ??= this.points.titles.map(title => ` ${fold(title)}`)
+    if (this.catalogue !== points.catalogue) this.folded = points.titles.map(title => ` ${fold(title)}`)
+    this.catalogue = points.catalogue
     const hits = []
     if (words.length) {
-      for (let row = 1; row < this.points.V; row++) {
+      for (let row = 1; row < points.V; row++) {
         const key = this.folded[row]
         if (words.every(word => key.includes(word))) {
           hits.push([(key.startsWith(` ${words[0]}`) ? 0 : 1) + (words.every(word => key.includes(` ${word}`)) ? 0 : 2), key.length, row])
@@ -1041,10 +1081,10 @@ class Atlas {
       }
       hits.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])
     }
-    this.found = new Set(words.length && hits.length <= 200 ? hits.map(h => h[2]) : [])
+    this.atlas.found = new Set(words.length && hits.length <= 200 ? hits.map(h => h[2]) : [])
     this.options.replaceChildren(
       ...hits.slice(0, FOUND).map(([, , row], i) => {
-        const node = el("li", "", this.points.titles[row])
+        const node = el("li", "", points.titles[row])
         node.setAttribute("role", "option")
         node.id = `found-${i}`
         node.dataset.film = row
@@ -1063,22 +1103,22 @@ class Atlas {
     this.options.hidden = !open
     this.input.setAttribute("aria-expanded", open)
     this.input.removeAttribute("aria-activedescendant")
-    for (const stage of this.stages) stage.remark()
+    for (const stage of this.atlas.stages) stage.remark()
   }
 
   mind(at) {
     for (const [i, node] of [...this.options.children].entries()) node.setAttribute("aria-selected", i === at)
     const node = this.options.children[at]
     this.input.setAttribute("aria-activedescendant", node.id)
-    this.light(Number(node.dataset.film))
+    this.atlas.light(Number(node.dataset.film))
   }
 
   pick(row) {
     this.input.value = ""
     this.seek()
-    this.light(0)
-    if (row === this.data.film) for (const stage of this.stages) stage.show(row)
-    this.choose(row)
+    this.atlas.light(0)
+    if (row === this.atlas.data.film) for (const stage of this.atlas.stages) stage.show(row)
+    this.atlas.choose(row)
   }
 
   shut() {
@@ -1099,6 +1139,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
       shelf.dispatchEvent(new Event("points"))
     }
     return
+  }
+  if (data.find) {
+    if (!mounted.has(root)) mounted.set(root, new Find(root))
+    return () => mounted.get(root).gone()
   }
   if (!mounted.has(root)) mounted.set(root, new Atlas(root))
   mounted.get(root).show(data, setTriggerValue)

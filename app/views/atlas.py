@@ -46,9 +46,9 @@ film that has several of the coloured values is split into their colours. A labe
 chance; colours alone would show patterns everywhere.
 
 **Click a film** to see its neighbours in both spaces. Drag to move, the wheel (after a click) or + and − to zoom; with
-the keyboard, arrow keys move the map and Enter chooses the film in its middle. Black discs are the history in order,
-diamonds the recommendations; the target is where the history itself points in that space: at the mean of the films
-nearest to it.
+the keyboard, arrow keys move the map, H goes to the history and Enter chooses the film in the middle. Black discs are
+the history in order, diamonds the recommendations; the target is where the history itself points in that space: at the
+mean of the films nearest to it.
 
 That neighbours share a genre more than chance does not make a head *about* genre: compare the heads, and compare the
 full embedding.
@@ -130,6 +130,7 @@ def _choose(screen: Screen) -> View:
             "Layout", KINDS, format_func=str.upper, required=True, width="content",
             **widgets.controlled("atlas_layout", kind, "atlas_kind"),
         )  # fmt: skip
+        _atlas(key="atlas_find", data={"find": True}, width=240)
     return View((left, right), kind, attribute, values)
 
 
@@ -150,9 +151,11 @@ def _read_values(text: str, count: int) -> tuple[int, ...] | None:
 
 @shared(64)
 def _first_values(source: Source, attribute: str) -> tuple[int, ...]:
-    """The values that crowd in the full embedding: the most frequent ones are everywhere."""
+    """The values that crowd in the full embedding, since frequent ones are everywhere; those where all are rare."""
     _, atlas, catalogue = _bundle(source)
-    return tuple(sorted(atlases.most_gathered(atlas, "full", catalogue.attribute(attribute), FIRST_VALUES)))
+    values = catalogue.attribute(attribute)
+    crowding = atlases.most_gathered(atlas, "full", values, FIRST_VALUES)
+    return tuple(sorted(crowding)) or tuple(range(len(values.values)))[:FIRST_VALUES]
 
 
 def _act(bundle: Bundle) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
@@ -10,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import state
+from app.sources import shared
 from app.state import MAX_FILMS, MAX_K, State
 from fame.trace import Intervention
 from tests.app.small import make_bundle
@@ -128,3 +132,30 @@ def test_a_history_by_chance_has_something_in_common(rng) -> None:  # type: igno
     films = state.surprise(BUNDLE, rng)
     assert len(set(films)) == 5
     assert any(BUNDLE.catalogue.attribute(name).matrix[list(films)].all(axis=0).any() for name in ("genres", "decade"))
+
+
+def test_visitors_who_ask_for_the_same_wait_for_one_computation() -> None:
+    began, asked = threading.Barrier(4), []
+
+    @shared(2)
+    def slow(number: int) -> list[int]:
+        asked.append(number)
+        time.sleep(0.05)
+        if len(asked) == 1:
+            raise ValueError("once")
+        return [number]
+
+    def visitor(number: int) -> list[int] | None:
+        began.wait()
+        try:
+            return slow(number)
+        except ValueError:
+            return None
+
+    with ThreadPoolExecutor(4) as visitors:
+        found = list(visitors.map(visitor, [7, 7, 7, 7]))
+    assert asked == [7, 7] and found.count(None) == 1, "one fails, the next computes, the others are given that"
+    [one] = {id(value) for value in found if value}
+    assert one == id(slow(7)) and slow(8) == [8] and slow(9) == [9] and asked == [7, 7, 8, 9]
+    slow(7)
+    assert asked[-1] == 7, "only the last two are kept"
