@@ -139,11 +139,9 @@ def download(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file:
 
 
 def picture(figure: go.Figure, key: str, file: str, **options: Any) -> Any:
-    """A Plotly picture under its own alternative text; its toolbar saves SVG, the button below standalone HTML."""
+    """A Plotly picture under its own alternative text; its toolbar saves SVG."""
     config = {**look.CONFIG, "toImageButtonOptions": {"format": "svg", "filename": file}}
-    event = st.plotly_chart(figure, key=key, config=config, theme=None, alt=look.alt_text(figure), **options)
-    save(lambda: figure, file, f"{key}_html")
-    return event
+    return st.plotly_chart(figure, key=key, config=config, theme=None, alt=look.alt_text(figure), **options)
 
 
 def save(figure: Callable[[], go.Figure], file: str, key: str) -> None:

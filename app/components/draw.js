@@ -50,7 +50,7 @@ const roam = (node, size, go, leave, enter) => {
   node.tabIndex = 0
   node.onkeydown = event => {
     const [rows, columns] = size()
-    const at = node.at ?? [0, columns - 1]
+    const at = node.at ?? [rows - 1, 0]
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -columns], End: [0, columns] }[event.key]
     if (event.key === "Escape") leave()
     if (event.key === "Enter" && enter && node.at) enter(...node.at)

@@ -1,5 +1,8 @@
 // One map of attention, T × T: after the film of a row, what that step looked at. Hover and arrow keys read values.
 
+const WIDEST = 104 // pixels of a cell
+const LEVEL = 72 // from which titles have room beside each other
+
 class AttentionMap {
   constructor(root) {
     this.root = root
@@ -16,14 +19,14 @@ class AttentionMap {
     this.field.onpointermove = event => {
       const box = this.canvas.getBoundingClientRect()
       const t = Math.floor((event.clientY - box.top) / this.cell)
-      const s = Math.floor((event.clientX - box.left) / this.cell)
+      const s = Math.floor((event.clientX - box.left) / this.wide)
       if (s < 0 || t < 0 || t >= this.T || s >= this.T) this.leave()
       else this.point(t, s, event.clientX, event.clientY)
     }
     this.field.onpointerleave = () => this.leave()
     roam(this.field, () => [this.T, this.T], (t, s) => {
       const box = this.canvas.getBoundingClientRect()
-      this.point(t, s, box.left + (s + 1) * this.cell, box.top + t * this.cell)
+      this.point(t, s, box.left + (s + 1) * this.wide, box.top + t * this.cell)
       this.mark.scrollIntoView({ block: "nearest", inline: "nearest" })
       this.live.textContent = this.words(t, s).join(": ")
     }, () => this.leave())
@@ -39,7 +42,7 @@ class AttentionMap {
     this.leave()
     this.across.children[s].classList.add("lit")
     this.down.children[t].classList.add("lit")
-    Object.assign(this.mark.style, { left: `${s * this.cell - 1}px`, top: `${t * this.cell - 1}px`, width: `${this.cell + 1}px`, height: `${this.cell + 1}px` })
+    Object.assign(this.mark.style, { left: `${s * this.wide - 1}px`, top: `${t * this.cell - 1}px`, width: `${this.wide + 1}px`, height: `${this.cell + 1}px` })
     this.mark.hidden = false
     this.tip.show(x, y, this.words(t, s))
   }
@@ -55,11 +58,14 @@ class AttentionMap {
     const { titles, colour, largest } = data
     const T = this.T = titles.length
     const cell = this.cell = T === 1 ? 56 : T <= 8 ? 42 : T <= 14 ? 32 : T <= 24 ? 22 : T <= 36 ? 17 : T <= 42 ? 14 : 13
-    this.weights = new Float32Array(decode(data.weights).buffer)
     const names = T <= 24 ? 170 : T <= 42 ? 150 : 124
-    this.grid.style.gridTemplateColumns = `${names}px ${T * cell}px`
+    // Where there is room, cells are wider than high and the titles above them stand level.
+    const wide = this.wide = Math.max(cell, Math.min(WIDEST, Math.floor((this.root.clientWidth - names) / T)))
+    this.weights = new Float32Array(decode(data.weights).buffer)
+    this.grid.classList.toggle("level", wide >= LEVEL)
+    this.grid.style.gridTemplateColumns = `${names}px ${T * wide}px`
     this.grid.style.setProperty("--text", T <= 24 ? "12px" : "11px")
-    this.across.style.gridTemplateColumns = `repeat(${T}, ${cell}px)`
+    this.across.style.gridTemplateColumns = `repeat(${T}, ${wide}px)`
     this.down.style.gridTemplateRows = `repeat(${T}, ${cell}px)`
     this.corner.replaceChildren("step ↓", make("br"), "looked at →")
     this.across.replaceChildren(...titles.map(title => make("span", { title }, title)))
@@ -70,15 +76,17 @@ class AttentionMap {
   }
 
   draw(colour, largest) {
-    const { T, cell, canvas } = this
+    const { T, cell, wide, canvas } = this
     const ratio = devicePixelRatio || 1
-    canvas.width = canvas.height = T * cell * ratio
-    canvas.style.width = canvas.style.height = `${T * cell}px`
+    canvas.width = T * wide * ratio
+    canvas.height = T * cell * ratio
+    canvas.style.width = `${T * wide}px`
+    canvas.style.height = `${T * cell}px`
     const context = canvas.getContext("2d")
     context.scale(ratio, ratio)
     const panel = paint(this.root, "--panel")
     const high = paint(this.root, colour)
-    const print = cell >= 30
+    const print = wide >= 30 && cell >= 14
     context.font = `11px ${getComputedStyle(this.root).fontFamily}`
     context.textAlign = "center"
     context.textBaseline = "middle"
@@ -87,10 +95,10 @@ class AttentionMap {
         const weight = this.weights[t * T + s]
         const rgb = mixed(panel, high, weight / largest)
         context.fillStyle = `rgb(${rgb})`
-        context.fillRect(s * cell, t * cell, cell - 1, cell - 1)
+        context.fillRect(s * wide, t * cell, wide - 1, cell - 1)
         if (print) {
           context.fillStyle = inkOn(rgb)
-          context.fillText(percent(weight), (s + 0.5) * cell - 0.5, (t + 0.5) * cell)
+          context.fillText(percent(weight), (s + 0.5) * wide - 0.5, (t + 0.5) * cell)
         }
       }
     }
@@ -101,4 +109,8 @@ export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".root")
   root.fame ??= new AttentionMap(root)
   root.fame.show(data)
+  const sized = new ResizeObserver(() => { if (root.clientWidth && root.clientWidth !== root.wide) { root.wide = root.clientWidth; root.fame.show(root.fame.data) } })
+  root.wide = root.clientWidth
+  sized.observe(root)
+  return () => sized.disconnect()
 }

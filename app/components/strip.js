@@ -48,7 +48,7 @@ class Strip {
     this.data = data
     const { head, films, experts, mix, router, entropy, effects, effectOf, digits, largest, flag } = data
     this.rows = effects ? [...experts, mix, effects] : [...experts, mix]
-    const width = Math.max(18, Math.min(132, Math.floor((this.root.clientWidth - 84 - 138 - 8) / films.length) - 2))
+    const width = Math.max(18, Math.min(190, Math.floor((this.root.clientWidth - 84 - 138 - 8) / films.length) - 2))
     const wide = width >= 72 // titles then stand level, in lines
     const panel = paint(this.root, "--panel")
     const colour = paint(this.root, `--h${head % 8 + 1}`)
@@ -68,7 +68,7 @@ class Strip {
         make("div", { class: "meter" }, make("div", { style: `width:${100 * router[n]}%;background:rgb(${colour})` })), percent(router[n])))))
     lines.push(make("tr", { class: "mixed" }, label("head mix", experts.length, true), ...mix.map((value, c) => cell(value, experts.length, c, ink)),
       make("td", { class: "end" }, flag || "", flag && entropy !== null ? make("br") : "", entropy === null ? "" : `entropy ${entropy.toFixed(2)} of 1`)))
-    if (effects) lines.push(this.effects(label("film adds", experts.length + 1, true)))
+    if (effects) lines.push(this.effects(label("film adds", experts.length + 1, true), roomy))
     const columns = make("colgroup", {}, make("col", { style: "width:84px" }), ...films.map(() => make("col", { style: `width:${width}px` })), make("col", { style: "width:138px" }))
     const table = make("table", { class: wide ? "" : "upright", style: `width:${84 + 138 + films.length * (width + 2) + 6}px` },
       make("caption", { class: "sr" }, data.alt), columns, make("thead", {}, top), make("tbody", {}, ...lines))
@@ -78,24 +78,25 @@ class Strip {
     this.box.scrollLeft = left
     this.box.setAttribute("aria-label", `${data.alt} Arrow keys read the cells.`)
     const scale = make("span", {}, "share of attention 0", make("i", { class: "ramp", style: `background:linear-gradient(to right, rgb(${panel}), rgb(${colour}))` }), percent(largest))
-    const falls = number(Math.max(0, ...(effects ?? [])), digits)
-    const rises = number(Math.max(0, ...(effects ?? []).map(effect => -effect)), digits)
     this.key.replaceChildren(scale, make("span", {}, effects
-      ? `what each film adds, measured by leaving it out: bar up, ${effectOf} falls without it, by ${falls} at most; bar down, it rises, by ${rises} at most`
+      ? `what each film adds, measured by leaving it out: bar up, ${effectOf} falls by so much without it; bar down, it rises`
       : "The only film of a history cannot be left out."))
   }
 
-  effects(label) {
-    const { effects } = this.data
+  effects(label, roomy) {
+    const { effects, digits } = this.data
     const low = Math.min(0, ...effects)
     const reach = Math.max(0, ...effects) - low || 1
     const zero = -100 * low / reach
     const r = this.rows.length - 1
     return make("tr", {}, label, ...effects.map((effect, c) => make(
       "td", { class: "bar", "data-r": r, "data-c": c },
-      make("i", { style: `bottom:${zero}%` }),
-      make("div", { style: `bottom:${zero + 100 * Math.min(0, effect) / reach}%;height:${100 * Math.abs(effect) / reach}%` }),
-      make("span", { class: "sr" }, number(-effect, this.data.digits, true)),
+      make(
+        "div", { class: "plot" },
+        make("i", { style: `bottom:${zero}%` }),
+        make("b", { style: `bottom:${zero + 100 * Math.min(0, effect) / reach}%;height:${100 * Math.abs(effect) / reach}%` }),
+        make("span", { class: roomy ? "" : "sr", style: effect < 0 ? `top:${100 - zero - 100 * effect / reach}%` : `bottom:${zero + 100 * effect / reach}%` }, number(effect, digits, true)),
+      ),
     )), make("td", { class: "end" }, "measured by running the model without it"))
   }
 }

@@ -1,4 +1,5 @@
-// All heads × experts: one small map of attention each, steps down and films across. One trigger, `pick`.
+// All heads × experts: one small map of attention each, steps down and films across; last in a head's row, its experts
+// mixed. One trigger, `pick`, whose expert is null for the mix.
 
 class Tiles {
   constructor(root) {
@@ -13,33 +14,37 @@ class Tiles {
     const levels = decode(data.tiles)
     const focused = this.grid.getRootNode().activeElement?.dataset?.at
     const width = this.root.clientWidth || 480
-    const side = Math.max(40, Math.min(112, 16 + 24 * T, Math.floor((width - 70) / N) - (N > 5 ? 12 : 18)))
+    const side = Math.max(40, Math.min(112, 16 + 24 * T, Math.floor((width - 70) / (N + 1)) - (N > 5 ? 14 : 18)))
     const panel = paint(this.root, "--panel")
+    const scaled = high => Array.from({ length: 256 }, (_, i) => mixed(panel, high, i / 255))
+    const ink = scaled(paint(this.root, "--ink"))
+    const marked = chosen[1] ?? N
     this.grid.classList.toggle("small", side < 60)
     this.grid.classList.toggle("dense", N > 5)
     this.grid.style.setProperty("--side", `${side}px`)
-    this.grid.style.gridTemplateColumns = `62px repeat(${N}, max-content)`
+    this.grid.style.gridTemplateColumns = `62px repeat(${N + 1}, max-content)`
     this.grid.setAttribute("aria-label", "All heads and experts. Arrow keys move, Enter opens a map.")
-    const cells = [make("span", { class: "top" }, N > 5 ? "expert" : ""), ...Array.from({ length: N }, (_, n) => make("span", { class: "top" }, N > 5 ? String(n + 1) : `expert ${n + 1}`))]
+    const cells = [make("span", { class: "top" }, N > 5 ? "expert" : ""), ...Array.from({ length: N }, (_, n) => make("span", { class: "top" }, N > 5 ? String(n + 1) : `expert ${n + 1}`)), make("span", { class: "top mix" }, "mixed")]
     for (let h = 0; h < H; h++) {
-      const high = paint(this.root, `--h${h % 8 + 1}`)
-      const scale = Array.from({ length: 256 }, (_, i) => mixed(panel, high, i / 255))
+      const scale = scaled(paint(this.root, `--h${h % 8 + 1}`))
       cells.push(make("div", { class: "head" }, badge(h), flags[h]))
-      for (let n = 0; n < N; n++) {
-        const on = h === chosen[0] && n === chosen[1]
+      for (let n = 0; n <= N; n++) {
+        const on = h === chosen[0] && n === marked
         const canvas = make("canvas", { width: T, height: T, "aria-hidden": "true" })
-        fill(canvas, levels.subarray((h * N + n) * T * T, (h * N + n + 1) * T * T), T, scale)
+        fill(canvas, levels.subarray((h * (N + 1) + n) * T * T, (h * (N + 1) + n + 1) * T * T), T, n < N ? scale : ink)
         cells.push(make(
           "button", {
-            type: "button", "data-at": `${h}.${n}`, tabindex: on || (chosen[1] === null && h === chosen[0] && n === 0) ? 0 : -1, "aria-pressed": String(on),
+            type: "button", "data-at": `${h}.${n}`, tabindex: on ? 0 : -1, "aria-pressed": String(on),
             "aria-label": `${words[h][n].join(", ")}. Open its map.`,
-            onclick: () => { this.tip.hide(); send("pick", { head: h, expert: n }) },
+            onclick: () => { this.tip.hide(); send("pick", { head: h, expert: n < N ? n : null }) },
             onpointermove: event => this.tip.show(event.clientX, event.clientY, words[h][n]),
             onpointerleave: () => this.tip.hide(),
             onkeydown: event => this.move(event, h, n, H, N),
           },
           canvas,
-          make("div", { class: "meter", style: `--c:var(--h${h % 8 + 1});--p:${100 * router[h][n]}%` }, make("i"), make("span", {}, percent(router[h][n]))),
+          n < N
+            ? make("div", { class: "meter", style: `--c:var(--h${h % 8 + 1});--p:${100 * router[h][n]}%` }, make("i"), make("span", {}, percent(router[h][n])))
+            : make("div", { class: "meter none" }, make("i"), make("span", {}, "–")),
         ))
       }
     }
@@ -51,7 +56,7 @@ class Tiles {
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key]
     if (!step) return
     event.preventDefault()
-    const next = this.grid.querySelector(`[data-at="${Math.max(0, Math.min(H - 1, h + step[0]))}.${Math.max(0, Math.min(N - 1, n + step[1]))}"]`)
+    const next = this.grid.querySelector(`[data-at="${Math.max(0, Math.min(H - 1, h + step[0]))}.${Math.max(0, Math.min(N, n + step[1]))}"]`)
     this.grid.querySelectorAll("button").forEach(button => { button.tabIndex = button === next ? 0 : -1 })
     next.focus()
   }

@@ -156,9 +156,10 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
     which = ["mix", *map(str, range(1, N + 1))]
     chosen = screen.state.option("experts_map", which, "mix")
     expert = None if chosen == "mix" else int(chosen) - 1
-    weights = trace.mixed_attention[head] if expert is None else trace.attention[head, expert]
+    mixed, largest = trace.mixed_attention, encode.late_maximum(trace.attention)
+    weights = mixed[head] if expert is None else trace.attention[head, expert]
     with st.container(key="experts_two"):
-        left, right = st.columns([1, 2] if N <= MANY else [2, 3], gap="large")
+        left, right = st.columns([2, 3], gap="large")
     with left:
         _tiles(
             key="experts_tiles",
@@ -166,9 +167,9 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
                 "H": H,
                 "N": N,
                 "T": T,
-                "tiles": encode.levels(trace.attention, encode.late_maximum(trace.attention)),
+                "tiles": encode.levels(np.concatenate([trace.attention, mixed[:, None]], axis=1), largest),
                 "router": trace.router[-1].tolist(),
-                "words": [[_looks(trace, h, n) for n in range(N)] for h in range(H)],
+                "words": [[_looks(trace, h, n) for n in (*range(N), None)] for h in range(H)],
                 "flags": [explain.router_flag(trace, h) for h in range(H)],
                 "chosen": [head, expert],
                 "theme": screen.theme,
@@ -208,15 +209,14 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
             widgets.save(lambda: plots.attention_map(trace, head, expert, screen.theme), file, "experts_map_html")
 
 
-def _looks(trace: Trace, head: int, expert: int) -> list[str]:
-    """What hovering an expert's tile says."""
-    row = trace.attention[head, expert, -1]
+def _looks(trace: Trace, head: int, expert: int | None) -> list[str]:
+    """What hovering a tile says: an expert's, or that of the experts mixed."""
+    row = trace.mixed_attention[head, -1] if expert is None else trace.attention[head, expert, -1]
     looked = int(row.argmax())
-    return [
-        f"Head {head + 1}, expert {expert + 1}",
-        f"router {percent(float(trace.router[-1, head, expert]))}",
-        f"looks most at {trace.catalogue.label(trace.items[looked])} ({percent(float(row[looked]))})",
-    ]
+    who = [f"Head {head + 1}, its experts mixed"]
+    if expert is not None:
+        who = [f"Head {head + 1}, expert {expert + 1}", f"router {percent(float(trace.router[-1, head, expert]))}"]
+    return [*who, f"looks most at {trace.catalogue.label(trace.items[looked])} ({percent(float(row[looked]))})"]
 
 
 def _pick(H: int, N: int) -> None:
@@ -224,8 +224,8 @@ def _pick(H: int, N: int) -> None:
     asked = st.session_state["experts_tiles"].get("pick")
     if isinstance(asked, dict):
         h, n = asked.get("head"), asked.get("expert")
-        if isinstance(h, int) and isinstance(n, int) and 0 <= h < H and 0 <= n < N:
-            state.update(head=h, experts_map=str(n + 1))
+        if isinstance(h, int) and 0 <= h < H and (n is None or isinstance(n, int) and 0 <= n < N):
+            state.update(head=h, experts_map=None if n is None else str(n + 1))
 
 
 # ---- lists
@@ -316,10 +316,13 @@ def _journey(screen: Screen, trace: Trace, head: int) -> None:
     if moved := explain.say_router_turn(trace, head):
         widgets.say(*widgets.badged(moved, ""))
     now = screen.state
-    widgets.picture(
-        _journey_picture(screen.source, now.history, now.intervention, screen.theme), "experts_journey", "fame-journey"
-    )
-    widgets.download("Journey as CSV", lambda: explain.journey(trace).table, "fame-journey.csv", "experts_journey_csv")
+    figure = _journey_picture(screen.source, now.history, now.intervention, screen.theme)
+    widgets.picture(figure, "experts_journey", "fame-journey")
+    with st.container(horizontal=True):
+        widgets.download(
+            "Journey as CSV", lambda: explain.journey(trace).table, "fame-journey.csv", "experts_journey_csv"
+        )
+        widgets.save(lambda: figure, "fame-journey", "experts_journey_html")
 
 
 @shared(64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from app import encode
 from fame import explain
 from fame.bundle import Bundle
-from fame.plots.style import percent
+from fame.plots.style import digits_for, number, percent
 from tests.app.conftest import Open, OpenApp
 from tests.app.small import NASTY, make_bundle
 from tests.app.test_story import component, page_text
@@ -50,9 +51,10 @@ def check(
         assert strip["effects"] is None and "cannot be left out" in page_text(app)
 
     assert (tiles["H"], tiles["N"], tiles["T"]) == (H, N, T)
-    shown = np.frombuffer(b64decode(tiles["tiles"]), np.uint8).reshape(H, N, T, T)
+    shown = np.frombuffer(b64decode(tiles["tiles"]), np.uint8).reshape(H, N + 1, T, T)
     largest = trace.attention[:, :, T // 2 :].max()
-    np.testing.assert_allclose(shown / 255, np.minimum(trace.attention / largest, 1), atol=0.003)
+    np.testing.assert_allclose(shown[:, :N] / 255, np.minimum(trace.attention / largest, 1), atol=0.003)
+    np.testing.assert_allclose(shown[:, N] / 255, np.minimum(trace.mixed_attention / largest, 1), atol=0.003)
     np.testing.assert_allclose(tiles["router"], trace.router[-1], rtol=1e-5)
     assert tiles["flags"] == [explain.router_flag(trace, h) for h in range(H)]
 
@@ -179,25 +181,29 @@ def test_colour_scales_end_where_later_steps_do() -> None:
 @pytest.mark.browser
 def test_a_tile_opens_its_map_by_keyboard(open_page: Open, small_address: str, small: Bundle) -> None:
     page = open_page(f"{small_address}/experts?h=f4-f9-f2-f17")
-    first = page.locator(".st-key-experts_tiles button").first
-    first.focus()
-    first.press("ArrowDown")
-    page.keyboard.press("ArrowRight")
+    marked = page.locator(".st-key-experts_tiles button[aria-pressed=true]")
+    expect(marked).to_have_accessible_name(re.compile("Head 1, its experts mixed"))
+    marked.press("ArrowDown")
+    page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     page.wait_for_url("**experts_map=2*")
     assert "head=2" in page.url
     trace, last = small.trace([4, 9, 2, 17]), small.catalogue.label(17)
     expect(page.get_by_role("group", name="Attention of head 2, expert 2")).to_be_visible(timeout=20_000)
-    expect(page.locator(".st-key-experts_tiles button[aria-pressed=true]")).to_be_focused()
+    expect(marked).to_be_focused()
     page.get_by_role("group", name="Attention of head 2, expert 2").focus()
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("End")
-    page.keyboard.press("ArrowDown")
     heard = page.locator(".st-key-experts_full [role=status]")
+    page.keyboard.press("ArrowLeft")
+    expect(heard).to_have_text(
+        f"{trace.attention[1, 1, 3, 0]:.1%} at {small.catalogue.label(4)}: by step 4, after {last}"
+    )
     page.keyboard.press("End")
-    for _ in range(4):
-        page.keyboard.press("ArrowDown")
     expect(heard).to_have_text(f"{trace.attention[1, 1, 3, 3]:.1%} at {last}: by step 4, after {last}")
+    marked.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("group", name="Attention of head 2, its experts mixed")).to_be_visible()
+    assert "experts_map" not in page.url
 
 
 @pytest.mark.browser
@@ -213,9 +219,13 @@ def test_pointing_at_a_cell_says_both_films(open_page: Open, small_address: str,
     expect(tip).to_contain_text(f"{trace.mixed_attention[0, 2, 1]:.1%} at {small.catalogue.label(9)}")
     expect(tip).to_contain_text(f"by step 3, after {small.catalogue.label(2)}")
     strip = page.get_by_role("group", name="Head 1, attention at the last step")
+    numbers = page.locator(".st-key-experts_strip .bar span")
+    film = int(trace.ranking()[0])
+    effects = explain.leave_one_out(small.model, small.catalogue, [4, 9, 2, 17], film)["effect"].to_numpy()
+    assert numbers.all_inner_texts() == [number(x, digits_for(effects), plus=True) for x in effects]
     strip.focus()
-    strip.press("Home")
-    strip.press("Home")
+    for _ in range(4):
+        strip.press("ArrowUp")
     expect(page.locator(".st-key-experts_strip [role=status]")).to_have_text(
         f"{small.catalogue.label(4)}: Expert 1: {trace.attention[0, 0, 3, 0]:.1%} of its attention"
     )
