@@ -42,6 +42,7 @@ AUDIENCES: dict[str, dict[str, Any]] = {
     "medium": {"stickiness": 0.9, "noise": 0.1, "preferences": 3},
     "hard": {"stickiness": 0.8, "noise": 0.3, "preferences": 3},
 }
+AUDIENCES |= {f"{a}, 10,000 viewers": AUDIENCES[a] | {"n_viewers": 10_000} for a in ("medium", "hard")}
 SMALL = {"d_model": 64, "n_layers": 2, "dropout": 0.1}
 DATA: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: ("planted-plain", SIMULATED | {"data": {"planted": SIMULATED["data"]["planted"] | a}})
@@ -52,7 +53,10 @@ DATA: dict[str, tuple[str, dict[str, Any]]] = {
 
 BOTH = ["genres", "decade"]
 SUP, EXCL, MOS, MI, TIE = {"sup": 0.1}, {"excl": 0.05}, {"mos": 0.05}, {"mi": 0.03}, {"tie": 1.0}
-GUIDED = {"heads": BOTH} | SUP | EXCL | TIE | MI
+NOISE, BALANCE, CON = {"noise": 0.3}, {"balance": 1.0}, {"con": 0.1}
+TIED = {"heads": BOTH} | SUP | EXCL | TIE | MI
+GUIDED = TIED | NOISE | BALANCE  # the recipe of artifacts/planted
+REAL = TIED | {"tie": 0.3}  # the recipe of artifacts/ml-1m-guided
 IDEAS: dict[str, dict[str, Any]] = {
     "SASRec": {"model": {"variant": "sasrec"}},
     "plain": {},
@@ -61,26 +65,31 @@ IDEAS: dict[str, dict[str, Any]] = {
     "sup, excl, mos, mi": {"guidance": {"heads": BOTH} | SUP | EXCL | MOS | MI},
     "tie": {"guidance": {"heads": BOTH} | TIE},
     "sup, excl, tie": {"guidance": {"heads": BOTH} | SUP | EXCL | TIE},
-    "guided": {"guidance": GUIDED},  # sup, excl, tie, mi
-    "guided, tie .3": {"guidance": GUIDED | {"tie": 0.3}},
+    "sup, excl, tie, mi": {"guidance": TIED},
+    "sup, excl, tie, mi, noise": {"guidance": TIED | NOISE},
+    "con, excl, tie, mi": {"guidance": {"heads": BOTH} | CON | EXCL | TIE | MI},
+    "guided": {"guidance": GUIDED},
     "guided, two free heads": {"guidance": GUIDED, "model": {"n_heads": 4}},
-    "guided, four attributes": {
-        "guidance": GUIDED | {"heads": ["genres", "decade", "director", "cast"], "least_items": 8, "tie": 0.3}
-    },
-    "guided, all attributes": {"guidance": GUIDED | {"heads": ["attributes"], "sup": 0.02, "excl": 0.0, "tie": 0.3}},
+    "real": {"guidance": REAL},
+    "real, balance": {"guidance": REAL | BALANCE},
+    "real, four attributes": {"guidance": REAL | {"heads": ["genres", "decade", "director", "cast"], "least_items": 8}},
+    "real, all attributes": {"guidance": REAL | {"heads": ["attributes"], "sup": 0.02, "excl": 0.0}},
 }
-ONLY_REAL = ("guided, tie .3", "guided, four attributes", "guided, all attributes")
 BUNDLES = ("ml-1m", "ml-1m-guided", "planted", "planted-plain")
 FIVE, THREE = range(5), range(3)
+SHOWN = ("SASRec", "plain", "sup, excl, tie, mi", "guided")
 STUDIES: dict[str, list[tuple[str, str, int]]] = {
-    "difficulties": [(a, i, s) for a in AUDIENCES for i in ("SASRec", "plain", "guided") for s in FIVE],
-    "planted": [("medium", i, s) for i in IDEAS if i not in ONLY_REAL for s in THREE],
+    "difficulties": [(a, i, s) for a in ("easy", "medium", "hard") for i in SHOWN for s in FIVE],
+    "viewers": [(a, "guided", s) for a in AUDIENCES if "viewers" in a for s in FIVE],
+    "planted": [("medium", i, s) for i in IDEAS if not i.startswith("real") for s in THREE],
     "ml-1m": [
-        ("ml-1m", i, s)
-        for i in ("plain", "sup, excl, mos, mi", "guided", "guided, tie .3", "guided, four attributes")
-        for s in (THREE if i in ("plain", "guided, tie .3") else range(1))
+        *[("ml-1m", i, s) for i in ("plain", "real") for s in THREE],
+        *[
+            ("ml-1m", i, 0)
+            for i in ("sup, excl, mos, mi", "sup, excl, tie, mi", "real, balance", "real, four attributes")
+        ],
     ],
-    "beauty": [("beauty", i, 0) for i in ("SASRec", "plain", "guided, all attributes")],
+    "beauty": [("beauty", i, 0) for i in ("SASRec", "plain", "real, all attributes")],
 }
 
 
@@ -218,7 +227,7 @@ def mean_of(name: str) -> Callable[[dict[str, Any]], float | None]:
 
 def guided(r: dict[str, Any]) -> list[tuple[int, int]]:
     """The guided heads of a run and their attributes, as places in its probes; of a plain run those of "guided"."""
-    heads = IDEAS[r["idea"]].get("guidance", GUIDED)["heads"]
+    heads = IDEAS[r["idea"]].get("guidance", TIED)["heads"]
     known = r["attributes"] if "probe ap" in r else []
     return [(h, known.index(a)) for h, a in enumerate(heads) if a in known]
 
@@ -312,6 +321,7 @@ def write_tables(rows: dict[Key, dict[str, Any]]) -> None:
 
     tables = {
         "difficulties": table(those("difficulties"), ["data", "idea"], [*RECOVERED, *QUALITY[:1]]),
+        "viewers": table(those("viewers"), ["data"], [*SHARES, *QUALITY[:1]]),
         "planted": table(those("planted"), ["idea"], [*SHARES, *QUALITY, *PROBED]),
         "ml-1m": table(those("ml-1m"), ["idea"], [*QUALITY, *PROBED]),
         "beauty": table(those("beauty"), ["idea"], [*QUALITY, *PROBED]),

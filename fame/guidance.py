@@ -17,10 +17,13 @@ from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.model import FAME, Pass
 
-__all__ = ["Guidance", "GuidanceConfig", "mixture_of_softmaxes", "mutual_information"]
+__all__ = ["Guidance", "GuidanceConfig", "mixture_of_softmaxes", "mutual_information", "supervised_contrast"]
 
-ANYTHING = 0.05  # the part of choices that `tie` leaves to no value at all
 OWN_VALUE = 3.0  # logit of an expert's own value at the start, the others' being 0
+BY_HEAD = ("sup", "con", "excl", "tie", "balance")  # the terms that ask for heads with names
+WEIGHTS = (*BY_HEAD, "mos", "mi")
+CONTRASTED = 1024  # items that `con` compares with each other at a step
+TEMPERATURE = 0.1  # of their cosines
 
 
 @dataclass(frozen=True)
@@ -33,29 +36,34 @@ class GuidanceConfig:
 
     heads: tuple[str, ...] = ()  # an attribute of the catalogue for the first heads; '' leaves a head free
     sup: float = 0.0  # a linear read-out of the head's attribute from W_f[h] x_v
+    con: float = 0.0  # items that share a value of it close together in that space, others apart
     excl: float = 0.0  # linear CKA between that head's space and the other guided heads' attributes
     tie: float = 0.0  # -log Σ_h g_h Σ_n β_hn p(target | expert n of head h), an expert being a mixture of values
+    balance: float = 0.0  # KL divergence of the guided heads' mean gate from an even one
     mos: float = 0.0  # -log Σ_h g_h softmax(s_h)[target], on `mos_positions` positions a step
     mi: float = 0.0  # gate and routers: low entropy at each step, high entropy of their mean
+    noise: float = 0.05  # the part of choices that `tie` leaves to no value at all
     mos_positions: int = 512
     least_items: int = 15  # values of an attribute with fewer items are not read out
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "heads", tuple(self.heads))
-        for name in ("sup", "excl", "tie", "mos", "mi"):
+        for name in WEIGHTS:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 100:
                 raise FameError(f"guidance: {name} is {value!r}; expected a weight from 0 up to, not including, 100")
-        by_head = self.sup or self.excl or self.tie
+        by_head = any(getattr(self, name) for name in BY_HEAD)
         if by_head and not any(self.heads):
-            raise FameError("guidance: sup, excl and tie need heads, an attribute per head, like ['genres']")
+            raise FameError(f"guidance: {' and '.join(BY_HEAD)} need heads, an attribute per head, like ['genres']")
         if any(self.heads) and not by_head:
-            raise FameError("guidance: heads are named, but sup, excl and tie are 0; give one, or leave heads out")
+            raise FameError(f"guidance: heads are named, but {', '.join(BY_HEAD)} are 0; give one, or leave heads out")
+        if not isinstance(self.noise, (int, float)) or not 0 < self.noise < 1:
+            raise FameError(f"guidance: noise is {self.noise!r}; expected a share between 0 and 1")
         if self.mos_positions < 1 or self.least_items < 1:
             raise FameError("guidance: mos_positions and least_items must be at least 1")
 
     def __bool__(self) -> bool:
-        return bool(self.sup or self.excl or self.tie or self.mos or self.mi)
+        return any(getattr(self, name) for name in WEIGHTS)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GuidanceConfig:
@@ -113,7 +121,7 @@ class Guidance(nn.Module):
         """The weighted sum of the terms, per target. real [b t] marks targets, wanted [m] are their item indices."""
         c = self.config
         loss = out.query.new_zeros(())
-        if c.sup or c.excl:
+        if c.sup or c.con or c.excl:
             spaces = model.facet_items()[:, 1:]  # [h items k]
             for h in self.heads:
                 z = fn.layer_norm(spaces[h], spaces[h].shape[-1:])  # the scale of a space says nothing
@@ -125,12 +133,17 @@ class Guidance(nn.Module):
                         .sum(1)
                         .mean()
                     )
+                if c.con:
+                    loss = loss + c.con * supervised_contrast(spaces[h], self.values(h))
                 if c.excl:
                     for other in self.heads:
                         if self.heads[other] != self.heads[h]:
                             loss = loss + c.excl * linear_cka(spaces[h], self.values(other))
         if c.tie:
             loss = loss + c.tie * self.surprise(out, real, wanted)
+        if c.balance:
+            mean = self.gate(out, real).mean(0)
+            loss = loss + c.balance * (np.log(len(mean)) + torch.special.xlogy(mean, mean).sum())
         if c.mos:
             loss = loss + c.mos * mixture_of_softmaxes(model, out, real, wanted, c.mos_positions)
         if c.mi and out.gate is not None and out.router is not None:
@@ -139,26 +152,30 @@ class Guidance(nn.Module):
             loss = loss - c.mi * torch.stack([mutual_information(r) for r in router.unbind(1)]).mean()
         return loss
 
+    def gate(self, out: Pass, real: Tensor) -> Tensor:
+        """The gate among the guided heads alone, [m guided], rows adding up to 1."""
+        assert out.gate is not None
+        gate = out.gate[real][:, list(self.heads)]
+        return gate / gate.sum(-1, keepdim=True).clamp(min=1e-12)
+
     def surprise(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
         """Mean over targets v of -log p(v) in the mixture (1 - ε) Σ_h g_h Σ_n β_hn Σ_w a_hnw p(v | w) + ε p(v).
 
-        p(v) is a learned popularity, p(v | w) the same among the items that have value w, and ε is ANYTHING. Expert n
+        p(v) is a learned popularity, p(v | w) the same among the items that have value w, and ε is `noise`. Expert n
         of head h stands for the mixture a_hn of the values of the head's attribute, which is learned too. So gate and
         routers learn to foretell which attribute the next item answers to, and with which value: the posterior of a
         mixture model. The gate counts among the guided heads alone.
         """
-        assert out.gate is not None and out.router is not None
-        heads = list(self.heads)
-        gate, router = out.gate[real][:, heads], out.router[real]  # [m guided], [m h n]
-        gate = gate / gate.sum(-1, keepdim=True).clamp(min=1e-12)
+        assert out.router is not None
+        router, noise = out.router[real], self.config.noise  # [m h n]
         popularity = self.popularity.softmax(0)  # [items]
         lifts = []  # p(v | h) / p(v)
-        for h in heads:
+        for h in self.heads:
             values = self.values(h)
             by_expert = (values / (popularity @ values)) @ self.mixtures[str(h)].softmax(-1).T  # [items n]
             lifts.append((router[:, h] * by_expert[wanted]).sum(-1))
-        lift = (gate * torch.stack(lifts, -1)).sum(-1)
-        return -(((1 - ANYTHING) * lift + ANYTHING) * popularity[wanted]).log().mean()
+        lift = (self.gate(out, real) * torch.stack(lifts, -1)).sum(-1)
+        return -(((1 - noise) * lift + noise) * popularity[wanted]).log().mean()
 
 
 def linear_cka(x: Tensor, y: Tensor) -> Tensor:
@@ -166,6 +183,22 @@ def linear_cka(x: Tensor, y: Tensor) -> Tensor:
     x, y = x - x.mean(0), y - y.mean(0)
     cross = (x.T @ y).square().sum()
     return cross / ((x.T @ x).norm() * (y.T @ y).norm()).clamp(min=1e-12)
+
+
+def supervised_contrast(x: Tensor, values: Tensor) -> Tensor:
+    """Mean over items of -log softmax(cosine / TEMPERATURE), over the other items, at those that share a value.
+
+    x [items k], values [items w] of 0 and 1; at most CONTRASTED random items, those without a partner left out.
+    Source: Khosla et al. 2020, "Supervised Contrastive Learning", equation 2.
+    """
+    chosen = torch.randperm(len(x), device=x.device)[:CONTRASTED]
+    x, values = fn.normalize(x[chosen], dim=-1), values[chosen]
+    same = torch.eye(len(x), dtype=torch.bool, device=x.device)
+    log_p = (x @ x.T / TEMPERATURE).masked_fill(same, -torch.inf).log_softmax(-1)
+    partners = ((values @ values.T > 0) & ~same).to(x.dtype)
+    found = partners.sum(-1)
+    surprise = -(log_p.masked_fill(same, 0) * partners).sum(-1) / found.clamp(min=1)
+    return surprise.sum() / (found > 0).sum().clamp(min=1)
 
 
 def mutual_information(p: Tensor) -> Tensor:

@@ -8,7 +8,15 @@ import torch
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.guidance import Guidance, GuidanceConfig, linear_cka, mixture_of_softmaxes, mutual_information
+from fame.guidance import (
+    TEMPERATURE,
+    Guidance,
+    GuidanceConfig,
+    linear_cka,
+    mixture_of_softmaxes,
+    mutual_information,
+    supervised_contrast,
+)
 from fame.model import FAME
 
 
@@ -55,6 +63,35 @@ def test_linear_cka_by_hand() -> None:
     assert linear_cka(x, turned + 5) == pytest.approx(1.0)
     assert linear_cka(x[:, :1], x[:, 1:]) == pytest.approx(0.0)
     assert linear_cka(x, x[:, :1]) == pytest.approx(1 / 2**0.5)
+
+
+def test_supervised_contrast_by_hand() -> None:
+    x = torch.tensor([[2.0, 0], [0, 1], [0, 3], [-1, 0]])  # cosines 0, 0, -1 | 0, 1, 0 | …
+    values = torch.tensor([[1.0, 0], [1, 1], [0, 1], [0, 0]])  # 0 and 1, 1 and 2 share one; 3 shares none
+    to_0, to_1, to_2 = (
+        torch.tensor(cosines) / TEMPERATURE for cosines in ([0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0])
+    )
+    by_item = [
+        to_0.logsumexp(0) - to_0[0],
+        to_1.logsumexp(0) - (to_1[0] + to_1[1]) / 2,
+        to_2.logsumexp(0) - to_2[1],
+    ]
+    assert supervised_contrast(x, values) == pytest.approx(float(sum(by_item)) / 3, rel=1e-5)
+    assert supervised_contrast(x, torch.zeros(4, 1)) == 0
+
+
+def test_balance_is_the_divergence_of_the_mean_gate_from_an_even_one(catalogue: Catalogue) -> None:
+    model = network()
+    with torch.no_grad():
+        model.facets.gate.bias.copy_(torch.tensor([0.5, -0.5]))
+    guidance = Guidance(GuidanceConfig(heads=("genres", "decade"), balance=2.0), model, catalogue)
+    out, real, wanted = passed(model)
+    mean = out.gate[real].mean(0).detach()
+    by_hand = 2 * sum(float(g) * np.log(float(g) / 0.5) for g in mean)
+    assert by_hand > 0.1
+    assert guidance(model, out, real, wanted).item() == pytest.approx(by_hand, rel=1e-3)
+    one_head = Guidance(GuidanceConfig(heads=("", "decade"), balance=2.0), model, catalogue)
+    assert one_head(model, out, real, wanted).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_mixture_of_softmaxes_is_the_likelihood_of_the_gated_heads() -> None:
@@ -163,7 +200,8 @@ def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
         ({"sup": -1.0}, "sup is -1.0; expected a weight from 0 up"),
         ({"sup": 0.1}, "need heads"),
         ({"tie": 0.1}, "need heads"),
-        ({"heads": ["genres"], "mi": 0.1}, "heads are named, but sup, excl and tie are 0"),
+        ({"heads": ["genres"], "mi": 0.1}, "heads are named, but sup, con, excl, tie, balance are 0"),
+        ({"heads": ["genres"], "tie": 1.0, "noise": 1.0}, "noise is 1.0; expected a share"),
         ({"loud": 1}, "unknown setting 'loud'"),
         ({"heads": ["genres", "decade", "genres"], "sup": 0.1}, "3 attributes for 2 heads"),
         ({"heads": ["mood"], "sup": 0.1}, "no attribute 'mood'"),

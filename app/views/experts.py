@@ -224,7 +224,7 @@ def _pick(H: int, N: int) -> None:
     asked = st.session_state["experts_tiles"].get("pick")
     if isinstance(asked, dict):
         h, n = asked.get("head"), asked.get("expert")
-        if isinstance(h, int) and 0 <= h < H and (n is None or isinstance(n, int) and 0 <= n < N):
+        if isinstance(h, int) and 0 <= h < H and (n is None or (isinstance(n, int) and 0 <= n < N)):
             state.update(head=h, experts_map=None if n is None else str(n + 1))
 
 
