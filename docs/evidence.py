@@ -80,7 +80,7 @@ FIVE, THREE = range(5), range(3)
 SHOWN = ("SASRec", "plain", "sup, excl, tie, mi", "guided")
 STUDIES: dict[str, list[tuple[str, str, int]]] = {
     "difficulties": [(a, i, s) for a in ("easy", "medium", "hard") for i in SHOWN for s in FIVE],
-    "viewers": [(a, "guided", s) for a in AUDIENCES if "viewers" in a for s in FIVE],
+    "viewers": [(a, "guided", s) for a in AUDIENCES if "viewers" in a for s in THREE],
     "planted": [("medium", i, s) for i in IDEAS if not i.startswith("real") for s in THREE],
     "ml-1m": [
         *[("ml-1m", i, s) for i in ("plain", "real") for s in THREE],

@@ -222,7 +222,7 @@ def check_target(directory: str | Path) -> Path:
         raise FameError(f"{folder}: a file; a bundle is a directory, give another name")
     for name in REQUIRED:
         if (folder / name).exists() and not (folder / MANIFEST).exists():
-            raise FameError(f"{folder}: holds a {name} and is no bundle; choose another directory, or empty it")
+            raise FameError(f"{folder}: holds {name} and is no bundle; choose another directory, or empty it")
     return folder
 
 

@@ -518,7 +518,7 @@ def info(
 
     loaded = load(bundle)
     if card:
-        typer.echo(loaded.card)
+        typer.echo(printable(loaded.card))
         return
     facts = about(loaded)
     if as_json:
@@ -611,8 +611,13 @@ def main() -> None:
             raise
         status, message = 2, f"error: {explained(error)}"
     if message:
-        print(" ".join(message.split()), file=sys.stderr)
+        print(" ".join(printable(message).split()), file=sys.stderr)
     sys.exit(status)
+
+
+def printable(text: str) -> str:
+    """The text without what would command a terminal; its lines stay."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def explained(error: Exception) -> str:

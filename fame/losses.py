@@ -1,14 +1,15 @@
-"""Cross-entropy over a catalogue, without a table of all its logits."""
+"""Cross-entropy over a catalogue: of all its items without a table of all logits, or of a sample."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+import torch.nn.functional as fn
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["full_softmax"]
+__all__ = ["full_softmax", "sampled_softmax"]
 
 # Logits held at a time. On a CPU a few megabytes stay in its cache, and memory that is asked for and given back at each
 # step, page by page, would cost more than the arithmetic; a GPU wants large pieces.
@@ -50,3 +51,18 @@ class _FullSoftmax(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         to_query, to_table = ctx.saved_tensors
         return gradient * to_query, gradient * to_table, None
+
+
+def sampled_softmax(query: Tensor, table: Tensor, wanted: Tensor, drawn: Tensor, probability: Tensor) -> Tensor:
+    """Summed cross-entropy with the partition function estimated from drawn items.
+
+    Z ≈ exp(s_wanted) + Σ_j exp(s_j) / (K q_j) over the K drawn items j other than the wanted one: unbiased for
+    Z, so negatives' logits lose log(K q_j) (logQ correction, Bengio & Senécal 2008) and the wanted one's stays.
+
+    query [m d], table [items d], wanted [m], drawn [K] with their probabilities q [K].
+    """
+    rows = fn.embedding(torch.cat([wanted, drawn]), table)  # in one go: each look-up has a gradient of the table's size
+    positive = (query * rows[: len(wanted)]).sum(-1, keepdim=True)  # [m 1]
+    negative = query @ rows[len(wanted) :].T - (probability * len(drawn)).log()  # [m K]
+    negative = negative.masked_fill(wanted.unsqueeze(1) == drawn, -torch.inf)
+    return (torch.cat([positive, negative], 1).logsumexp(1) - positive.squeeze(1)).sum()

@@ -25,10 +25,10 @@ from fame.data.sequences import Sequences, Split, Task
 from fame.errors import FameError
 from fame.evaluate import METRICS, metric_values, ranks
 from fame.guidance import Guidance
-from fame.losses import full_softmax
+from fame.losses import full_softmax, sampled_softmax
 from fame.model import FAME, Pass
 
-__all__ = ["Epoch", "Step", "TrainConfig", "sampled_softmax", "train"]
+__all__ = ["Epoch", "Step", "TrainConfig", "train"]
 
 CHECKPOINT = "checkpoint.safetensors"
 BETAS = (0.9, 0.98)  # of Adam, as in the code of SASRec
@@ -140,21 +140,6 @@ class Objective(nn.Module):
         if self.guidance:
             loss = loss + len(wanted) * self.guidance(self.model, out, real, wanted)
         return loss, entropies(out, real)
-
-
-def sampled_softmax(query: Tensor, table: Tensor, wanted: Tensor, drawn: Tensor, probability: Tensor) -> Tensor:
-    """Summed cross-entropy with the partition function estimated from drawn items.
-
-    Z ≈ exp(s_wanted) + Σ_j exp(s_j) / (K q_j) over the K drawn items j other than the wanted one: unbiased for
-    Z, so negatives' logits lose log(K q_j) (logQ correction, Bengio & Senécal 2008) and the wanted one's stays.
-
-    query [m d], table [items d], wanted [m], drawn [K] with their probabilities q [K].
-    """
-    rows = fn.embedding(torch.cat([wanted, drawn]), table)  # in one go: each look-up has a gradient of the table's size
-    positive = (query * rows[: len(wanted)]).sum(-1, keepdim=True)  # [m 1]
-    negative = query @ rows[len(wanted) :].T - (probability * len(drawn)).log()  # [m K]
-    negative = negative.masked_fill(wanted.unsqueeze(1) == drawn, -torch.inf)
-    return (torch.cat([positive, negative], 1).logsumexp(1) - positive.squeeze(1)).sum()
 
 
 @torch.no_grad()
@@ -377,7 +362,10 @@ def fingerprint(model: FAME, config: TrainConfig, guidance: Guidance | None, seq
     """What must be the same for a run to be gone on with."""
     data = hashlib.sha256(sequences.offsets.tobytes() + sequences.items.tobytes()).hexdigest()
     settings = {"model": model.config.to_dict(), "training": asdict(config), "data": data}
-    return json.dumps(settings | ({"guidance": asdict(guidance.config)} if guidance else {}), sort_keys=True)
+    if guidance:
+        values = hashlib.sha256(b"".join(guidance.values(h).cpu().numpy().tobytes() for h in guidance.heads))
+        settings |= {"guidance": asdict(guidance.config), "values": values.hexdigest()}
+    return json.dumps(settings, sort_keys=True)
 
 
 def save_checkpoint(

@@ -340,7 +340,7 @@ def test_a_save_that_fails_leaves_the_old_bundle(saved: Path, monkeypatch: pytes
 
 def test_save_spares_what_is_no_bundle(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(FameError, match=r"holds a README\.md and is no bundle; choose another directory"):
+    with pytest.raises(FameError, match=r"holds README\.md and is no bundle; choose another directory"):
         make().save(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -155,6 +156,14 @@ def test_info_tells_what_is_in_a_bundle(bundle: Path, run: Run) -> None:
     assert run("info", bundle, "--card").out.strip() == fame.load(bundle).card.strip()
 
 
+def test_nothing_that_is_printed_commands_a_terminal(bundle: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = replace(fame.load(bundle), card="# A card\x1b]0;title\x07\nof \x9b2Jtwo lines")
+    monkeypatch.setattr("fame.bundle.load", lambda name: loaded)
+    assert run("info", bundle, "--card").out == "# A card ]0;title \nof  2Jtwo lines\n"
+    monkeypatch.undo()
+    assert "\x1b" not in run("info", "no\x1b[31msuch").err
+
+
 def test_a_recipe_is_trained_with_what_the_command_line_changes(
     toy_log: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,7 +240,7 @@ def test_fabric_run_trains_on_two_processes(toy_log: Path, tmp_path: Path) -> No
         (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--heads", "3"], "does not divide by n_heads 3"),
         (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--epochs", "two"], "value for '--epochs'"),
         (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--columns", "a,b"], "expected three names"),
-        (["train", "--data", "csv:{log}/log.csv", "--out", "{log}"], "holds a items.csv and is no bundle"),
+        (["train", "--data", "csv:{log}/log.csv", "--out", "{log}"], "holds items.csv and is no bundle"),
         (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--k-core", "99"], "no users and items with 99"),
         (["evaluate", "{bundle}"], "Missing option '--data'"),
         (["evaluate", "{bundle}", "--data", "csv:{log}/items.csv"], "none looks like the user"),

@@ -208,7 +208,7 @@ def test_what_is_wrong_is_told_before_training(recipe: Recipe, tmp_path: Path) -
             "m.csv: no such file; `fame compare` writes it",
         ),
         (replace(recipe, data=replace(recipe.data, path=Path("gone.csv"))), tmp_path / "out", "gone.csv: no such file"),
-        (recipe, tmp_path / "own", "holds a README.md and is no bundle"),
+        (recipe, tmp_path / "own", "holds README.md and is no bundle"),
         (recipe, examples, "a file; a bundle is a directory"),
     ]
     watch = Watch()

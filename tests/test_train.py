@@ -13,18 +13,20 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-import torch.nn.functional as fn
 from hypothesis import given
 from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from numpy.testing import assert_allclose
 from safetensors.torch import load_file
 
+from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.data.sequences import Sequences, Split, Task, leave_one_out
 from fame.errors import FameError
+from fame.guidance import Guidance, GuidanceConfig
 from fame.model import FAME
 from fame.train import (
     CHECKPOINT,
@@ -34,9 +36,9 @@ from fame.train import (
     TrainConfig,
     curve,
     epoch_batches,
+    fingerprint,
     rate,
     relative_entropy,
-    sampled_softmax,
     train,
     validate,
     windows,
@@ -200,46 +202,17 @@ def test_batches_of_like_length_pad_little() -> None:
     assert widths != sorted(widths), "short and long batches come in random order"
 
 
-# --- sampled softmax
-
-
-def test_sampled_softmax_comes_to_the_full_one() -> None:
-    torch.manual_seed(0)
-    table = torch.randn(30, 6, dtype=torch.float64, requires_grad=True)
-    query = torch.randn(5, 6, dtype=torch.float64, requires_grad=True)
-    wanted = torch.tensor([0, 3, 3, 17, 29])
-    q = torch.rand(30, dtype=torch.float64) + 0.1
-    q /= q.sum()
-
-    def gradients(loss: torch.Tensor) -> torch.Tensor:
-        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, (query, table))])
-
-    full = fn.cross_entropy(query @ table.T, wanted, reduction="sum")
-    drawn = torch.multinomial(q, 400_000, replacement=True)
-    sampled = sampled_softmax(query, table, wanted, drawn, q[drawn])
-    assert_allclose(float(sampled.detach()), float(full.detach()), rtol=2e-3)
-    a, b = gradients(full), gradients(sampled)
-    assert (a - b).norm() < 0.02 * a.norm()
-
-
-def test_the_estimate_of_the_partition_function_is_unbiased() -> None:
-    """Over many draws of four items the mean of Z's estimate is Z, to within its own standard error."""
-    torch.manual_seed(0)
-    table, query, wanted = torch.randn(12, 3).double(), torch.randn(1, 3).double(), torch.tensor([5])
-    q = (torch.rand(12) + 0.2).double()
-    q /= q.sum()
-    positive = (query @ table[5]).exp()
-    estimates = []
-    for _ in range(4000):
-        drawn = torch.multinomial(q, 4, replacement=True)
-        estimates.append(float(positive * sampled_softmax(query, table, wanted, drawn, q[drawn]).exp()))
-    Z = float((query @ table.T).exp().sum())
-    assert abs(np.mean(estimates) - Z) < 4 * np.std(estimates) / len(estimates) ** 0.5
-    only_wanted = sampled_softmax(query, table, wanted, wanted, q[wanted])
-    assert float(only_wanted) == pytest.approx(0, abs=1e-12), "drawn by chance, the target does not count twice"
-
-
 # --- repeat, interrupt, spread
+
+
+def test_a_guided_run_goes_on_only_with_the_attributes_it_began_with() -> None:
+    settings, prints = GuidanceConfig(heads=("genre",), sup=0.1, least_items=1), set()
+    for genres in ("ab", "ab", "ba"):
+        frame = pd.DataFrame({"item_id": range(20), "genre": list(genres * 10)})
+        model = FAME(MODEL)
+        guidance = Guidance(settings, model, Catalogue.from_frame(frame))
+        prints.add(fingerprint(model, CONFIG, guidance, log().train))
+    assert len(prints) == 2
 
 
 @pytest.mark.parametrize("changes", [{"schedule": "cosine", "warmup_steps": 9}, {"negatives": 5}], ids=str)
