@@ -48,6 +48,20 @@ class Screen:
         return sources.trace(self.source, rows, change)
 
     @cached_property
+    def names(self) -> list[str]:
+        """What the bundle's evidence calls each head, such as 'genres'; '' where it is unclear or not measured."""
+        verdicts, found = self.bundle.evidence.get("verdicts"), [""] * self.bundle.config.n_heads
+        for told in verdicts if isinstance(verdicts, list) else ():
+            head, name = (told.get("head"), told.get("attribute")) if isinstance(told, dict) else (None, None)
+            if isinstance(head, int) and 0 < head <= len(found) and name in self.bundle.catalogue.attributes:
+                found[head - 1] = name
+        return found
+
+    def called(self, head: int) -> str:
+        """'Head 1 · genres', or 'Head 1'."""
+        return f"Head {head + 1} · {self.names[head]}" if self.names[head] else f"Head {head + 1}"
+
+    @cached_property
     def film(self) -> int:
         """The row that is looked at: the chosen film, or the first of the final list.
 

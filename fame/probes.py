@@ -51,6 +51,7 @@ __all__ = [
 VERSION = 1
 SIGNIFICANCE = 0.05  # of q, the p-value after Benjamini-Hochberg over all heads and attributes
 LEAST_KNOWN = 0.1  # average precision beyond chance in the full embedding; less is nothing to be about
+LEAST_PRECISION = 0.5  # average precision of a verdict; a name that can hardly be read off would mislead
 LEAST_GAIN = -0.05  # of a verdict, as a part of what the full embedding knows beyond chance: at random spaces' level …
 LEAST_LEAD = 0.1  # … and so much more than for every other attribute
 RULE = (
@@ -58,9 +59,10 @@ RULE = (
     "is called by the one with the largest gain. A gain is the average precision less the mean of random spaces of the "
     "head's width, as a part of what the full embedding knows beyond chance. The name stands where the attribute is "
     f"read from the head better than chance (q < {SIGNIFICANCE}), better than from popularity (by its whole interval) "
-    f"and no worse than from random spaces (gain at least {LEAST_GAIN}), and where the gain leads that of every other "
-    f"attribute by at least {LEAST_LEAD} and by more than in random spaces (q < {SIGNIFICANCE}); q is p after "
-    "Benjamini-Hochberg over all heads and attributes. Otherwise the head is unclear."
+    f"with an average precision of at least {LEAST_PRECISION}, and no worse than from random spaces (gain at least "
+    f"{LEAST_GAIN}), and where the gain leads that of every other attribute by at least {LEAST_LEAD} and by more than "
+    f"in random spaces (q < {SIGNIFICANCE}); q is p after Benjamini-Hochberg over all heads and attributes. Otherwise "
+    "the head is unclear."
 )
 UNCLEAR = "unclear"
 MAX_NEWTON = 50
@@ -310,7 +312,13 @@ def lead_over(gain: np.ndarray) -> np.ndarray:
 
 
 def verdict(
-    gain: np.ndarray, lead: np.ndarray, q_null: np.ndarray, q_lead: np.ndarray, low: np.ndarray, popularity: np.ndarray
+    ap: np.ndarray,
+    gain: np.ndarray,
+    lead: np.ndarray,
+    q_null: np.ndarray,
+    q_lead: np.ndarray,
+    low: np.ndarray,
+    popularity: np.ndarray,
 ) -> tuple[int | None, tuple[str, ...]]:
     """The attribute that a head is most about, and what speaks against calling the head by it. See RULE.
 
@@ -320,6 +328,7 @@ def verdict(
         return None, ("the full embedding knows none of the attributes",)
     best = int(np.nanargmax(gain))
     against = {
+        "hard to read": not ap[best] >= LEAST_PRECISION,
         "no better than chance": not q_null[best] < SIGNIFICANCE,
         "no better than popularity": not low[best] > popularity[best],
         "worse than random spaces": not gain[best] >= LEAST_GAIN,
@@ -675,7 +684,7 @@ def item_evidence(
     beaten = famous[0] if famous else np.zeros(len(labels.attributes))
     verdicts = []
     for h in range(H):
-        best, against = verdict(gain[h], lead[h], q_null[h], q_lead[h], low[h], beaten)
+        best, against = verdict(ap[h], gain[h], lead[h], q_null[h], q_lead[h], low[h], beaten)
         attribute = labels.attributes[best] if best is not None and not against else None
         why = ""
         if best is not None:

@@ -214,6 +214,7 @@ def test_a_lead_is_over_the_best_of_the_others() -> None:
 
 def test_a_head_is_named_only_where_nothing_speaks_against_it() -> None:
     good = {
+        "ap": np.array([0.8, 0.3, 0.15]),
         "gain": np.array([0.02, -0.6, np.nan]),  # all that random spaces know of the first, and far less of the second
         "lead": np.array([0.62, -0.62, np.nan]),
         "q_null": np.array([0.01, 0.01, 0.01]),
@@ -223,6 +224,7 @@ def test_a_head_is_named_only_where_nothing_speaks_against_it() -> None:
     }
     assert verdict(**good) == (0, ())
     for name, value, reason in (
+        ("ap", 0.49, "hard to read"),
         ("q_null", 0.06, "no better than chance"),
         ("popularity", 0.76, "no better than popularity"),
         ("gain", -0.06, "worse than random spaces"),

@@ -27,6 +27,7 @@ class Desk {
     this.box.style.setProperty("--heads", data.heads.length)
     this.box.classList.toggle("one", data.heads.length === 1)
     data.heads.forEach((head, h) => this.fader(this.columns[h], head))
+    this.columns.forEach((column, h) => { column.called.textContent = data.names[h] })
     this.total.textContent = data.relative ? "lead" : "score"
     this.said()
     this.films()
@@ -38,6 +39,7 @@ class Desk {
   build() {
     this.columns = this.data.heads.map((_, h) => {
       const share = make("output", { "aria-label": `Share of head ${h + 1}` })
+      const called = make("div", { class: "called" })
       const mark = make("i", { title: "The model's own gate" })
       const input = make("input", {
         type: "range", min: 0, max: 1, step: 0.01, "aria-label": `Gate weight of head ${h + 1}`, style: `--c:var(--h${h % 8 + 1})`,
@@ -48,10 +50,11 @@ class Desk {
       const cell = make(
         "th", { scope: "col", class: "head" },
         make("div", { class: "name" }, badge(h), share),
+        called,
         make("div", { class: "level" }, mark, input),
         make("div", { class: "keys" }, only, off),
       )
-      return { cell, share, mark, input, only, off }
+      return { cell, called, share, mark, input, only, off }
     })
     this.total = make("th", { scope: "col", class: "total" })
     this.header.replaceChildren(

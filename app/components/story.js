@@ -118,7 +118,7 @@ class Story {
       const part = hue(el("div", "", x >= 0.065 ? `${h + 1} · ${percent(x)}` : x >= 0.02 ? h + 1 : ""), h)
       part.style.setProperty("--weight", x)
       part.hidden = x === 0
-      part.title = `Head ${h + 1}: ${(100 * x).toFixed(1)}% of the gate` + (usual ? `, usually ${(100 * usual[h]).toFixed(1)}%` : "")
+      part.title = `${this.data.called[h]}: ${(100 * x).toFixed(1)}% of the gate` + (usual ? `, usually ${(100 * usual[h]).toFixed(1)}%` : "")
       bar.append(part)
     })
     section.append(bar)
@@ -161,7 +161,7 @@ class Story {
         const say = el("em")
         say.append(el("span", "word", "gate "), percent(gate[c]))
         if (usual) say.append(el("span", "lift", ` · usually ${percent(usual[c])}`))
-        header.append(badge(c), el("b", "", `Head ${c + 1}`), say)
+        header.append(badge(c), el("b", "", this.data.called[c]), say)
       } else header.append(el("b", "", "Final list"), el("em", "", "gate × score, summed"))
       const ol = el("ol")
       ol.setAttribute("aria-label", c < this.heads ? `Head ${c + 1}'s own list` : "Final list")

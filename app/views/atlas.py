@@ -290,7 +290,7 @@ def _marks(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame],
             {
                 "space": space,
                 "head": head,
-                "name": _name(space),
+                "name": _name(screen, space),
                 "trust": atlases.say_trust(atlas.trust(space, view.kind)),
                 "place": [x, y],
                 "points": "the model points here" if head is None else f"head {head + 1} points here",
@@ -330,9 +330,11 @@ def _head(space: str) -> int | None:
     return None if space == "full" else int(space.removeprefix("head_")) - 1
 
 
-def _name(space: str) -> str:
+def _name(screen: Screen, space: str) -> str:
     head = _head(space)
-    return "The full embedding" if head is None else f"Head {head + 1}'s space"
+    if head is None:
+        return "The full embedding"
+    return f"Head {head + 1}'s space" + f" ({screen.names[head]})" * bool(screen.names[head])
 
 
 def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame]) -> None:
@@ -359,14 +361,14 @@ def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFra
             regions=_regions(screen.source, space, view.attribute, view.kind) if view.attribute else None,
             theme=screen.theme,
         )  # fmt: skip
-        return to_html(drawn, f"{_name(space)}: {catalogue.n_items:,} films")
+        return to_html(drawn, f"{_name(screen, space)}: {catalogue.n_items:,} films")
 
     with st.container(horizontal=True, key="atlas_save"):
         widgets.download("Neighbours as CSV", neighbours, "neighbours.csv", "atlas_csv_near")
         widgets.download("Positions as CSV", positions, "positions.csv", "atlas_csv_positions")
         for space, table in zip(view.spaces, tables, strict=True):
             st.download_button(
-                f"{_name(space)} as HTML", lambda space=space, table=table: figure(space, table),
+                f"{_name(screen, space)} as HTML", lambda space=space, table=table: figure(space, table),
                 file_name=f"atlas-{space}-{view.kind}.html", mime="text/html", key=f"atlas_html_{space}",
                 on_click="ignore", type="tertiary", icon=":material/download:",
             )  # fmt: skip

@@ -60,7 +60,7 @@ def render(screen: Screen) -> None:
         with st.container(horizontal=True, key="experts_controls", width="content", vertical_alignment="center"):
             if H > 1:
                 st.segmented_control(
-                    "Head", list(range(H)), format_func=lambda h: f"Head {h + 1}" if H <= MANY else f"{h + 1}",
+                    "Head", list(range(H)), format_func=lambda h: screen.called(h) if H <= MANY else f"{h + 1}",
                     required=True, label_visibility="collapsed", **widgets.controlled("experts_head", head, "head"),
                 )  # fmt: skip
             with st.container(width=370):

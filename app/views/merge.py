@@ -87,7 +87,7 @@ def _panel(screen: Screen) -> None:
         proof = None if dragged else explain.additivity(shown, screen.trace_of(intervention=change))
         _desk(
             key="merge_desk",
-            data=_desk_data(base, shown, change, table, film, relative, proof),
+            data=_desk_data(base, shown, change, table, film, relative, proof) | {"names": screen.names},
             on_gate_change=lambda: _set_gate(screen),
             on_film_change=lambda: _set_film(screen),
         )

@@ -32,6 +32,9 @@ that the next list does not hold; of the film to explain, the rank further down 
 **Point at a film** to see it everywhere, **click** (or arrow keys and Enter) to choose it; the sentence above the
 picture says why it stands where it stands. Percentages there compare with the average film not seen yet.
 
+**A name beside a head** (*genres*) is given where probes of its item space, kept with the model, find it to be about
+that attribute; a head without a name is unclear.
+
 The small bars under the history show where each head looked at the last step (its experts' attention, mixed by the
 router). Where a head looked is not why it decided: *Experts* measures that.
 """
@@ -106,6 +109,7 @@ def picture(screen: Screen, film: int) -> dict[str, Any]:
         "film": film,
         "gate": trace.gate[-1].tolist(),
         "usual": _usual(screen),
+        "called": [screen.called(h) for h in range(H)],
         "history": [
             {"title": str(catalogue.title[r]), "year": int(catalogue.year[r]), "look": look[t].tolist()}
             for t, r in enumerate(trace.items)

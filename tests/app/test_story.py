@@ -208,3 +208,21 @@ def test_a_late_word_about_a_widgets_old_value_is_no_choice(open_app: OpenApp) -
     after.set_value(9).run()
     assert app.query_params["film"] == "f9"
     assert app.selectbox(key="story_film-1").value == 9, "the visitor's own choice keeps the box, and so the focus"
+
+
+def test_heads_have_the_names_that_the_evidence_gives_them(open_app: OpenApp, small: Bundle, tmp_path: Path) -> None:
+    told = [
+        {"head": 2, "attribute": "genres"},
+        {"head": 1, "attribute": None},
+        {"head": 3, "attribute": "<b>mood"},
+        {"head": 9, "attribute": "genres"},
+        {"head": "3", "attribute": ["genres"]},
+        7,
+    ]
+    named = replace(small, evidence={"verdicts": told}).save(tmp_path / "named")
+    assert component(open_app(at=named), "story")["called"] == ["Head 1", "Head 2 · genres", "Head 3"]
+    assert component(open_app(at=named, screen="merge"), "desk")["names"] == ["", "genres", ""]
+    heads = open_app(at=named, screen="experts").segmented_control(key="experts_head")
+    assert heads.options == ["Head 1", "Head 2 · genres", "Head 3"]
+    plain = replace(small, evidence={"verdicts": "none"}).save(tmp_path / "plain")
+    assert component(open_app(at=plain), "story")["called"] == ["Head 1", "Head 2", "Head 3"]
