@@ -13,7 +13,6 @@ from typing import NamedTuple, Self
 import numpy as np
 import pandas as pd
 import torch
-from scipy.sparse import csr_array
 
 from fame.catalogue import Attribute, Catalogue
 from fame.errors import FameError
@@ -437,6 +436,8 @@ def agreement(atlas: Atlas, space: str | int, attribute: Attribute, k: int = 20)
     near = atlas.neighbours[atlas.index(space), :, :k]
     if len(attribute.matrix) != len(atlas):
         raise FameError(f"the attribute is of {len(attribute.matrix)} rows and the atlas of {len(atlas)}")
+    from scipy.sparse import csr_array  # a third of a second, which the start of the app does without
+
     has = np.flatnonzero(attribute.matrix.any(axis=1))
     if not len(has):
         raise FameError("no item has a value of this attribute; nothing can be counted")

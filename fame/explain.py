@@ -439,6 +439,8 @@ def say_rank(trace: Trace, row: int, exclude_history: bool = True) -> str:
     candidate = _candidates(len(trace.scores), trace.seen if exclude_history else [])
     if not candidate[row]:
         return f"{title} is in the history, and what has been seen is not recommended again."
+    if candidate.sum() == 1:
+        return f"{title} is first: no other is left to recommend."
     rank = int(_rank(trace.scores, row, candidate))
     c = relative_shares(trace, [row], exclude_history)[:, 0]
     ranks = head_ranks(trace, [row], exclude_history)[:, 0]

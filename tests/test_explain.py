@@ -338,6 +338,12 @@ def test_a_sentence_names_who_speaks_against() -> None:
     )
 
 
+def test_a_sentence_on_the_only_candidate() -> None:
+    t = run([*range(1, 20)])
+    assert t.ranking().tolist() == [20]
+    assert explain.say_rank(t, 20) == "i20 is first: no other is left to recommend."
+
+
 @given(history)
 def test_every_item_gets_a_true_sentence(rows: list[int]) -> None:
     t = run(rows)
