@@ -107,6 +107,7 @@ def test_a_copied_link_opens_the_same_numbers(open_page: Open, small_address: st
     add(page, "heat", "Heat")
     page.locator("ol[aria-label='Final list'] .film-row").nth(2).click()
     expect(page.locator(".fame-say")).to_contain_text("is third")
+    page.wait_for_url("**film=*")  # the address follows what is drawn
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     link = page.evaluate("navigator.clipboard.readText()")
