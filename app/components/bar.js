@@ -37,10 +37,15 @@ class Bar {
   }
 
   shut() {
-    this.options.hidden = this.menu.hidden = true
+    this.shutOptions()
+    this.menu.hidden = true
+    this.examples.setAttribute("aria-expanded", "false")
+  }
+
+  shutOptions() {
+    this.options.hidden = true
     this.input.setAttribute("aria-expanded", "false")
     this.input.removeAttribute("aria-activedescendant")
-    this.examples.setAttribute("aria-expanded", "false")
   }
 
   under(sheet, anchor, width) {
@@ -194,7 +199,7 @@ class Bar {
     }
     this.input.onkeydown = event => this.searchKey(event)
     this.input.onfocus = () => this.suggest()
-    this.input.onblur = () => setTimeout(() => { if (this.root.getRootNode().activeElement !== this.input) this.shut() }, 150)
+    this.input.onblur = () => setTimeout(() => { if (this.root.getRootNode().activeElement !== this.input) this.shutOptions() }, 150)
   }
 
   suggest() {

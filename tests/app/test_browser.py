@@ -100,6 +100,7 @@ def test_a_copied_link_opens_the_same_numbers(open_page: Open, small_address: st
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=small_address)
     add(page, "matrix", "The Matrix")
     page.get_by_role("toolbar").get_by_role("button", name="Examples").click()
+    page.wait_for_timeout(400)  # the search has lost the keyboard and closed; the menu stays
     expect(page.get_by_role("menuitem").first).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
