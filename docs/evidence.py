@@ -226,9 +226,10 @@ def mean_of(name: str) -> Callable[[dict[str, Any]], float | None]:
 
 
 def guided(r: dict[str, Any]) -> list[tuple[int, int]]:
-    """The guided heads of a run and their attributes, as places in its probes; of a plain run those of "guided"."""
-    heads = IDEAS[r["idea"]].get("guidance", TIED)["heads"]
+    """The guided heads of a run and their attributes, as places in its probes; of a plain run those that guided ones of
+    the same data have."""
     known = r["attributes"] if "probe ap" in r else []
+    heads = IDEAS[r["idea"]].get("guidance", {"heads": BOTH if "genres" in known else known})["heads"]
     return [(h, known.index(a)) for h, a in enumerate(heads) if a in known]
 
 
