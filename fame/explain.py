@@ -506,7 +506,7 @@ class Standing(NamedTuple):
     """How one item stands in each of M runs."""
 
     score: np.ndarray  # [m]
-    lead: np.ndarray  # score − mean score of the candidates [m]
+    lead: np.ndarray  # score − mean score of the candidates, NaN where there are none [m]
     heads: np.ndarray  # s_h [m h]
     shares: np.ndarray  # g_h·s_h [m h]
     rank: np.ndarray  # [m]
@@ -518,7 +518,8 @@ def _standing(model: FAME, gate: Tensor, F: Tensor, target: int, candidate: np.n
     heads = _array(by_head @ model.items.weight[target])
     scores = _array(model.score(torch.einsum("mh,mhd->md", gate, by_head)))
     score = scores[:, target]
-    lead = score - scores[:, candidate].mean(axis=1, dtype=np.float64)
+    mean = scores[:, candidate].mean(axis=1, dtype=np.float64) if candidate.any() else np.nan
+    lead = score - mean
     return Standing(score, lead, heads, _array(gate) * heads, _rank(scores, target, candidate))
 
 

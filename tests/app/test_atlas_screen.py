@@ -247,7 +247,7 @@ def test_a_click_on_a_film_lists_its_neighbours_in_both_spaces(atlas_page: Page,
     for table, space in zip(atlas_page.locator(".map table").all(), ("head_1", "full"), strict=True):
         expect(table.locator("caption b")).to_have_text(title)
         assert table.locator(".pick").all_inner_texts() == nearest(mapped, space, title)
-    assert "film=" in atlas_page.url
+    atlas_page.wait_for_url("**film=*")
 
 
 @pytest.mark.browser
@@ -258,12 +258,12 @@ def test_colours_heads_and_keys(atlas_page: Page, mapped: Bundle) -> None:
     title = page.locator(".map caption b").first.inner_text()
     table = page.locator(".map table").first
     expect(table.locator(".pick").first).to_have_text(nearest(mapped, "head_3", title)[0])
-    assert "head=3" in page.url
+    page.wait_for_url("**head=3*")
 
     page.get_by_label("Colour by").click()
     page.get_by_role("option", name="decade").click()
     expect(page.locator(".legend .chip").first).to_contain_text("1970s")
-    assert "atlas_colour=decade" in page.url
+    page.wait_for_url("**atlas_colour=decade*")
 
     # From the keyboard alone: move the map until a film is in its middle, then Enter.
     stage = page.locator(".stage").first
