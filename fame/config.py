@@ -15,7 +15,8 @@ class FAMEConfig:
     """Everything that fixes the shape of the network, in the paper's letters.
 
     Raises:
-        FameError: a size is not positive, `d_model` does not divide by the heads, or the variant is unknown.
+        FameError: a size is not positive, `d_model` does not divide by the heads, more experts are active than there
+            are, or the variant is unknown.
     """
 
     n_items: int  # real items; the item table has one row more, V = n_items + 1, row 0 = padding
@@ -23,6 +24,8 @@ class FAMEConfig:
     d_model: int = 64  # d
     n_heads: int = 4  # H, facets of the last block
     n_experts: int = 4  # N, experts per head
+    active_experts: int = 0  # of a head at each step, those with the largest router logits; 0: all, as in the paper
+    spread: float = 1.0  # scale of the experts' queries and the router at the start of training
     n_layers: int = 2  # L, the last block included
     backbone_heads: int = 2  # heads of the L-1 ordinary blocks
     dropout: float = 0.2
@@ -32,16 +35,21 @@ class FAMEConfig:
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if f.name in ("dropout", "attention_dropout"):
-                if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
-                    raise FameError(f"config: {f.name} is {value!r}; expected a number from 0 up to, not including, 1")
-                continue
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if f.name == "variant":
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise FameError(f"config: {f.name} is {value!r}; expected a whole number of at least 1")
-        if self.variant not in ("fame", "sasrec"):
-            raise FameError(f"config: variant is {self.variant!r}; expected 'fame' or 'sasrec'")
+                fits, expected = value in ("fame", "sasrec"), "'fame' or 'sasrec'"
+            elif f.name in ("dropout", "attention_dropout"):
+                fits, expected = number and 0 <= value < 1, "a number from 0 up to, not including, 1"
+            elif f.name == "spread":
+                fits, expected = number and 0 < value <= 100, "a number above 0, at most 100"
+            else:
+                least = int(f.name != "active_experts")
+                fits = number and isinstance(value, int) and value >= least
+                expected = f"a whole number of at least {least}"
+            if not fits:
+                raise FameError(f"config: {f.name} is {value!r}; expected {expected}")
+        if self.active_experts > self.n_experts:
+            raise FameError(f"config: active_experts is {self.active_experts}, but a head has {self.n_experts} experts")
         if self.d_model % self.n_heads:
             raise FameError(
                 f"config: d_model {self.d_model} does not divide by n_heads {self.n_heads}; "

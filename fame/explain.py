@@ -22,7 +22,7 @@ from torch import Tensor
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.model import FAME
+from fame.model import FAME, largest
 from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = [
@@ -178,7 +178,8 @@ def expert_effects(model: FAME, catalogue: Catalogue, rows: History, target: int
         one = torch.eye(N, dtype=torch.bool, device=O.device)
         kinds = {"alone": one, "without": ~one} if N > 1 else {"alone": one}
         on = torch.stack(list(kinds.values()))  # [kind expert n]
-        router = logits[:, None, None].masked_fill(~on, -torch.inf).softmax(-1)  # [h kind expert n]
+        left = logits[:, None, None].masked_fill(~on, -torch.inf)
+        router = largest(left, model.facets.active).softmax(-1)  # [h kind expert n]
         states = model.facets.state(torch.einsum("hcen,hnk->hcek", router, O), residual[:, None, None])
         changed = F.expand(H, len(kinds), N, H, -1).clone()  # [h kind expert head k]: head h's state replaced
         changed[range(H), :, :, range(H)] = states

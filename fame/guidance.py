@@ -17,11 +17,18 @@ from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.model import FAME, Pass
 
-__all__ = ["Guidance", "GuidanceConfig", "mixture_of_softmaxes", "mutual_information", "supervised_contrast"]
+__all__ = [
+    "Guidance",
+    "GuidanceConfig",
+    "likeness",
+    "mixture_of_softmaxes",
+    "mutual_information",
+    "supervised_contrast",
+]
 
 OWN_VALUE = 3.0  # logit of an expert's own value at the start, the others' being 0
 BY_HEAD = ("sup", "con", "excl", "tie", "balance")  # the terms that ask for heads with names
-WEIGHTS = (*BY_HEAD, "mos", "mi")
+WEIGHTS = (*BY_HEAD, "mos", "mi", "div")
 CONTRASTED = 1024  # items that `con` compares with each other at a step
 TEMPERATURE = 0.1  # of their cosines
 
@@ -42,6 +49,7 @@ class GuidanceConfig:
     balance: float = 0.0  # KL divergence of the guided heads' mean gate from an even one
     mos: float = 0.0  # -log Σ_h g_h softmax(s_h)[target], on `mos_positions` positions a step
     mi: float = 0.0  # gate and routers: low entropy at each step, high entropy of their mean
+    div: float = 0.0  # likeness of the outputs of a head's experts
     noise: float = 0.05  # the part of choices that `tie` leaves to no value at all
     mos_positions: int = 512
     least_items: int = 15  # values of an attribute with fewer items are not read out
@@ -150,6 +158,8 @@ class Guidance(nn.Module):
             loss = loss - c.mi * mutual_information(out.gate[real])
             router = out.router[real]  # [m h n]
             loss = loss - c.mi * torch.stack([mutual_information(r) for r in router.unbind(1)]).mean()
+        if c.div and out.expert_out is not None:
+            loss = loss + c.div * likeness(out.expert_out[real])
         return loss
 
     def gate(self, out: Pass, real: Tensor) -> Tensor:
@@ -209,6 +219,15 @@ def mutual_information(p: Tensor) -> Tensor:
     entropy_of_mean = -torch.special.xlogy(mean, mean).sum()
     mean_of_entropies = -torch.special.xlogy(p, p.clamp(min=1e-12)).sum(-1).mean()
     return (entropy_of_mean - mean_of_entropies) / np.log(p.shape[-1])
+
+
+def likeness(x: Tensor) -> Tensor:
+    """Mean squared cosine between two of the n vectors, x [… n k]: 1 where all are parallel, 0 where orthogonal."""
+    n = x.shape[-2]
+    if n < 2:
+        return x.new_zeros(())
+    x = fn.normalize(x, dim=-1)
+    return ((x @ x.mT).square().sum((-2, -1)) - n).mean() / (n * (n - 1))
 
 
 def mixture_of_softmaxes(model: FAME, out: Pass, real: Tensor, wanted: Tensor, most: int) -> Tensor:

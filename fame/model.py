@@ -32,7 +32,7 @@ INIT_STD = 0.02
 class Pass:
     """What one forward pass computed. Only `query` is there for every variant; the rest is FAME's last block.
 
-    The last four are kept only when recording.
+    Attention is kept only when recording.
     """
 
     query: Tensor  # q = Σ_h g_h W_f[h]ᵀ F^h    [b t d]; s(v) = <q, x_v>
@@ -101,10 +101,11 @@ class Facets(nn.Module):
     def __init__(self, c: FAMEConfig):
         super().__init__()
         H, N, d, k = c.n_heads, c.n_experts, c.d_model, c.d_head
-        self.W_Q = nn.Parameter(torch.randn(H, N, d, k) * d**-0.5)
+        self.active = c.active_experts or N
+        self.W_Q = nn.Parameter(torch.randn(H, N, d, k) * (c.spread * d**-0.5))
         self.W_K = nn.Parameter(torch.randn(H, d, k) * d**-0.5)
         self.W_V = nn.Parameter(torch.randn(H, d, k) * d**-0.5)
-        self.W_exp = nn.Parameter(torch.randn(H, N * k, N) * INIT_STD)
+        self.W_exp = nn.Parameter(torch.randn(H, N * k, N) * (c.spread * INIT_STD))
         # Starting as SASRec: under an even gate the score is <[F^1 ‖ … ‖ F^H], x_v>. Without this the gate
         # collapses on one head within a few epochs.
         slices = torch.eye(d).unflatten(0, (H, k))
@@ -130,21 +131,19 @@ class Facets(nn.Module):
             O = causal_attention(Q, K, U, dropout).unflatten(1, (H, N)).permute(0, 3, 1, 2, 4)  # [b t h n k]
 
         logits = torch.einsum("bthe,hen->bthn", O.flatten(3), self.W_exp)
-        router = route(logits, intervention)
+        router = route(logits, intervention, self.active)
         residual = x.unflatten(-1, (H, -1))  # [b t h k]
         f = torch.einsum("bthn,bthnk->bthk", router, O)
         F = self.state(f, residual)
         gate_logits = self.gate(F.flatten(2))
         if intervention.hold_gate and intervention:
-            natural = torch.einsum("bthn,bthnk->bthk", logits.softmax(-1), O)
+            natural = torch.einsum("bthn,bthnk->bthk", route(logits, NOTHING, self.active), O)
             held = self.gate(self.state(natural, residual).flatten(2)).softmax(-1)
         else:
             held = None
         gate = fuse(gate_logits, intervention, held)
         query = torch.einsum("bthk,hkd->btd", gate.unsqueeze(-1) * F, self.W_f)
-        if not record:
-            return Pass(query, gate, router, f, F)
-        return Pass(query, gate, router, f, F, expert_out=O, attention=A, residual=residual)
+        return Pass(query, gate, router, f, F, O, A, residual=residual)
 
     def state(self, f: Tensor, residual: Tensor) -> Tensor:
         """F from f: e = LN(x + f), F = LN(e + FFN'(e)), each head on its own slice of x.  [… k] -> [… k]"""
@@ -152,9 +151,9 @@ class Facets(nn.Module):
         return self.norm_out(e + self.feed_forward(e))
 
 
-def route(logits: Tensor, intervention: Intervention) -> Tensor:
-    """β [b t h n] from the router's logits under an intervention."""
-    router = off(logits, intervention.experts_off).softmax(-1)
+def route(logits: Tensor, intervention: Intervention, active: int) -> Tensor:
+    """β [b t h n] from the router's logits under an intervention; `active` experts at most have weight."""
+    router = largest(off(logits, intervention.experts_off), active).softmax(-1)
     if intervention.router:
         router = router.clone()
         for h, weights in intervention.router:
@@ -172,6 +171,13 @@ def fuse(logits: Tensor, intervention: Intervention, held: Tensor | None) -> Ten
         gate[..., list(intervention.heads_off)] = 0
         return gate
     return forced(intervention.gate, intervention.heads_off, logits).expand_as(logits)
+
+
+def largest(logits: Tensor, k: int) -> Tensor:
+    """The logits with -inf at all but the k largest of the last axis (top-k routing, Shazeer et al. 2017)."""
+    if k < logits.shape[-1]:
+        logits = logits.masked_fill(logits < logits.topk(k).values[..., -1:], -torch.inf)
+    return logits
 
 
 def forced(weights: Sequence[float], without: Sequence[int], like: Tensor) -> Tensor:

@@ -94,9 +94,13 @@ def values(w: Weights, X: np.ndarray, h: int) -> np.ndarray:
     return np.stack([x @ w["facets.W_V"][h] for x in X])
 
 
-def router(w: Weights, O: list[np.ndarray], h: int) -> np.ndarray:
-    """β = softmax([O_1 ‖ … ‖ O_N] W_exp[h]) at one position  [N]"""
-    return softmax(np.concatenate(O) @ w["facets.W_exp"][h])
+def router(w: Weights, O: list[np.ndarray], h: int, active: int) -> np.ndarray:
+    """β = softmax([O_1 ‖ … ‖ O_N] W_exp[h]) at one position, over the `active` experts with the largest  [N]"""
+    logits = np.concatenate(O) @ w["facets.W_exp"][h]
+    beta = np.zeros(len(O))
+    on = np.argsort(-logits)[: active or len(O)]
+    beta[on] = softmax(logits[on])
+    return beta
 
 
 def mix(beta: np.ndarray, O: list[np.ndarray]) -> np.ndarray:
@@ -167,7 +171,7 @@ def run(w: Weights, c: FAMEConfig, items: list[int]) -> SimpleNamespace:
         for h in range(H):
             O = list(out.expert_out[t, h])
             out.residual[t, h] = X[t][h * k : (h + 1) * k]
-            out.router[t, h] = router(w, O, h)
+            out.router[t, h] = router(w, O, h, c.active_experts)
             out.f[t, h] = mix(out.router[t, h], O)
             out.F[t, h] = state(w, out.f[t, h], out.residual[t, h])
         out.gate[t] = gate(w, list(out.F[t]))

@@ -34,6 +34,8 @@ def test_both_survive_json() -> None:
         *((field, -2, "a whole number of at least 1") for field in ("n_heads", "n_experts", "backbone_heads")),
         *(("n_items", value, "a whole number of at least 1") for value in (2.0, True, "12", None)),
         *(("dropout", value, "a number from 0 up to, not including, 1") for value in (1, -0.1, "0.2", True)),
+        *(("active_experts", value, "a whole number of at least 0") for value in (-1, 1.0, True)),
+        *(("spread", value, "a number above 0, at most 100") for value in (0, float("inf"), "1")),
         ("attention_dropout", float("nan"), "a number from 0 up to, not including, 1"),
         ("variant", "gru", "'fame' or 'sasrec'"),
         ("variant", ["fame"], "'fame' or 'sasrec'"),
@@ -49,6 +51,11 @@ def test_a_bad_size_is_refused(field: str, value: object, expected: str) -> None
 def test_a_width_that_does_not_divide_by_the_heads_is_refused(heads: str) -> None:
     with pytest.raises(FameError, match=f"d_model 64 does not divide by {heads} 3; choose a width that is a multiple"):
         FAMEConfig.from_dict({"n_items": 10, heads: 3})
+
+
+def test_no_more_experts_are_active_than_there_are() -> None:
+    with pytest.raises(FameError, match="active_experts is 3, but a head has 2 experts"):
+        FAMEConfig.from_dict({"n_items": 10, "n_experts": 2, "active_experts": 3})
 
 
 def test_missing_and_unknown_sizes_are_refused() -> None:

@@ -12,6 +12,7 @@ from fame.guidance import (
     TEMPERATURE,
     Guidance,
     GuidanceConfig,
+    likeness,
     linear_cka,
     mixture_of_softmaxes,
     mutual_information,
@@ -186,6 +187,25 @@ def test_mutual_information_term_makes_gate_and_routers_decide() -> None:
         optimizer.step()
     with torch.no_grad():
         assert guidance(model, *passed(model)).item() < before - 0.5  # of at most 2: gate and routers
+
+
+def test_likeness_by_hand() -> None:
+    x = torch.tensor([[[1.0, 0], [0, 2], [3, 3]], [[1, 1], [-2, -2], [5, 5]]])  # cos² 0, ½, ½ and 1, 1, 1
+    assert likeness(x) == pytest.approx((1 / 3 + 1) / 2)
+    assert likeness(x[:, :1]) == 0
+
+
+def test_diversity_term_sets_experts_apart(catalogue: Catalogue) -> None:
+    model = network()
+    guidance = Guidance(GuidanceConfig(div=1.0), model, catalogue)
+    before = guidance(model, *passed(model)).item()
+    assert before == pytest.approx(likeness(passed(model)[0].expert_out[passed(model)[1]]).item())
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(60):
+        optimizer.zero_grad()
+        guidance(model, *passed(model)).backward()
+        optimizer.step()
+    assert guidance(model, *passed(model)).item() < before / 2
 
 
 def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:

@@ -62,7 +62,8 @@ def settings(draw: st.DrawFn) -> Setting:
         max_len=draw(st.integers(1, 6)),
         d_model=H * width,
         n_heads=H,
-        n_experts=draw(st.integers(1, 4)),
+        n_experts=(N := draw(st.integers(1, 4))),
+        active_experts=draw(st.integers(0, N)),
         n_layers=draw(st.integers(1, 3)),
         backbone_heads=draw(st.sampled_from([h for h in range(1, H * width + 1) if H * width % h == 0])),
     )
@@ -241,6 +242,7 @@ def test_switched_off_is_minus_infinity_before_the_softmax(setting: Setting, dat
         for h in range(H):
             router = t.expert_out[at, h].ravel() @ w["facets.W_exp"][h]
             router[[n for g, n in experts if g == h]] = -np.inf
+            router[router < np.sort(router)[-(setting.config.active_experts or N)]] = -np.inf
             assert_allclose(t.router[at, h], softmax(router), atol=1e-5)
 
 

@@ -41,7 +41,9 @@ def histories(config: FAMEConfig, lengths: tuple[int, ...] = LENGTHS) -> list[np
 @pytest.mark.parametrize("record", [False, True], ids=["fused", "recorded"])
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(
-    "sizes", [{}, {"n_layers": 1}, {"n_heads": 1}, {"n_experts": 1}], ids=["odd", "L=1", "H=1", "N=1"]
+    "sizes",
+    [{}, {"n_layers": 1}, {"n_heads": 1}, {"n_experts": 1}, {"active_experts": 2}],
+    ids=["odd", "L=1", "H=1", "N=1", "top-2"],
 )
 def test_agrees_with_the_plain_loops(sizes: dict[str, int], variant: str, record: bool) -> None:
     config = replace(ODD, variant=variant, **sizes)
@@ -51,9 +53,9 @@ def test_agrees_with_the_plain_loops(sizes: dict[str, int], variant: str, record
     with torch.no_grad():
         out = model(pad(batch, config.max_len), record=record)
         scores = model.score(out.query)
-    names = ["query", "gate", "router", "f", "F"] if variant == "fame" else ["query"]
-    if record and variant == "fame":
-        names += ["expert_out", "residual"]
+    names = ["query"]
+    if variant == "fame":
+        names += ["gate", "router", "f", "F", "expert_out", "residual"]
     for b, history in enumerate(batch):
         expected, T = reference.run(w, config, history.tolist()), len(history)
         for name in names:
