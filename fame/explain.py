@@ -85,8 +85,9 @@ def trace(model: FAME, catalogue: Catalogue, rows: History, intervention: Interv
             f=_array(p.f[0]),
             F=_array(p.F[0]),
             head_scores=_array(facet_scores(model, p.F[0, -1])),
-            expert_scores=_array(facet_scores(model, alone.transpose(0, 1)).transpose(0, 1)),
             scores=_array(model.score(p.query[0, -1])),
+            expert_queries=torch.einsum("hnk,hkd->hnd", alone, model.facets.W_f).cpu().numpy(),
+            table=model.items.weight.detach().cpu().numpy(),
             older=history[:-T].astype(np.int32),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from operator import index
 from typing import Any
 
@@ -113,8 +114,9 @@ class Trace:
     gate: [T,H].   router β: [T,H,N].   attention: [H,N,T,T].   backbone_attention: [L-1,heads,T,T].
     expert_out O: [T,H,N,d'].   f = Σ_n β_n O_n: [T,H,d'].   F: [T,H,d'].
     head_scores s_h(v): [H,V].   scores s(v) = Σ_h g_h s_h(v): [V].
-    expert_scores: [H,N,V], what s_h(v) would be with the router on that expert alone.
-    All three score arrays are at the last position; column 0 (padding) is -inf, -inf and -inf.
+    expert_queries: [H,N,d], W_f[h]ᵀ F^h as it would be with the router on that expert alone; table: [V,d], the items
+        x_v, which is the model's own memory. Both are in the model's precision and are what `expert_scores` needs.
+    Scores are at the last position; column 0 (padding) is -inf.
     """
 
     catalogue: Catalogue = field(repr=False)
@@ -128,8 +130,9 @@ class Trace:
     f: np.ndarray
     F: np.ndarray
     head_scores: np.ndarray
-    expert_scores: np.ndarray
     scores: np.ndarray
+    expert_queries: np.ndarray = field(repr=False)
+    table: np.ndarray = field(repr=False)
     older: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
 
     def __post_init__(self) -> None:
@@ -151,6 +154,17 @@ class Trace:
     def seen(self) -> np.ndarray:
         """int32: every item of the history, read or not."""
         return np.concatenate([self.older, self.items])
+
+    @cached_property
+    def expert_scores(self) -> np.ndarray:
+        """[H,N,V], what s_h(v) would be with the router on that expert alone.
+
+        Computed when first asked for: it costs as much as all the rest of a trace of a large catalogue.
+        """
+        scores = (self.expert_queries @ self.table.T).astype(np.float32)
+        scores[..., 0] = -np.inf
+        scores.flags.writeable = False
+        return scores
 
     @property
     def mixed_attention(self) -> np.ndarray:
@@ -224,7 +238,7 @@ class Trace:
         return self.catalogue.resolve(str(item))
 
     def _scores(self, head: int | None, expert: int | None) -> np.ndarray:
-        H, N = self.expert_scores.shape[:2]
+        H, N = self.router.shape[1:]
         if head is None:
             if expert is not None:
                 raise FameError(f"expert {expert} of which head? give head, 0 to {H - 1}")
