@@ -14,6 +14,7 @@ import torch.nn.functional as fn
 from torch import Tensor, nn
 
 from fame.catalogue import Catalogue
+from fame.data.sequences import Sequences
 from fame.errors import FameError
 from fame.model import FAME, Pass
 
@@ -23,14 +24,15 @@ __all__ = [
     "likeness",
     "mixture_of_softmaxes",
     "mutual_information",
+    "persistence",
     "supervised_contrast",
 ]
 
-OWN_VALUE = 3.0  # logit of an expert's own value at the start, the others' being 0
 BY_HEAD = ("sup", "con", "excl", "tie", "balance")  # the terms that ask for heads with names
 WEIGHTS = (*BY_HEAD, "mos", "mi", "div")
 CONTRASTED = 1024  # items that `con` compares with each other at a step
 TEMPERATURE = 0.1  # of their cosines
+PAIRS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class GuidanceConfig:
     mi: float = 0.0  # gate and routers: low entropy at each step, high entropy of their mean
     div: float = 0.0  # likeness of the outputs of a head's experts
     noise: float = 0.05  # the part of choices that `tie` leaves to no value at all
+    start: float = 3.0  # logit of an expert's own value at first, the others' being 0; 0: undecided
+    held_out: float = 0.0  # the part of the items whose attributes no term is told, to see later what it learnt
     mos_positions: int = 512
     least_items: int = 15  # values of an attribute with fewer items are not read out
 
@@ -67,6 +71,10 @@ class GuidanceConfig:
             raise FameError(f"guidance: heads are named, but {', '.join(BY_HEAD)} are 0; give one, or leave heads out")
         if not isinstance(self.noise, (int, float)) or not 0 < self.noise < 1:
             raise FameError(f"guidance: noise is {self.noise!r}; expected a share between 0 and 1")
+        if not isinstance(self.start, (int, float)) or not 0 <= self.start < 100:
+            raise FameError(f"guidance: start is {self.start!r}; expected a logit from 0 up to, not including, 100")
+        if not isinstance(self.held_out, (int, float)) or not 0 <= self.held_out < 1:
+            raise FameError(f"guidance: held_out is {self.held_out!r}; expected a share from 0 up to, not including, 1")
         if self.mos_positions < 1 or self.least_items < 1:
             raise FameError("guidance: mos_positions and least_items must be at least 1")
 
@@ -85,17 +93,24 @@ class GuidanceConfig:
             raise FameError(f"guidance: unknown setting {unknown[0]!r}; expected some of {', '.join(known)}")
         return cls(**values)
 
+    def told(self, n_items: int) -> np.ndarray:
+        """Which items' attributes the terms see: boolean [items], the same for every model of that many items."""
+        told = np.ones(n_items, bool)
+        told[np.random.default_rng(0).permutation(n_items)[: round(self.held_out * n_items)]] = False
+        return told
+
 
 class Guidance(nn.Module):
     """The extra loss. Its read-outs are trained with the network and thrown away.
 
-    counts: [V], how often each item is chosen, from which `tie` starts; None takes all alike.
+    histories: those to learn from. `tie` starts with how often each item is chosen, and with expert n of a head at the
+        n-th most persistent value of its attribute; without them, with all items alike and the most frequent values.
 
     Raises:
         FameError: more names than heads, an unknown attribute, or one with no value common enough to read out.
     """
 
-    def __init__(self, config: GuidanceConfig, model: FAME, catalogue: Catalogue, counts: np.ndarray | None = None):
+    def __init__(self, config: GuidanceConfig, model: FAME, catalogue: Catalogue, histories: Sequences | None = None):
         super().__init__()
         self.config = config
         H, N, width = model.config.n_heads, model.config.n_experts, model.config.d_head
@@ -106,11 +121,19 @@ class Guidance(nn.Module):
         self.heads = {h: name for h, name in enumerate(config.heads) if name}
         self.readout = nn.ModuleDict()
         self.mixtures = nn.ParameterDict()
+        told = config.told(catalogue.n_items)
+        self.register_buffer("told", torch.from_numpy(told), persistent=False)
+        self.told: Tensor  # [items]
         if config.tie:  # what is chosen often is not all popularity: some of it is that its values are preferred
-            chosen = np.ones(len(catalogue) - 1) if counts is None else np.maximum(counts[1:], 1)
-            self.popularity = nn.Parameter(torch.from_numpy(np.log(chosen).astype(np.float32)))
+            chosen = (
+                np.zeros(len(catalogue))
+                if histories is None
+                else np.bincount(histories.items, minlength=len(catalogue))
+            )
+            self.popularity = nn.Parameter(torch.from_numpy(np.log(np.maximum(chosen[1:], 1)).astype(np.float32)))
         for h, name in self.heads.items():
-            matrix, _ = catalogue.attribute(name)
+            matrix = catalogue.attribute(name).matrix.copy()
+            matrix[1:][~told] = False
             common = matrix[:, matrix.sum(0) >= config.least_items]
             if not common.shape[1]:
                 raise FameError(f"guidance: no value of {name!r} has {config.least_items} items to learn from")
@@ -118,8 +141,15 @@ class Guidance(nn.Module):
             if config.sup:  # weights that no loss reaches would stop a run on several devices
                 self.readout[str(h)] = nn.Linear(width, common.shape[1])
             if config.tie:
-                # The first experts start as the most frequent values, the rest of them undecided.
-                self.mixtures[str(h)] = nn.Parameter(OWN_VALUE * torch.eye(N, common.shape[1]))
+                order = (
+                    np.argsort(-persistence(histories, common), kind="stable")
+                    if histories is not None
+                    else range(common.shape[1])
+                )
+                start = torch.zeros(N, common.shape[1])  # where there are more experts than values, some stay undecided
+                for n, value in zip(range(N), order, strict=False):
+                    start[n, value] = config.start
+                self.mixtures[str(h)] = nn.Parameter(start)
 
     def values(self, h: int) -> Tensor:
         """The attribute of head h over the items, [items values], 0 or 1."""
@@ -130,23 +160,19 @@ class Guidance(nn.Module):
         c = self.config
         loss = out.query.new_zeros(())
         if c.sup or c.con or c.excl:
-            spaces = model.facet_items()[:, 1:]  # [h items k]
+            spaces = model.facet_items()[:, 1:][:, self.told]  # [h items k]
+            values = {h: self.values(h)[self.told] for h in self.heads}
             for h in self.heads:
-                z = fn.layer_norm(spaces[h], spaces[h].shape[-1:])  # the scale of a space says nothing
                 if c.sup:
-                    loss = (
-                        loss
-                        + c.sup
-                        * fn.binary_cross_entropy_with_logits(self.readout[str(h)](z), self.values(h), reduction="none")
-                        .sum(1)
-                        .mean()
-                    )
+                    z = fn.layer_norm(spaces[h], spaces[h].shape[-1:])  # the scale of a space says nothing
+                    surprise = fn.binary_cross_entropy_with_logits(self.readout[str(h)](z), values[h], reduction="none")
+                    loss = loss + c.sup * surprise.sum(1).mean()
                 if c.con:
-                    loss = loss + c.con * supervised_contrast(spaces[h], self.values(h))
+                    loss = loss + c.con * supervised_contrast(spaces[h], values[h])
                 if c.excl:
                     for other in self.heads:
                         if self.heads[other] != self.heads[h]:
-                            loss = loss + c.excl * linear_cka(spaces[h], self.values(other))
+                            loss = loss + c.excl * linear_cka(spaces[h], values[other])
         if c.tie:
             loss = loss + c.tie * self.surprise(out, real, wanted)
         if c.balance:
@@ -169,7 +195,7 @@ class Guidance(nn.Module):
         return gate / gate.sum(-1, keepdim=True).clamp(min=1e-12)
 
     def surprise(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
-        """Mean over targets v of -log p(v) in the mixture (1 - ε) Σ_h g_h Σ_n β_hn Σ_w a_hnw p(v | w) + ε p(v).
+        """Mean over told targets v of -log p(v) in the mixture (1 - ε) Σ_h g_h Σ_n β_hn Σ_w a_hnw p(v | w) + ε p(v).
 
         p(v) is a learned popularity, p(v | w) the same among the items that have value w, and ε is `noise`. Expert n
         of head h stands for the mixture a_hn of the values of the head's attribute, which is learned too. So gate and
@@ -177,15 +203,39 @@ class Guidance(nn.Module):
         mixture model. The gate counts among the guided heads alone.
         """
         assert out.router is not None
-        router, noise = out.router[real], self.config.noise  # [m h n]
+        known = self.told[wanted]
+        wanted, noise = wanted[known], self.config.noise
+        if not len(wanted):
+            return out.query.new_zeros(())
+        router, gate = out.router[real][known], self.gate(out, real)[known]  # [m h n] [m guided]
         popularity = self.popularity.softmax(0)  # [items]
         lifts = []  # p(v | h) / p(v)
         for h in self.heads:
             values = self.values(h)
             by_expert = (values / (popularity @ values)) @ self.mixtures[str(h)].softmax(-1).T  # [items n]
             lifts.append((router[:, h] * by_expert[wanted]).sum(-1))
-        lift = (self.gate(out, real) * torch.stack(lifts, -1)).sum(-1)
+        lift = (gate * torch.stack(lifts, -1)).sum(-1)
         return -(((1 - noise) * lift + noise) * popularity[wanted]).log().mean()
+
+
+def persistence(histories: Sequences, has: np.ndarray) -> np.ndarray:
+    """How much an item's having a value foretells that the next one has it, for each of W values: float64 [W].
+
+    The mutual information, in nats, of having it at one step and at the next over all neighbouring steps; below 0 where
+    one makes the other less likely. has: boolean [V,W].
+    """
+    follows = np.ones(len(histories.items), bool)  # of the same history as the item before it
+    follows[histories.offsets[:-1][histories.lengths > 0]] = False
+    at = np.flatnonzero(follows)
+    counts = np.zeros((3, has.shape[1]))  # at both steps, at the first, at the second
+    for some in np.array_split(at, -(-len(at) // PAIRS_AT_ONCE)) if len(at) else ():
+        now, then = has[histories.items[some - 1]], has[histories.items[some]]
+        counts += (now & then).sum(0), now.sum(0), then.sum(0)
+    both, first, second = counts / max(len(at), 1)
+    joint = np.stack([both, first - both, second - both, 1 - first - second + both])
+    apart = np.stack([first * second, first * (1 - second), (1 - first) * second, (1 - first) * (1 - second)])
+    shared = np.where(joint > 0, joint, 1) / np.where(joint > 0, apart, 1)
+    return np.sign(both - first * second) * (joint * np.log(shared)).sum(0)
 
 
 def linear_cka(x: Tensor, y: Tensor) -> Tensor:

@@ -11,9 +11,10 @@ A *state* is a facet and a slot of it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from fame.catalogue import Catalogue
 from fame.data.sequences import Sequences
 from fame.errors import FameError
 
-__all__ = ["Beliefs", "Planted", "PlantedConfig", "World", "bayes_filter", "simulate"]
+__all__ = ["Beliefs", "Planted", "PlantedConfig", "World", "bayes_filter", "countable", "simulate"]
 
 CELLS_AT_ONCE = 4_000_000  # viewers x items, or viewers x hypotheses x states, in one block: 32 MB of float64
 MAX_HYPOTHESES = 50_000
@@ -39,8 +40,9 @@ class PlantedConfig:
     shortest: int = 20  # a viewer's number of films is one of shortest … longest, equally likely
     longest: int = 50
     facets: tuple[str, ...] = ("genres", "director", "cast", "decade")  # attributes of the catalogue
-    values: int = 8  # W at most: preferences are among the most frequent values of a facet …
-    least_items: int = 8  # … that have so many films
+    values: int = 8  # W at most: so many values of a facet are ever preferred …
+    least_items: int = 8  # … of those that have so many films …
+    choice: Literal["frequent", "random"] = "frequent"  # … the most frequent ones, or any
     preferences: int = 3  # at most; a viewer has one to so many per facet, equally likely
     stickiness: float = 0.9  # chance that the facet stays in force; else another one, equally likely
     value_stickiness: float = 0.8  # chance that the value stays while the facet does; else another preferred one
@@ -58,6 +60,8 @@ class PlantedConfig:
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= high:
                 raise FameError(f"planted: {name} is {value!r}; expected a number from 0 to {high}")
+        if self.choice not in ("frequent", "random"):
+            raise FameError(f"planted: choice is {self.choice!r}; expected 'frequent' or 'random'")
         if self.shortest > self.longest:
             raise FameError(f"planted: shortest is {self.shortest} and longest {self.longest}; swap them")
         if not self.facets or len(set(self.facets)) < len(self.facets) or len(self.facets) > 100:
@@ -68,17 +72,18 @@ class PlantedConfig:
 class World:
     """What all viewers share: float64 popularity [V] (0 for padding, sums to 1), and which films have which value.
 
-    member: boolean [A,W,V]. Value w of facet a is column w of `catalogue.attribute(facets[a])`; facets with fewer
-    than W values have rows of False.   n_values: int64 [A].
+    member: boolean [A,W,V]; facets with fewer than W values have rows of False.   n_values: int64 [A].
+    columns: int64 [A,W]. Value w of facet a is column columns[a,w] of `catalogue.attribute(facets[a])`, -1 where none.
     """
 
     popularity: np.ndarray
     member: np.ndarray
     n_values: np.ndarray
+    columns: np.ndarray
 
     @classmethod
     def of(cls, catalogue: Catalogue, config: PlantedConfig) -> World:
-        """The world of a catalogue; its popularity depends on the seed alone.
+        """The world of a catalogue; what is random in it depends on the seed alone.
 
         Raises:
             FameError: the catalogue lacks a facet, a facet has no common enough value, or there are too few films.
@@ -90,16 +95,22 @@ class World:
             )
         member = np.zeros((A, config.values, V), bool)
         n_values = np.zeros(A, np.int64)
+        columns = np.full((A, config.values), -1, np.int64)
         for a, name in enumerate(config.facets):
             matrix, _ = catalogue.attribute(name)  # most frequent value first
-            n_values[a] = min(config.values, int((matrix.sum(0) >= config.least_items).sum()))
-            if not n_values[a]:
+            common = np.flatnonzero(matrix.sum(0) >= config.least_items)
+            if not len(common):
                 raise FameError(f"planted: no value of {name!r} has {config.least_items} films; lower least_items")
-            member[a, : n_values[a]] = matrix.T[: n_values[a]]
+            if config.choice == "random":
+                common = np.random.default_rng([config.seed, 2, a]).permutation(common)
+            n_values[a] = n = min(config.values, len(common))
+            columns[a, :n] = common[:n]
+            member[a, :n] = matrix.T[common[:n]]
         rank = np.random.default_rng([config.seed, 0]).permutation(catalogue.n_items)
         weight = (1.0 + rank) ** -config.popularity
         popularity = np.concatenate([[0], weight / weight.sum()])
-        return cls(popularity, member[:, : n_values.max()], n_values)
+        W = n_values.max()
+        return cls(popularity, member[:, :W], n_values, columns[:, :W])
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +118,7 @@ class Planted:
     """The audience and the truth about each of its n steps; arrays are read-only and aligned with `sequences.items`.
 
     facet: int8 [n], the facet in force, an index into `config.facets`.   slot: int8 [n], which preference of it.
-    value: int32 [n], the preferred value in force: a column of `catalogue.attribute(facet)`.
+    value: int32 [n], the preferred value in force, an index into the facet's values as in `World`.
     noisy: boolean [n], whether the film was drawn among all unseen ones.
     preferences: int32 [U,A,K], each viewer's preferred values by slot, -1 where a viewer has fewer than K.
     """
@@ -261,19 +272,29 @@ def bayes_filter(
     return beliefs
 
 
+def countable(catalogue: Catalogue, config: PlantedConfig) -> bool:
+    """Whether `bayes_filter` can go through all sets of preferences that a viewer may have."""
+    return n_hypotheses(World.of(catalogue, config), config) <= MAX_HYPOTHESES
+
+
+def n_hypotheses(world: World, config: PlantedConfig) -> int:
+    """How many sets of preferences a viewer may have."""
+    K = config.preferences
+    return math.prod(sum(math.comb(n, c) for c in range(1, min(K, n) + 1)) for n in world.n_values.tolist())
+
+
 def all_preferences(world: World, config: PlantedConfig) -> tuple[np.ndarray, np.ndarray]:
     """Every set of preferences that a viewer may have and its prior probability: int [m,A,K], float64 [m]."""
+    if (total := n_hypotheses(world, config)) > MAX_HYPOTHESES:
+        raise FameError(
+            f"planted: {total:,} sets of preferences are too many to go through (at most {MAX_HYPOTHESES:,}); "
+            "tell the observer the preferences, or take fewer facets, values or preferences"
+        )
     K = min(config.preferences, world.member.shape[1])
     per_facet = []
     for n in world.n_values.tolist():
         sizes = [list(combinations(range(n), c)) for c in range(1, min(K, n) + 1)]
         per_facet.append([(s + (-1,) * (K - len(s)), 1 / len(sizes) / len(sets)) for sets in sizes for s in sets])
-    total = int(np.prod([len(sets) for sets in per_facet], dtype=np.float64))
-    if total > MAX_HYPOTHESES:
-        raise FameError(
-            f"planted: {total:,} sets of preferences are too many to go through (at most {MAX_HYPOTHESES:,}); "
-            "tell the observer the preferences, or take fewer facets, values or preferences"
-        )
     chosen = list(product(*per_facet))
     sets = np.array([[s for s, _ in one] for one in chosen])
     return sets, np.array([np.prod([p for _, p in one]) for one in chosen])

@@ -1,5 +1,7 @@
 """The extra terms of the loss: each against a hand-computed case, and what each is for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import torch
 
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
+from fame.data.sequences import Sequences
 from fame.errors import FameError
 from fame.guidance import (
     TEMPERATURE,
@@ -16,6 +19,7 @@ from fame.guidance import (
     linear_cka,
     mixture_of_softmaxes,
     mutual_information,
+    persistence,
     supervised_contrast,
 )
 from fame.model import FAME
@@ -127,12 +131,16 @@ def test_guided_heads_learn_their_attribute_and_forget_the_others(catalogue: Cat
 
 
 def test_tie_is_the_likelihood_of_a_mixture_of_values(catalogue: Catalogue) -> None:
-    model, counts = network(), np.random.default_rng(3).integers(0, 9, 61)
-    guidance = Guidance(GuidanceConfig(heads=("", "decade"), tie=1.0, least_items=5), model, catalogue, counts)
+    model, chosen = network(), np.random.default_rng(3).integers(1, 61, 200)
+    histories = Sequences(np.array(["a", "b"]), chosen, np.array([0, 90, 200]))
+    guidance = Guidance(GuidanceConfig(heads=("", "decade"), tie=1.0, least_items=5), model, catalogue, histories)
     out, real, wanted = passed(model)
     matrix, _ = catalogue.attribute("decade")
-    share = np.maximum(counts[1:], 1) / np.maximum(counts[1:], 1).sum()
-    mixing = torch.tensor([[3.0, 0], [0, 3], [0, 0]]).softmax(-1).numpy()  # three experts of two decades
+    counts = np.maximum(np.bincount(chosen, minlength=61)[1:], 1)
+    share = counts / counts.sum()
+    first = int(persistence(histories, matrix).argmax())
+    start = torch.tensor([[3.0, 0], [0, 3], [0, 0]])  # three experts of two decades
+    mixing = start[:, [first, 1 - first]].softmax(-1).numpy()
     by_hand = []
     for step, item in zip(out.router[real].detach().numpy(), wanted.tolist(), strict=True):
         lift = 0.0
@@ -142,6 +150,47 @@ def test_tie_is_the_likelihood_of_a_mixture_of_values(catalogue: Catalogue) -> N
                     lift += step[1, n] * mixing[n, w] / share[matrix[1:, w]].sum()
         by_hand.append(-np.log((0.95 * lift + 0.05) * share[item]))  # one guided head, so its gate is 1
     assert guidance(model, out, real, wanted).item() == pytest.approx(np.mean(by_hand), abs=1e-5)
+
+
+def test_persistence_by_hand() -> None:
+    has = np.array([[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]], bool)
+    histories = Sequences(np.array(["a", "b", "c"]), [1, 2, 3, 4, 4, 1, 3], np.array([0, 5, 5, 7]))
+    # Neighbours: 1 2, 2 3, 3 4, 4 4 | 1 3. Value 0 at both steps 1 in 5, at the first 3, at the second 1.
+    joint = np.array([1, 2, 0, 2]) / 5
+    apart = np.array([3 * 1, 3 * 4, 2 * 1, 2 * 4]) / 25
+    by_hand = sum(p * np.log(p / q) for p, q in zip(joint, apart, strict=True) if p)
+    # Value 1: never at 1 2 and 3 4, at 1 3 both; at the first of three, at the second of two.
+    joint, apart = np.array([1, 2, 1, 1]) / 5, np.array([3 * 2, 3 * 3, 2 * 2, 2 * 3]) / 25
+    less_likely = -sum(p * np.log(p / q) for p, q in zip(joint, apart, strict=True))
+    assert persistence(histories, has) == pytest.approx([by_hand, less_likely])
+    assert persistence(Sequences(np.array(["a"]), [1], np.array([0, 1])), has).tolist() == [0, 0]
+
+
+def test_held_out_items_are_told_to_no_term(catalogue: Catalogue) -> None:
+    """Whatever their attributes are said to be, the loss and its gradients are the same."""
+    config = GuidanceConfig(
+        heads=("genres", "decade"), sup=1.0, con=1.0, excl=1.0, tie=1.0, held_out=0.3, least_items=5
+    )
+    told = config.told(60)
+    assert told.sum() == 42
+    dealt = np.arange(60)
+    dealt[~told] = np.roll(dealt[~told], 1)
+    facts = {name: [catalogue.facts[name][1 + i] for i in dealt] for name in catalogue.facts}
+    assert facts["genres"] != list(catalogue.facts["genres"][1:])
+    frame = pd.DataFrame({"item_id": catalogue.item_id[1:], **facts})
+    histories = Sequences(np.array(["a"]), np.random.default_rng(3).integers(1, 61, 200), np.array([0, 200]))
+    losses = []
+    for items in (catalogue, Catalogue.from_frame(frame)):
+        model = network()
+        guidance = Guidance(config, model, items, histories)
+        torch.manual_seed(1)
+        loss = guidance(model, *passed(model))
+        loss.backward()
+        losses.append((loss.item(), model.items.weight.grad.abs().sum().item()))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert losses[0][0] != pytest.approx(
+        Guidance(replace(config, held_out=0.0), model, catalogue)(model, *passed(model)).item()
+    )
 
 
 def test_tied_gate_and_routers_foretell_what_the_next_item_answers_to(catalogue: Catalogue) -> None:
@@ -222,6 +271,8 @@ def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
         ({"tie": 0.1}, "need heads"),
         ({"heads": ["genres"], "mi": 0.1}, "heads are named, but sup, con, excl, tie, balance are 0"),
         ({"heads": ["genres"], "tie": 1.0, "noise": 1.0}, "noise is 1.0; expected a share"),
+        ({"heads": ["genres"], "tie": 1.0, "start": -1}, "start is -1; expected a logit"),
+        ({"heads": ["genres"], "tie": 1.0, "held_out": 1}, "held_out is 1; expected a share"),
         ({"loud": 1}, "unknown setting 'loud'"),
         ({"heads": ["genres", "decade", "genres"], "sup": 0.1}, "3 attributes for 2 heads"),
         ({"heads": ["mood"], "sup": 0.1}, "no attribute 'mood'"),

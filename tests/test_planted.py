@@ -78,6 +78,21 @@ def test_preferences_are_one_to_three_different_values_equally_likely(planted: P
     assert (preferences[viewer, planted.facet, planted.slot] == planted.value).all()
 
 
+def test_preferred_values_are_the_most_frequent_or_any_common_ones(films: Catalogue) -> None:
+    frequent, other, again = (
+        World.of(films, replace(CONFIG, choice=choice, seed=seed))
+        for choice, seed in (("frequent", 0), ("random", 0), ("random", 1))
+    )
+    for a, name in enumerate(CONFIG.facets):
+        matrix = films.attribute(name).matrix
+        n = frequent.n_values[a]
+        assert frequent.columns[a, :n].tolist() == list(range(n))
+        for world in (frequent, other, again):
+            assert (world.member[a, :n] == matrix.T[world.columns[a, :n]]).all()
+            assert (world.member[a, :n].sum(-1) >= CONFIG.least_items).all()
+    assert (other.columns != frequent.columns).any() and (other.columns != again.columns).any()
+
+
 def test_films_match_the_value_in_force_unless_noise_rules_or_none_is_left(planted: Planted, films: Catalogue) -> None:
     world, items, offsets = World.of(films, CONFIG), planted.sequences.items, planted.sequences.offsets
     matches = world.member[planted.facet, planted.value, items]
