@@ -115,6 +115,7 @@ class Catalogue:
 
     item_id: str [V], '' at row 0.   title: str [V].   year: int16 [V], 0 where unknown.
     facts: attribute name -> V tuples of values.
+    noun: what sentences call one item, in the singular of one that takes an s: "film", or "item".
 
     Build one with `from_frame` or `from_csv`; both check what comes in.
     """
@@ -123,6 +124,7 @@ class Catalogue:
     title: np.ndarray
     year: np.ndarray
     facts: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    noun: str = "item"
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Self:
