@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 import tempfile
 import zipfile
@@ -33,7 +34,7 @@ from fame.errors import FameError
 from fame.model import FAME
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["ARTIFACTS", "Bundle", "Example", "check_target", "load"]
+__all__ = ["ARTIFACTS", "Bundle", "Example", "check_target", "check_writable", "load"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -138,8 +139,8 @@ class Bundle:
         bundle is the old one, the new one, or refused: never a mixture.
 
         Raises:
-            FameError: evidence is not plain JSON, the directory cannot be written, or it holds somebody's own
-                README.md, items.csv or config.json.
+            FameError: evidence is not plain JSON, the directory cannot be written, or it holds something and is no
+                bundle.
         """
         folder = check_target(directory)
         contents: dict[str, bytes] = {
@@ -212,18 +213,39 @@ class Bundle:
 
 
 def check_target(directory: str | Path) -> Path:
-    """The directory, if a bundle may be saved there: it is new, has none of a bundle's files, or holds a bundle.
+    """The directory, if a bundle may be saved there: it is new, empty or a bundle, and may be written.
 
     Raises:
-        FameError: it holds somebody's own README.md, items.csv or config.json, or is a file.
+        FameError: it holds something and is no bundle, is a file, or may not be written.
     """
-    folder = Path(directory)
-    if folder.exists() and not folder.is_dir():
-        raise FameError(f"{folder}: a file; a bundle is a directory, give another name")
-    for name in REQUIRED:
-        if (folder / name).exists() and not (folder / MANIFEST).exists():
-            raise FameError(f"{folder}: holds {name} and is no bundle; choose another directory, or empty it")
+    folder = check_writable(directory)
+    if not os.path.isdir(folder):
+        if os.path.lexists(folder):
+            raise FameError(f"{folder}: a file; a bundle is a directory, give another name")
+    elif held := sorted(os.listdir(folder)):
+        try:
+            _manifest(folder)
+        except FameError:
+            raise FameError(
+                f"{folder}: holds {held[0][:80]} and is no bundle; choose a new or empty directory"
+            ) from None
     return folder
+
+
+def check_writable(path: str | Path) -> Path:
+    """`path`, if it may be written, or else made: of what leads there, all that exists is a directory.
+
+    Raises:
+        FameError: it may not.
+    """
+    path = Path(path)
+    there = next(p for p in (path, *path.absolute().parents) if os.path.lexists(p))
+    folder = os.path.isdir(there)
+    if there != path and not folder:
+        raise FameError(f"{path}: {there} is a file; expected a directory, give another path")
+    if not os.access(there, os.W_OK | (os.X_OK if folder else 0)):
+        raise FameError(f"{path}: cannot be written (no permission to write to {there}); give another path")
+    return path
 
 
 def load(source: str | Path) -> Bundle:
@@ -301,7 +323,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
             raise FameError(f"{path}: does not name {name}, which every bundle has; {AGAIN}")
     for name in OPTIONAL:
         if name not in files and (folder / name).exists():
-            raise FameError(f"{folder / name}: {MANIFEST} does not name it; save the bundle again, or remove the file")
+            raise FameError(f"{folder / name}: {MANIFEST} does not name it; remove it, it is no part of the bundle")
     return manifest
 
 

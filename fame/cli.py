@@ -175,15 +175,19 @@ def compare(
     fresh: Fresh = False,
 ) -> None:
     """Train a recipe's model and its baseline under several seeds, for its model card."""
+    from fame.bundle import check_writable
     from fame.card import markdown
     from fame.recipe import compare, load_recipe
 
     plan = load_recipe(recipe)
     target = out or plan.metrics
+    if target and check_writable(target).is_dir():
+        raise FameError(f"{target}: a directory; expected the name of a CSV file, like {target / 'metrics.csv'}")
     with watched(runs / plan.name) as callbacks:
         table = compare(plan, runs=runs, fresh=fresh, callbacks=callbacks)
     if table is not None:
         if target:
+            target.parent.mkdir(parents=True, exist_ok=True)
             table.round(6).to_csv(target, index=False, lineterminator="\n")
         typer.echo(markdown(table))
 

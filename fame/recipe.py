@@ -44,7 +44,7 @@ import torch
 from lightning_fabric import Fabric
 
 from fame.atlas import build_atlas
-from fame.bundle import Bundle, Example, check_target
+from fame.bundle import Bundle, Example, check_target, check_writable
 from fame.card import CardText, Facts, comparison, kind_name, metric_row, model_card, read_comparison, usage
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
@@ -417,7 +417,7 @@ def learn(
     recipe: Recipe, data: Prepared, fabric: Fabric, runs: Path, fresh: bool, tell: Callbacks
 ) -> tuple[FAME, list[Epoch]]:
     """The trained model and its epochs, from a checkpoint where there is one."""
-    folder = run_folder(recipe, runs)
+    folder = check_writable(run_folder(recipe, runs))
     if fresh and fabric.is_global_zero:
         shutil.rmtree(folder, ignore_errors=True)
     fabric.barrier()

@@ -23,7 +23,7 @@ import torch
 import fame
 from fame import bundle as bundles
 from fame.atlas import Atlas
-from fame.bundle import Bundle, Example
+from fame.bundle import Bundle, Example, check_target
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
@@ -340,9 +340,50 @@ def test_a_save_that_fails_leaves_the_old_bundle(saved: Path, monkeypatch: pytes
 
 def test_save_spares_what_is_no_bundle(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(FameError, match=r"holds README\.md and is no bundle; choose another directory"):
+    with pytest.raises(FameError, match=r"holds README\.md and is no bundle; choose a new or empty directory"):
         make().save(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("evidence.json", "mine"),
+        ("training.csv", "mine"),
+        ("notes.txt", "mine"),
+        ("manifest.json", '{"name": "app", "icons": []}'),
+        ("manifest.json", "mine"),
+    ],
+)
+def test_save_spares_every_file_of_another(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(FameError, match=f"holds {name} and is no bundle; choose a new or empty directory") as refusal:
+        make().save(tmp_path)
+    assert "\n" not in str(refusal.value)
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {name: text}
+
+
+def test_save_goes_over_a_bundle_and_spares_what_is_beside_it(saved: Path) -> None:
+    (saved / "notes.txt").write_text("mine")
+    full = make()
+    Bundle("again", full.model, full.catalogue).save(saved)
+    assert (Bundle.load(saved).name, (saved / "notes.txt").read_text()) == ("again", "mine")
+    (saved / "evidence.json").write_text("mine")
+    with pytest.raises(FameError, match="is no bundle; choose a new"):
+        full.save(saved)
+    assert (saved / "evidence.json").read_text() == "mine", "of that name, yet not of the bundle"
+
+
+def test_where_a_bundle_cannot_be_saved_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "log.csv").write_text("mine")
+    with pytest.raises(FameError, match=r"log\.csv: a file; a bundle is a directory"):
+        check_target(tmp_path / "log.csv")
+    with pytest.raises(FameError, match=r"x: .*/log\.csv is a file; expected a directory, give another path"):
+        check_target(tmp_path / "log.csv/deep/x")
+    assert check_target(tmp_path / "new/x") == tmp_path / "new/x" and not (tmp_path / "new").exists()
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)  # root may write everywhere
+    with pytest.raises(FameError, match=f"x: cannot be written \\(no permission to write to {tmp_path}\\)"):
+        check_target(tmp_path / "new/x")
 
 
 def test_evidence_must_be_plain_json(tmp_path: Path) -> None:

@@ -185,12 +185,18 @@ def test_compare_writes_the_table_that_the_recipe_names(toy_log: Path, tmp_path:
         f'name = "mine"\nmetrics = "mine.csv"\n[data]\nform = "csv"\npath = "{toy_log}/log.csv"\n'
         "[model]\nd_model = 8\n[training]\nepochs = 1\n[comparison]\nseeds = [4]"
     )
-    said = run("compare", tmp_path / "mine.toml", "--runs", tmp_path / "runs")
+    command = ["compare", tmp_path / "mine.toml", "--runs", tmp_path / "runs"]
+    refused(run(*command, "--out", tmp_path / "mine.toml/x.csv"), "mine.toml is a file; expected a directory")
+    refused(run(*command, "--out", tmp_path), "a directory; expected the name of a CSV file")
+    assert not (tmp_path / "runs").exists(), "nothing was trained for it"
+    said = run(*command)
     assert said.status == 0, said.err
     header, *rows = (tmp_path / "mine.csv").read_text().splitlines()
     assert header.startswith("model,seeds,HR@5,HR@5 ±") and [r.split(",")[0] for r in rows][:2] == ["FAME", "SASRec"]
     assert "| FAME − SASRec | 1 |" in said.out
     assert (tmp_path / "runs/mine/sasrec-4").is_dir()
+    assert run(*command, "--out", tmp_path / "new/x.csv").status == 0
+    assert (tmp_path / "new/x.csv").read_text() == (tmp_path / "mine.csv").read_text()
 
 
 @pytest.fixture
@@ -242,6 +248,9 @@ def test_fabric_run_trains_on_two_processes(toy_log: Path, tmp_path: Path) -> No
         (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--columns", "a,b"], "expected three names"),
         (["train", "--data", "csv:{log}/log.csv", "--out", "{log}"], "holds items.csv and is no bundle"),
         (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--k-core", "99"], "no users and items with 99"),
+        (["train", "--data", "csv:{log}/log.csv", "--out", "{log}/log.csv/x"], "log.csv is a file; expected a dir"),
+        (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--k-core", "-1"], "k_core is -1; expected 0"),
+        (["evaluate", "{bundle}", "--data", "csv:{log}/log.csv", "--k-core", "-1"], "'--k-core': .* equal to 0"),
         (["evaluate", "{bundle}"], "Missing option '--data'"),
         (["evaluate", "{bundle}", "--data", "csv:{log}/items.csv"], "none looks like the user"),
         (["evaluate", "nobody/knows this", "--data", "csv:{log}/log.csv"], "there is no bundle"),

@@ -210,11 +210,14 @@ def test_what_is_wrong_is_told_before_training(recipe: Recipe, tmp_path: Path) -
         (replace(recipe, data=replace(recipe.data, path=Path("gone.csv"))), tmp_path / "out", "gone.csv: no such file"),
         (recipe, tmp_path / "own", "holds README.md and is no bundle"),
         (recipe, examples, "a file; a bundle is a directory"),
+        (recipe, examples / "x", "examples.json is a file; expected a directory"),
     ]
     watch = Watch()
     for plan, out, message in cases:
         with pytest.raises(FameError, match=message):
             train_recipe(plan, out, runs=tmp_path / "runs", callbacks=watch.callbacks)
+    with pytest.raises(FameError, match=r"examples\.json is a file; expected a directory"):
+        train_recipe(recipe, tmp_path / "out", runs=examples, callbacks=watch.callbacks)
     assert not watch.epochs and not (tmp_path / "out").exists()
 
 
