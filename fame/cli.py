@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,6 +157,8 @@ def train(
         ),
     )
     plan = planned(recipe, changes, out)
+    if out and recipe is None and name is None:  # a/mine and b/mine are two runs
+        runs /= f"{zlib.crc32(os.fsencode(out.resolve())):08x}"
     target = out or runs / plan.name / "bundle"
     with watched(run_folder(plan, runs)) as callbacks:
         bundle = train_recipe(plan, target, runs=runs, fresh=fresh, callbacks=callbacks)

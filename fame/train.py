@@ -410,7 +410,10 @@ def load_checkpoint(
     except (SafetensorError, OSError) as error:
         raise FameError(f"{path}: not a readable checkpoint ({error}); delete it to start afresh") from None
     if metadata.get("run") != run:
-        raise FameError(f"{path}: is of a run with other settings or data; choose another folder or delete it")
+        raise FameError(
+            f"{path}: is of a run with other settings or data; "
+            "--fresh forgets it, another --name or --runs keeps it (from Python: delete it, or give another folder)"
+        )
     parts: dict[str, dict[str, Tensor]] = {"learner": {}, "best": {}}
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():

@@ -74,7 +74,7 @@ def bundle(toy_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     assert "epoch   2  loss" in done.stderr and "gate entropy" in done.stderr
     assert "| this model | 1 |" in done.stdout
-    assert (folder / "runs/my-toy/fame-0").is_dir()
+    assert len(list(folder.glob("runs/*/my-toy/fame-0"))) == 1
     return folder / "my toy"
 
 
@@ -87,6 +87,20 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     for command in ("train", "compare", "evaluate", "download", "explain", "info"):
         assert re.search(rf"^\W*{command} ", done.stdout, re.MULTILINE), command
     assert not {"torch", "pandas", "numpy", "plotly"} & set(done.stdout.split())
+
+
+def test_two_runs_whose_folders_are_named_alike(toy_log: Path, tmp_path: Path, run: Run) -> None:
+    def command(out: str, width: int) -> list[object]:
+        data = ["train", "--data", f"csv:{toy_log}/log.csv", "--out", tmp_path / out, "--runs", tmp_path / "runs"]
+        return [*data, "--no-maps", "--variant", "sasrec", "--epochs", 1, "--width", width]
+
+    for out, width in (("a/mine", 8), ("b/mine", 12)):
+        said = run(*command(out, width))
+        assert said.status == 0, said.err
+        assert (fame.load(tmp_path / out).name, fame.load(tmp_path / out).config.d_model) == ("mine", width)
+    refused(run(*command("a/mine", 12)), "--fresh forgets it, another --name or --runs keeps it")
+    assert run(*command("a/mine", 12), "--name", "wider").status == 0
+    assert run(*command("b/mine", 8), "--fresh").status == 0
 
 
 def test_evaluate_says_what_the_card_says(bundle: Path, toy_log: Path, run: Run) -> None:

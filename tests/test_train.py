@@ -260,7 +260,7 @@ def test_a_checkpoint_of_another_run_is_refused(
     tmp_path: Path, model: FAMEConfig, config: TrainConfig, split: Split
 ) -> None:
     train(fresh(), log(), replace(CONFIG, epochs=1), folder=tmp_path)
-    with pytest.raises(FameError, match="is of a run with other settings or data; choose another folder or delete it"):
+    with pytest.raises(FameError, match="other settings or data; --fresh forgets it, another --name or --runs keeps"):
         train(fresh(model), split, replace(config, epochs=1), folder=tmp_path)
 
 
