@@ -266,7 +266,7 @@ def test_fabric_run_trains_on_two_processes(toy_log: Path, tmp_path: Path) -> No
         (["train", "--data", "csv:{log}/log.csv", "--out", "{tmp}/x", "--k-core", "-1"], "k_core is -1; expected 0"),
         (["evaluate", "{bundle}", "--data", "csv:{log}/log.csv", "--k-core", "-1"], "'--k-core': .* equal to 0"),
         (["evaluate", "{bundle}"], "Missing option '--data'"),
-        (["evaluate", "{bundle}", "--data", "csv:{log}/items.csv"], "none looks like the user"),
+        (["evaluate", "{bundle}", "--data", "csv:{log}/items.csv"], "none looks like the user; .*--columns USER"),
         (["evaluate", "nobody/knows this", "--data", "csv:{log}/log.csv"], "there is no bundle"),
         (["explain", "{bundle}"], "Missing argument 'ITEM"),
         (["explain", "{bundle}", "Flim 3"], "no item is called 'Flim 3'; nearest"),

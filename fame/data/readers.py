@@ -16,7 +16,7 @@ import pandas as pd
 from fame.catalogue import Catalogue
 from fame.data.door import MAX_FACTS_BYTES, check_file, lines, read_text
 from fame.data.interactions import Columns, Interactions, k_core, keep_items
-from fame.data.tables import Layout, header_of, listed, pick_columns, read_delimited, read_parquet, read_rows
+from fame.data.tables import Layout, clean_id, header_of, listed, pick_columns, read_delimited, read_parquet, read_rows
 from fame.data.titles import parse_title
 from fame.errors import FameError
 
@@ -99,7 +99,7 @@ def read(
         raise FameError(f"unknown form {form!r}; expected one of {', '.join(FORMS)}")
     named = (user, item, order)
     if any(named) and form not in ("recbole", "csv", "parquet"):
-        raise FameError(f"the form {form} has no named columns; leave out user, item and order")
+        raise FameError(f"the form {form} has no named columns; leave out user, item and order (--columns)")
     path = Path(path)
     facts: Facts = {}
     if form == "sequences":
@@ -181,7 +181,7 @@ def _read_attributes(path: Path) -> dict[str, list[str]]:
     for item, values in table.items():
         if not isinstance(values, list) or not all(type(v) in (int, str) for v in values):
             raise FameError(f"{path}: item {item[:50]!r} has {str(values)[:50]}; {expected}")
-    return {item: list(map(str, values)) for item, values in table.items()}
+    return {clean_id(item): list(map(str, values)) for item, values in table.items()}
 
 
 # --- MovieLens ----------------------------------------------------------------------------------------
@@ -343,10 +343,10 @@ def _check_fields(path: Path, number: int, fields: Sequence[str], expected: int)
 
 
 def _each_once(path: Path, rows: Iterable[Any]) -> Iterator[Any]:
-    """`rows` of line number, item id, …, with each id stripped, present and new."""
+    """`rows` of line number, item id, …, with each id clean, present and new."""
     line_of: dict[str, int] = {}
     for number, item, *rest in rows:
-        item = item.strip()
+        item = clean_id(item)
         if not item:
             raise FameError(f"{path}: line {number} has no item id; every item needs one")
         if item in line_of:

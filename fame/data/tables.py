@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +20,7 @@ from fame.data.door import MAX_LINE_BYTES, MAX_UNPACKED_BYTES, lines, open_bytes
 from fame.data.interactions import Columns, Interactions
 from fame.errors import FameError
 
-__all__ = ["Layout", "header_of", "listed", "pick_columns", "read_delimited", "read_parquet", "read_rows"]
+__all__ = ["Layout", "clean_id", "header_of", "listed", "pick_columns", "read_delimited", "read_parquet", "read_rows"]
 
 MAX_INTERACTIONS = 500_000_000
 MAX_NAMES = 50_000_000  # users, and items
@@ -68,7 +69,7 @@ class Builder:
         """A block: text or dictionary arrays without nulls, int64 or float64 order, and each row's line.
 
         Raises:
-            FameError: an empty or overlong id, or more of anything than the limits allow.
+            FameError: an id that is empty, overlong or not printable, or more of anything than the limits allow.
         """
         user_codes = self._codes(user, Columns.USER, self._users, line)
         item_codes = self._codes(item, Columns.ITEM, self._items, line)
@@ -93,22 +94,35 @@ class Builder:
         if not pa.types.is_dictionary(values.type):
             values = values.dictionary_encode()
         indices = values.indices.to_numpy()
-        names = [name.strip() for name in values.dictionary.to_pylist()]
+        names = list(map(clean_id, values.dictionary.to_pylist()))
         for k, name in enumerate(names):
-            if not name or len(name) > MAX_NAME_CHARS:
-                said = f"an id of {len(name):,} characters" if name else "no id"
-                raise FameError(
-                    f"{self.path}: line {line[int(np.argmax(indices == k))]} has {said} for the {what}; "
-                    f"expected 1 to {MAX_NAME_CHARS}"
-                )
+            if not name or len(name) > MAX_NAME_CHARS or not name.isprintable():
+                raise unfit_id(self.path, line[int(np.argmax(indices == k))], name, what)
         table = np.fromiter((known.setdefault(name, len(known)) for name in names), np.int32, len(names))
         if len(known) > MAX_NAMES:
             raise FameError(f"{self.path}: more than {MAX_NAMES:,} different {what}s; use a part of the log")
         return table[indices]
 
 
+def clean_id(text: str) -> str:
+    """An id as the catalogue spells it, so that the two meet: composed, with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def unfit_id(path: Path, line: int, name: str, what: str) -> FameError:
+    if not name:
+        said = "no id"
+    elif len(name) > MAX_NAME_CHARS:
+        said = f"an id of {len(name):,} characters"
+    else:
+        said = f"the id {name[:50]!r}"
+    return FameError(
+        f"{path}: line {line} has {said} for the {what}; expected 1 to {MAX_NAME_CHARS} printable characters"
+    )
+
+
 class _Numbers:
-    """Turns the text of an order column into numbers: whole, decimal, or ISO dates (microseconds).
+    """Turns the text of an order column into numbers: whole, decimal, or ISO dates (whole microseconds).
 
     What the first value of the file is decides: a number is never mixed with dates.
     """
@@ -123,11 +137,12 @@ class _Numbers:
         Raises:
             FameError: a value is no number (or date), with its line.
         """
-        if not self._types:
+        first = not self._types
+        if first:
             self._types = next(((t,) for t in _TIMES if _fits(texts[0], t)), (pa.int64(), pa.float64()))
         for type_ in self._types:
             try:
-                values = pc.cast(texts, type_)
+                values = _cast(texts, type_)
             except pa.ArrowInvalid:
                 continue
             numbers = values.cast(pa.int64()) if pa.types.is_timestamp(type_) else values
@@ -136,16 +151,31 @@ class _Numbers:
                 break
             return array
         row = next(i for i, text in enumerate(texts) if not _fits(text, self._types[-1]))
-        expected = "a date written like the first one" if self._types[0] in _TIMES else "a number"
+        if self._types[0] in _TIMES:
+            expected = "a date written like the first one"
+        elif first and row == 0:
+            expected = "a number or an ISO date like 2020-01-31"
+        else:
+            expected = "a number like the first one"
         raise FameError(
             f"{self.path}: line {line[row]} has {texts[row].as_py()[:50]!r} in column "
             f"{self.column!r}; expected {expected}"
         )
 
 
+def _cast(text: pa.Array | pa.Scalar, type_: pa.DataType) -> pa.Array | pa.Scalar:
+    """Text as numbers or times; what a time has beyond microseconds is cut off."""
+    try:
+        return pc.cast(text, type_)
+    except pa.ArrowInvalid:
+        if not pa.types.is_timestamp(type_):
+            raise
+        return pc.cast(pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1"), type_)
+
+
 def _fits(text: pa.Scalar, type_: pa.DataType) -> bool:
     try:
-        value = text.cast(type_)
+        value = _cast(text, type_)
     except pa.ArrowInvalid:
         return False
     return not pa.types.is_floating(type_) or bool(np.isfinite(value.as_py()))
@@ -171,7 +201,8 @@ def pick_columns(path: Path, found: Sequence[str], given: Sequence[str | None]) 
             name = next((plain[guess] for guess in _GUESSES[role].split() if guess in plain), None)
             if name is None:
                 raise FameError(
-                    f"{path}: found the columns {listed(found)}; none looks like the {role}, name it with {role}=COLUMN"
+                    f"{path}: found the columns {listed(found)}; none looks like the {role}; "
+                    "name all three, --columns USER,ITEM,ORDER (in Python or a recipe: user=, item=, order=)"
                 )
         if list(found).count(name) != 1:
             raise FameError(f"{path}: found the columns {listed(found)}; expected one column {name!r} for the {role}")
@@ -335,7 +366,7 @@ def read_rows(path: Path, rows: Iterable[tuple[int, str, str, float]]) -> Intera
     """A log from single rows: line number, user, item, order (int or finite float).
 
     Raises:
-        FameError: an overlong id, or no rows.
+        FameError: an id that is overlong or not printable, or no rows.
     """
     builder = Builder(path)
     rows = iter(rows)
@@ -343,5 +374,9 @@ def read_rows(path: Path, rows: Iterable[tuple[int, str, str, float]]) -> Intera
         line, user, item, order = zip(*block, strict=True)
         whole = all(isinstance(x, int) for x in order)
         numbers = np.array(order, np.int64 if whole else np.float64)
-        builder.add(pa.array(user, pa.string()), pa.array(item, pa.string()), numbers, line)
+        try:
+            builder.add(pa.array(user, pa.string()), pa.array(item, pa.string()), numbers, line)
+        except UnicodeEncodeError as error:  # half a character, which JSON can spell
+            row = next(row for row in block if error.object in row[1:3])
+            raise unfit_id(path, row[0], error.object, Columns.ALL[row[1:3].index(error.object)]) from None
     return builder.build()

@@ -153,6 +153,22 @@ def test_csv_takes_names_other_delimiters_dates_blank_lines_bom_and_gzip(tmp_pat
     assert rows_of(log) == [("Ann", "milk", microseconds[0]), ("Ann", "tea", microseconds[1])]
 
 
+def test_csv_takes_nanoseconds_and_keeps_microseconds(tmp_path: Path) -> None:
+    times = ("2020-01-02 10:00:00.123456789", "2020-01-01", "2020-01-02T10:00:00.123455999", "3020-01-01")
+    for zone, spaced in (("", times), ("Z", [f"{t} 00:00:00" if len(t) == 10 else t for t in times])):
+        text = "user,item,time\n" + "".join(f"u,{i},{t}{zone}\n" for i, t in enumerate(spaced))
+        log = read("csv", write(tmp_path / "log.csv", text))
+        assert [item for _, item, _ in rows_of(log)] == ["1", "2", "0", "3"]
+        assert rows_of(log)[2][2] == 1_577_959_200_123_456
+
+
+def test_ids_are_spelt_as_the_catalogue_spells_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "log.csv", "user,item,time\nu,a  b,1\nu,a\u00a0b,2\nu,e\u0301,3\n")
+    items = write(tmp_path / "items.csv", "item_id,title\na   b,AB\ne\u0301,E\n")
+    for log in (read("csv", path), read("csv", path, items=items)):
+        assert [item for _, item, _ in rows_of(log)] == ["a b", "a b", "é"], "no row is lost"
+
+
 def test_csv_order_may_turn_decimal_late(tmp_path: Path) -> None:
     log = read("csv", write(tmp_path / "log.csv", "user,item,time\nu,a,2\nu,b,1.5\n"))
     assert rows_of(log) == [("u", "b", 1.5), ("u", "a", 2.0)]
@@ -286,7 +302,12 @@ HEAD = "user,item,time\n"
         *[(form, b"", "file is empty") for form in ("sequences", "amazon", "csv", "parquet")],
         ("csv", HEAD, "the log is empty"),
         ("csv", HEAD + "\n\n", "the log is empty"),
-        ("csv", "a,b,t\n1,2,3\n", "found the columns a, b, t; none looks like the user"),
+        (
+            "csv",
+            "a,b,t\n1,2,3\n",
+            "found the columns a, b, t; none looks like the user; name all three, "
+            r"--columns USER,ITEM,ORDER \(in Python or a recipe: user=, item=, order=\)",
+        ),
         ("csv", "a\x1b[31m,b,t\n1,2,3\n", r"found the columns a\?\[31m, b, t;"),
         ("csv", "user,user,item,time\n1,1,2,3\n", "expected one column 'user'"),
         ("csv", "\n" + HEAD + "1,2,3\n", "line 1 is empty"),
@@ -296,6 +317,14 @@ HEAD = "user,item,time\n"
         ("csv", HEAD + "1,2,\n", "line 2 has '' in column 'time'"),
         ("csv", HEAD + "1,2,3\n1,2,nan\n", "line 3 has 'nan'"),
         ("csv", HEAD + "1,2,2020-01-01\n1,2,17\n", "line 3 has '17'.*expected a date"),
+        ("csv", HEAD + "1,2,01/02/2020\n", "line 2 has '01/02/2020'.*expected a number or an ISO date like 2020-01-31"),
+        ("csv", HEAD + "1,2,3\n1,2,2020-01-01\n", "line 3 has '2020-01-01'.*expected a number like the first one"),
+        ("csv", HEAD + "1,2,3\n1,a\0b,3\n", r"line 3 has the id 'a\\x00b' for the item; expected .* printable"),
+        (
+            "csv",
+            HEAD + "1,2,3\n\n\x1b[31m,2,3\n",
+            r"line 4 has the id '\\x1b\[31m' for the user; expected .* printable",
+        ),
         ("csv", HEAD + "1, ,3\n", "line 2 has no id for the item"),
         ("csv", HEAD + "1," + "x" * 501 + ",3\n", "line 2 has an id of 501 characters"),
         ("csv", HEAD + '1,"2,3\n1,2,3\n', "line 2 has 2 fields"),
@@ -312,6 +341,16 @@ HEAD = "user,item,time\n"
         ("amazon", '{"reviewerID": "A", "asin": "B"}', "line 1 lacks a field"),
         ("amazon", "[1]", "line 1 lacks a field"),
         ("amazon", '{"reviewerID": "A", "asin": 7, "unixReviewTime": 1}', "must be text"),
+        (
+            "amazon",
+            r'{"reviewerID": "A", "asin": "B\u0000", "unixReviewTime": 1}',
+            r"line 1 has the id 'B\\x00' for the it",
+        ),
+        (
+            "amazon",
+            r'{"reviewerID": "\ud800", "asin": "B", "unixReviewTime": 1}',
+            r"line 1 has the id '\\ud800' for the us",
+        ),
         ("amazon", '{"reviewerID": "A", "asin": "B", "unixReviewTime": NaN}', "unixReviewTime is nan"),
         ("amazon", '{"reviewerID": "A", "asin": "B", "unixReviewTime": "1"}', "expected a number"),
     ],
