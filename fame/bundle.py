@@ -118,9 +118,13 @@ class Bundle:
         """The rows of a history of titles, ids (text) or rows (whole numbers).
 
         Raises:
-            FameError: an item is unknown or its title is shared by several; the message offers the nearest titles.
+            FameError: the history is no list, or an item is unknown or its title is shared by several; the message
+                offers the nearest titles.
         """
-        items = [history] if isinstance(history, str) else history
+        try:
+            items = [history] if isinstance(history, str) else list(history)
+        except TypeError:
+            raise FameError(f"the history is {str(history)[:80]}; expected a list of titles, ids or rows") from None
         return [self.catalogue.resolve(item) if isinstance(item, str) else item for item in items]
 
     def trace(self, history: Iterable[str | int], intervention: Intervention = NOTHING) -> Trace:
@@ -257,9 +261,10 @@ def load(source: str | Path) -> Bundle:
     text = str(source)
     named = isinstance(source, str) and re.fullmatch(r"\w[\w.-]*", text)
     there = False
-    with contextlib.suppress(OSError, RuntimeError):  # longer than a name may be, or the home of nobody: not there
+    # No path at all, longer than a name may be, or the home of nobody: not there.
+    with contextlib.suppress(TypeError, OSError, RuntimeError):
         folder = ARTIFACTS / text if named and (ARTIFACTS / text).is_dir() else Path(source).expanduser()
-        there = folder.exists()
+        there = text != "" and folder.exists()  # as a path, no text is the current directory
     if there:
         return Bundle.load(folder)
     if isinstance(source, str) and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", text):

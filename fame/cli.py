@@ -300,7 +300,7 @@ def evaluate(
     bundle: BundleName,
     data: Annotated[str, typer.Option(metavar="FORM:PATH", help=FORM_HELP, show_default=False)],
     columns: Annotated[str | None, typer.Option(metavar="USER,ITEM,ORDER", help=COLUMNS_HELP)] = None,
-    k_core: Annotated[int, typer.Option(metavar="K", help=f"{K_CORE_HELP}.")] = 5,
+    k_core: Annotated[int, typer.Option(metavar="K", min=0, help=f"{K_CORE_HELP}.")] = 5,
     as_json: AsJson = False,
 ) -> None:
     """Test a bundle on the last item of each user of a log.

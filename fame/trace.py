@@ -27,6 +27,13 @@ def _weights(values: Iterable[float], what: str) -> Weights:
     return weights
 
 
+def _whole(value: Any, what: str) -> int:
+    try:
+        return index(value)
+    except TypeError:
+        raise FameError(f"{what} is {str(value)[:50]!r}; expected a whole number") from None
+
+
 @dataclass(frozen=True)
 class Intervention:
     """What-if, as an argument of a pure forward pass. Hashable; the empty one changes nothing.
@@ -189,9 +196,9 @@ class Trace:
         """The k best items: rank (from 1), item_id, title, year, score, row.
 
         Raises:
-            FameError: no such head or expert, or an expert without its head.
+            FameError: no such head or expert, an expert without its head, or a number that is not whole.
         """
-        rows = self.ranking(head, expert, exclude_history)[: max(0, k)]
+        rows = self.ranking(head, expert, exclude_history)[: max(0, _whole(k, "k"))]
         return pd.DataFrame(
             {
                 "rank": np.arange(1, len(rows) + 1),
@@ -243,10 +250,10 @@ class Trace:
             if expert is not None:
                 raise FameError(f"expert {expert} of which head? give head, 0 to {H - 1}")
             return self.scores
-        if not 0 <= head < H:
+        if not 0 <= _whole(head, "head") < H:
             raise FameError(f"there is no head {head}; this model's heads are 0 to {H - 1}")
         if expert is None:
             return self.head_scores[head]
-        if not 0 <= expert < N:
+        if not 0 <= _whole(expert, "expert") < N:
             raise FameError(f"there is no expert {expert}; each head's experts are 0 to {N - 1}")
         return self.expert_scores[head, expert]

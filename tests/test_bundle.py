@@ -147,6 +147,12 @@ def test_history_by_title_id_or_row(saved: Path) -> None:
         b.trace(["i99"])
     with pytest.raises(FameError, match="history is empty"):
         b.trace([])
+    for nothing in (None, 5):
+        with pytest.raises(FameError, match=f"the history is {nothing}; expected a list of titles, ids or rows"):
+            b.trace(nothing)  # type: ignore[arg-type]
+    for asked in ({"k": 2.0}, {"head": 2.0}, {"head": 0, "expert": 2.0}):
+        with pytest.raises(FameError, match=r"(k|head|expert) is '2\.0'; expected a whole number"):
+            b.trace([1]).top(**asked)
     with pytest.raises(FameError, match=r"there is no head 3; this model's heads are 0 to 2"):
         b.trace([1], Intervention(heads_off=(3,)))
 
@@ -402,6 +408,10 @@ def test_load_by_name_path_or_hub_id(saved: Path, monkeypatch: pytest.MonkeyPatc
     for nowhere in ("x" * 5000, "~nobody-of-this-name/small/x"):
         with pytest.raises(FameError, match=f"there is no bundle '{nowhere[:80]}'; give a name"):
             fame.load(nowhere)
+    for nothing in ("", None, 5):
+        monkeypatch.chdir(saved)  # as a path, "" would be this bundle
+        with pytest.raises(FameError, match=f"there is no bundle '{nothing}'; give a name"):
+            fame.load(nothing)  # type: ignore[arg-type]
 
     asked: dict[str, Any] = {}
 
