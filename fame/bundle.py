@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import tempfile
@@ -358,8 +359,15 @@ def _read(folder: Path, name: str, entry: Mapping[str, Any]) -> bytes:
 
 
 def _parse(path: Path, content: bytes) -> Any:
+    def finite(text: str) -> float:
+        if math.isfinite(number := float(text)):
+            return number
+        raise FameError(f"{path}: holds {text[:20]}; expected finite numbers; {AGAIN}")
+
     try:
-        return json.loads(content.decode("utf-8"))
+        return json.loads(content.decode("utf-8"), parse_float=finite, parse_constant=finite)
+    except FameError:
+        raise
     except (ValueError, RecursionError):  # ValueError: no UTF-8, no JSON, or a number of thousands of digits
         raise FameError(f"{path}: no readable JSON; {AGAIN}") from None
 

@@ -307,6 +307,18 @@ REFUSALS: dict[str, tuple[Spoil, str]] = {
         lambda b: rewrite(b, "examples.json", b'[{"title": "x", "items": []}]'),
         r"examples\.json: expected a list of objects with title, look_for and items",
     ),
+    "evidence not a number": (
+        lambda b: rewrite(b, "evidence.json", b'{"probe": NaN}'),
+        r"evidence\.json: holds NaN; expected finite numbers",
+    ),
+    "evidence endless": (
+        lambda b: rewrite(b, "evidence.json", b'{"probe": [-Infinity]}'),
+        r"evidence\.json: holds -Infinity; expected finite numbers",
+    ),
+    "evidence beyond any float": (
+        lambda b: rewrite(b, "evidence.json", b'{"probe": 1e999}'),
+        r"evidence\.json: holds 1e999; expected finite numbers",
+    ),
     "evidence no object": (lambda b: rewrite(b, "evidence.json", b"[1]"), r"evidence\.json: expected an object"),
     "training no CSV": (lambda b: rewrite(b, "training.csv", b""), r"training\.csv: no readable CSV"),
     "unnamed file": (
