@@ -23,10 +23,11 @@ import torch
 import fame
 from fame import bundle as bundles
 from fame.atlas import Atlas
-from fame.bundle import Bundle, Example, check_target
+from fame.bundle import ARTIFACTS, Bundle, Example, check_target
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
+from fame.explain import ADDS_UP
 from fame.model import FAME
 from fame.trace import Intervention
 
@@ -442,6 +443,21 @@ def test_the_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_p
     with pytest.raises(FameError, match=r"no directory 'someone/nothing' is here, and .* cannot be reached") as refusal:
         fame.load("someone/nothing")
     assert "\n" not in str(refusal.value)
+
+
+SHIPPED = {"ml-1m", "ml-1m-guided", "planted", "planted-plain"}
+
+
+# Those that must be there are named, so that a missing one fails.
+@pytest.mark.parametrize("name", sorted(SHIPPED | {path.parent.name for path in ARTIFACTS.glob("*/manifest.json")}))
+def test_what_ships_is_sound(name: str) -> None:
+    folder = ARTIFACTS / name
+    assert sum(path.stat().st_size for path in folder.rglob("*")) < 10 * 10**6
+    b = fame.load(folder)
+    assert b.name == name and b.examples
+    for example in b.examples:
+        trace = b.trace(example.items)
+        assert abs(trace.contributions(trace.ranking())["difference"]).max() < ADDS_UP, example.title
 
 
 def test_importing_fame_is_cheap() -> None:

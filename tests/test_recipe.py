@@ -295,6 +295,22 @@ def test_a_comparison_that_lacks_a_column_is_refused(tmp_path: Path) -> None:
         read_comparison(tmp_path / "m.csv")
 
 
+def test_the_readme_says_what_was_measured() -> None:
+    readme = (RECIPES.parent / "README.md").read_text(encoding="utf-8")
+    table = readme[readme.index("| model | HR@10") :].partition("\n\n")[0]
+    header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines())
+    shown = {name.partition(",")[0]: cells for name, *cells in rows}
+
+    def printed(value: float) -> str:
+        return f"{value:.4f}".replace("0.", ".", 1).replace("-", "−")
+
+    measured = read_comparison(RECIPES / "ml-1m.metrics.csv").set_index("model")
+    assert header == ["model", *SHOWN]
+    assert shown == {
+        str(name): [f"{printed(row[m])} ± {printed(row[f'{m} ±'])}" for m in SHOWN] for name, row in measured.iterrows()
+    }
+
+
 def test_usage_of_an_even_gate_and_a_decided_router(recipe: Recipe) -> None:
     histories = prepare(recipe).split.test.histories
     model = FAME(FAMEConfig(n_items=9, d_model=8, n_heads=2, n_experts=3, max_len=6))
