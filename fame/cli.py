@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fame import __version__
 from fame.errors import FameError
 
 if TYPE_CHECKING:
@@ -55,6 +56,21 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Forget the checkpoints of 
 
 class Interrupted(Exception):
     """Ctrl-C, with what is worth saying about it."""
+
+
+def say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fame {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """What goes before a command."""
 
 
 # --- train --------------------------------------------------------------------------------------------

@@ -89,6 +89,10 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     assert not {"torch", "pandas", "numpy", "plotly"} & set(done.stdout.split())
 
 
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"fame {fame.__version__}\n", "")
+
+
 def test_two_runs_whose_folders_are_named_alike(toy_log: Path, tmp_path: Path, run: Run) -> None:
     def command(out: str, width: int) -> list[object]:
         data = ["train", "--data", f"csv:{toy_log}/log.csv", "--out", tmp_path / out, "--runs", tmp_path / "runs"]
