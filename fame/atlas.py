@@ -485,8 +485,10 @@ def agreements(atlas: Atlas, catalogue: Catalogue, k: int = 20) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["attribute", "space", *Agreement._fields])
 
 
-def say_agreement(table: pd.DataFrame, attribute: str, space: str) -> str:
+def say_agreement(table: pd.DataFrame, attribute: str, space: str, noun: str = "item") -> str:
     """What the agreement of one head's space on an attribute amounts to, from `agreements`, in plain words.
+
+    noun: the catalogue's word for an item.
 
     Raises:
         FameError: the table has no such attribute or space.
@@ -497,9 +499,8 @@ def say_agreement(table: pd.DataFrame, attribute: str, space: str) -> str:
         raise FameError(f"no agreement of {space!r} on {attribute!r} has been counted")
     shared, chance, k = found[space], float(here["chance"].iloc[0]), int(here["k"].iloc[0])
     digits = 1 if shared >= 1 else 2
-    one = f"at least one {attribute.removesuffix('s')}" if attribute.endswith("s") else attribute
     said = (
-        f"{shared:.{digits}f} of a film's {k} nearest in {_name(space)} have {one} in common with it; "
+        f"{shared:.{digits}f} of each {noun}'s {k} nearest in {_name(space)} have {_alike(attribute)}; "
         f"of {k} at random {chance:.{digits}f} would."
     )
     if space == "full":
@@ -517,6 +518,16 @@ def say_agreement(table: pd.DataFrame, attribute: str, space: str) -> str:
     if "full" in found:
         said += f" In the full embedding: {found['full']:.{digits}f}."
     return said
+
+
+def _alike(attribute: str) -> str:
+    """What items have that share a value of an attribute: 'the same director', 'at least one genre in common'."""
+    if attribute in (special := {"cast": "a cast member in common", "series": "the same series"}):
+        return special[attribute]
+    if attribute.endswith("s"):
+        one = f"{attribute[:-3]}y" if attribute.endswith("ies") else attribute[:-1]
+        return f"at least one {one} in common"
+    return f"the same {attribute}"
 
 
 def _name(space: str) -> str:

@@ -325,9 +325,10 @@ def router_entropy(trace: Trace) -> np.ndarray:
 class Journey:
     """How gate and router moved as the history grew.
 
-    table: one row per step: step, row, item_id, title; gate_1 … gate_H; router_entropy_1 … router_entropy_H
-        (as `router_entropy`); gate_move; router_move_1 … router_move_H. A move is the total variation from the
-        step before, ½ Σ |change|: 0 where nothing moved, 1 where all weight went elsewhere; missing at step 1.
+    table: one row per step: step, row, item_id, title; gate_1 … gate_H; router_1_1 … router_H_N, head by head;
+        router_entropy_1 … router_entropy_H (as `router_entropy`); gate_move; router_move_1 … router_move_H. A move
+        is the total variation from the step before, ½ Σ |change|: 0 where nothing moved, 1 where all weight went
+        elsewhere; missing at step 1.
     gate_turn: the step (from 1) that moved the gate most, None where nothing moved.
     router_turns: the same for each head's router.
     """
@@ -339,7 +340,7 @@ class Journey:
 
 def journey(trace: Trace) -> Journey:
     """How gate and router moved as the history grew; position t holds what the first t+1 items end with."""
-    T, H = trace.gate.shape
+    T, H, N = trace.router.shape
     entropy = router_entropy(trace)
     nothing = np.full((1, H), np.nan)
     gate = np.concatenate([nothing[:, 0], np.abs(np.diff(trace.gate, axis=0)).sum(axis=-1) / 2])  # [t]
@@ -349,6 +350,7 @@ def journey(trace: Trace) -> Journey:
             "step": np.arange(1, T + 1),
             **_facts(trace.catalogue, trace.items),
             **{f"gate_{h + 1}": trace.gate[:, h] for h in range(H)},
+            **{f"router_{h + 1}_{n + 1}": trace.router[:, h, n] for h in range(H) for n in range(N)},
             **{f"router_entropy_{h + 1}": entropy[:, h] for h in range(H)},
             "gate_move": gate,
             **{f"router_move_{h + 1}": router[:, h] for h in range(H)},
@@ -367,10 +369,10 @@ class Beats:
     """Why item a stands above item b, or does not.
 
     a, b: their rows.   margin: s(a) − s(b).
-    table: one row per head: head; gate g_h; difference s_h(a) − s_h(b); share g_h (s_h(a) − s_h(b)), which sum to
-        margin; margin_without, the margin that the other heads leave; winner_without, the row that would stand
-        higher without this head, 0 where they would stand level. To scale the other heads' weights up to 1
-        changes no sign, so that it does not matter whether the gate is held.
+    table: one row per head: item_a, title_a, item_b, title_b, the same in all; head; gate g_h; difference
+        s_h(a) − s_h(b); share g_h (s_h(a) − s_h(b)), which sum to margin; margin_without, the margin that the other
+        heads leave; winner_without, who would stand higher without this head: 'A', 'B', or 'level'. To scale the
+        other heads' weights up to 1 changes no sign, so that it does not matter whether the gate is held.
     sentence: all that in words.
     """
 
@@ -393,14 +395,16 @@ def beats(trace: Trace, a: int, b: int) -> Beats:
     share = gate * difference
     margin = float(share.sum())
     without = np.array([np.delete(share, h).sum() for h in range(len(share))])
+    items, titles = trace.catalogue.item_id, trace.catalogue.title
     table = pd.DataFrame(
         {
+            **{"item_a": items[a], "title_a": titles[a], "item_b": items[b], "title_b": titles[b]},
             "head": np.arange(1, len(share) + 1),
             "gate": gate,
             "difference": difference,
             "share": share,
             "margin_without": without,
-            "winner_without": np.select([without > 0, without < 0], [a, b], 0),
+            "winner_without": np.select([without > 0, without < 0], ["A", "B"], "level"),
         }
     )
     return Beats(int(a), int(b), margin, table, _say_beats(trace.catalogue, int(a), int(b), share, without))
@@ -422,7 +426,7 @@ def _say_beats(catalogue: Catalogue, a: int, b: int, share: np.ndarray, without:
     text += f", {_listed(told[-1][::-1])} against it" if told[-1] else ""
     turned, level = ([f"head {h + 1}" for h in order if test[h]] for test in (without < 0, without == 0))
     if not turned and not level:
-        return f"{text}. It would win without any one head."
+        return f"{text}. It would win whichever head were left out."
     text += f". Without {_listed(turned, 'or')} {name_b} would win" if turned else ""
     return f"{text}." if not level else f"{text}. Without {_listed(level, 'or')} the two would stand level."
 
@@ -635,12 +639,12 @@ def merge_table(
     """The final list of `after`, cut by head, with its moves since `before`: two traces of one history.
 
     One row per item, in three parts: 'list', the top k; 'left', what was in the top k before and is no more; and
-    'film', the row looked at, where it is in neither. Columns: part, row, item_id, title, year; rank and old_rank
+    'film', the item looked at, where it is in neither. Columns: part, row, item_id, title, year; rank and old_rank
     (missing where the item is no candidate); move, the places won; head_1 … head_H, the shares g_h·s_h, or
     `relative_shares` where `relative`; sum, their sum: the score, or the lead.
 
     Raises:
-        FameError: the film is not in the catalogue.
+        FameError: the item looked at is not in the catalogue.
     """
     V = len(after.scores)
     new, old = after.ranking(exclude_history=exclude_history), before.ranking(exclude_history=exclude_history)
@@ -675,7 +679,7 @@ ALL_TO_ONE = 0.95  # weight above which one expert has it all
 def attention_table(trace: Trace, head: int) -> pd.DataFrame:
     """Where the experts of a head, from 0, looked at the last step.
 
-    One row per film: position, row, item_id, title; expert_1 … expert_N, their attention; mixed, the head's.
+    One row per item: position, row, item_id, title; expert_1 … expert_N, their attention; mixed, the head's.
 
     Raises:
         FameError: there is no such head.
@@ -716,54 +720,61 @@ def say_router(trace: Trace, head: int) -> str:
         return f"{who} is near uniform (entropy {even:.2f} of 1): it hardly chooses between its {len(beta)} experts."
     if flag:
         return f"{who} gives all but everything to expert {best + 1} ({beta[best]:.0%}, entropy {even:.2f} of 1)."
-    chosen = sorted(np.argsort(-beta, kind="stable")[: 1 + int((np.cumsum(np.sort(beta)[::-1]) < 0.6).sum())].tolist())
-    named = _listed([f"expert {n + 1} ({beta[n]:.0%})" for n in chosen])
+    order = np.argsort(-beta, kind="stable")
+    fewest = order[: 1 + int((np.cumsum(beta[order]) < 0.6).sum())]
+    named = _listed([f"expert {n + 1} ({beta[n]:.0%})" for n in fewest if n == best or beta[n] > 1 / len(beta)])
     return f"{who} leans on {named}; its entropy is {even:.2f} of 1."
 
 
 def say_attention(trace: Trace, head: int, target: int, effects: Sequence[float] | np.ndarray, of: str) -> str:
-    """One sentence on where a head, from 0, looked at the last step, beside what leaving films out did.
+    """One sentence on where a head, from 0, looked at the last step, beside what the items of the history add.
 
-    effects: [T], by how much something of the item of row `target` fell without each film, as measured by
-        `leave_one_out`; missing where there is one film.   of: what was measured, as in 'the score'.
+    effects: [T], what each item adds to something of the item of row `target`: how far that falls without it, as
+        measured by `leave_one_out`; missing where there is one item.   of: what was measured, as in 'the score'.
     """
-    films = [trace.catalogue.label(row) for row in trace.items]
-    mix, size = trace.mixed_attention[head, -1], np.abs(np.asarray(effects, np.float64))
+    noun, label = trace.catalogue.noun, trace.catalogue.label
+    names = [label(row) for row in trace.items]
+    mix, added = trace.mixed_attention[head, -1], np.asarray(effects, np.float64)
     looked = int(mix.argmax())
-    if len(films) == 1:
-        return f"With one film, {films[0]}, there is nowhere else to look, and the only film cannot be left out."
-    text = f"At the last step head {head + 1} gave {mix[looked]:.0%} of its attention to {films[looked]}"
-    if not np.isfinite(size).all() or not size.any():
+    if len(names) == 1:
+        return f"With one {noun}, {names[0]}, there is nowhere else to look, and the only {noun} cannot be left out."
+    text = f"At the last step head {head + 1} gave {mix[looked]:.0%} of its attention to {names[looked]}"
+    if not np.isfinite(added).all() or not added.any():
         return f"{text}."
-    mattered, name = int(size.argmax()), trace.catalogue.label(target)
-    change = f"{of} of {name} most ({_signed(-float(np.asarray(effects)[mattered]))})"
-    if mattered == looked:
-        return f"{text}, and leaving out that same film changes {change}."
-    return f"{text}, but it is leaving out {films[mattered]} that changes {change}."
+    most = int(np.abs(added).argmax())
+    who = f"and that same {noun}" if most == looked else f"but {names[most]}"
+    does = "adds most to" if added[most] > 0 else "takes most from"
+    return f"{text}, {who} {does} {of} of {label(target)} ({_signed(float(added[most]))}), measured by leaving it out."
 
 
 def say_gate_turn(trace: Trace) -> str:
-    """One sentence on the film that moved the gate most along the history."""
-    turn = journey(trace).gate_turn
-    if len(trace.items) == 1:
-        return "With one film there is only one step, so that nothing has moved yet."
+    """One sentence on the item that moved the gate most along the history, or on why none did."""
+    turn, (T, H), change = journey(trace).gate_turn, trace.gate.shape, trace.intervention
+    if T == 1:
+        return f"With one {trace.catalogue.noun} there is only one step, so that nothing has moved yet."
     if turn is None:
+        if H == 1:
+            return "With one head the gate has nothing to weigh: it is 100% at every step."
+        if change.gate is not None:
+            return "The gate was set by hand, the same at every step."
+        if len(change.heads_off) == H - 1:
+            return "Only one head is switched on, so that the gate is the same at every step."
         return "The gate stayed the same at every step."
     old, new = trace.gate[turn - 2], trace.gate[turn - 1]
     h = int(np.abs(new - old).argmax())
-    film = trace.catalogue.label(trace.items[turn - 1])
-    return f"{film}, step {turn}, moved the gate most: head {h + 1} went from {old[h]:.0%} to {new[h]:.0%}."
+    name = trace.catalogue.label(trace.items[turn - 1])
+    return f"{name}, step {turn}, moved the gate most: head {h + 1} went from {old[h]:.0%} to {new[h]:.0%}."
 
 
 def say_router_turn(trace: Trace, head: int) -> str:
-    """One sentence on the film that moved the router of a head, from 0, most; empty where nothing could move."""
+    """One sentence on the item that moved the router of a head, from 0, most; empty where nothing could move."""
     turn = journey(trace).router_turns[head]
     if turn is None:
         return ""
     old, new = trace.router[turn - 2, head], trace.router[turn - 1, head]
     n = int(np.abs(new - old).argmax())
-    film = trace.catalogue.label(trace.items[turn - 1])
+    name = trace.catalogue.label(trace.items[turn - 1])
     return (
-        f"{film}, step {turn}, moved the router of head {head + 1} most: expert {n + 1} went "
+        f"{name}, step {turn}, moved the router of head {head + 1} most: expert {n + 1} went "
         f"from {old[n]:.0%} to {new[n]:.0%}."
     )

@@ -304,7 +304,7 @@ def test_agreements_of_a_catalogue_in_words(fast: Atlas) -> None:
     table["shared"] = [9.0, 8.0, 6.04]
     table["chance"] = 1.58
     assert say_agreement(table, "group", "head_1") == (
-        "8.0 of a film's 10 nearest in head 1's space have group in common with it; of 10 at random 1.6 would. "
+        "8.0 of each item's 10 nearest in head 1's space have the same group; of 10 at random 1.6 would. "
         "That is more than in any other head's (6.0). In the full embedding: 9.0."
     )
     other = say_agreement(table, "group", "head_2")
@@ -314,8 +314,14 @@ def test_agreements_of_a_catalogue_in_words(fast: Atlas) -> None:
     table["shared"] = [9.0, 6.01, 6.04]
     assert "No other head's has more." in say_agreement(table, "group", "head_1"), "a difference that is not shown"
     assert say_agreement(table, "group", "full").endswith("of 10 at random 1.6 would.")
-    genres = table.assign(attribute="genres")
-    assert "have at least one genre in common with it" in say_agreement(genres, "genres", "head_1")
+    assert say_agreement(table, "group", "full", "film").startswith("9.0 of each film's 10 nearest in the full")
+    for attribute, words in (
+        ("genres", "have at least one genre in common;"),
+        ("categories", "have at least one category in common;"),
+        ("cast", "have a cast member in common;"),
+        ("director", "have the same director;"),
+    ):
+        assert words in say_agreement(table.assign(attribute=attribute), attribute, "head_1")
     with pytest.raises(FameError, match="no agreement of 'head_1' on 'year'"):
         say_agreement(table, "year", "head_1")
 

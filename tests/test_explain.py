@@ -247,6 +247,7 @@ def test_the_journey_by_hand() -> None:
     np.testing.assert_allclose(j.table["gate_move"], [np.nan, 0.4, 0.1], atol=1e-6)
     np.testing.assert_allclose(j.table["router_move_2"], [np.nan, 0, 1], atol=1e-6)
     np.testing.assert_allclose(j.table["router_entropy_2"], [0, 0, 0.5], atol=1e-6)
+    np.testing.assert_array_equal(j.table[[f"router_2_{n}" for n in range(1, 5)]], router[:, 1])
     assert j.table["item_id"].tolist() == ["i3", "i1", "i8"]
     assert (j.gate_turn, j.router_turns) == (2, (None, 3, None))
     assert explain.journey(run([3])).gate_turn is None
@@ -280,7 +281,9 @@ def test_beats_is_the_margin_by_head() -> None:
     assert b.margin == pytest.approx(t.scores[1] - t.scores[2]) == pytest.approx(0.75)
     assert b.table["share"].tolist() == pytest.approx([0.5, -0.5, 0.75])
     assert b.table["margin_without"].tolist() == pytest.approx([0.25, 1.25, 0.0])
-    assert b.table["winner_without"].tolist() == [1, 1, 0]
+    assert b.table["winner_without"].tolist() == ["A", "A", "level"]
+    names = b.table[["item_a", "title_a", "item_b", "title_b"]].drop_duplicates()
+    assert names.to_numpy().tolist() == [["i1", "i1", "i2", "i2"]]
     assert b.sentence == (
         "i1 beats i2 by 0.75: head 3 (+0.75) and head 1 (+0.50) for it, head 2 (−0.50) against it. "
         "Without head 3 the two would stand level."
@@ -291,7 +294,7 @@ def test_beats_is_the_margin_by_head() -> None:
         "i1 beats i2 by 0.40: head 1 (+0.80) for it, head 2 (−0.40) against it. Without head 1 i2 would win."
     )
     assert explain.beats(spoken([0.5, 0.5, 0], [[2, 1], [3, 1], [0, 0]]), 1, 2).sentence == (
-        "i1 beats i2 by 1.50: head 2 (+1.00) and head 1 (+0.50) for it. It would win without any one head."
+        "i1 beats i2 by 1.50: head 2 (+1.00) and head 1 (+0.50) for it. It would win whichever head were left out."
     )
     assert explain.beats(t, 3, 4).sentence == "i3 and i4 have the same score."
 
@@ -311,7 +314,7 @@ def test_who_wins_without_a_head_is_who_wins_without_it(rows: list[int], a: int,
         np.testing.assert_allclose(table["margin_without"][h], margin, atol=1e-5)
         recomputed = float(without.scores[a] - without.scores[b])
         if abs(recomputed) > 1e-3:
-            assert table["winner_without"][h] == (a if recomputed > 0 else b)
+            assert table["winner_without"][h] == ("A" if recomputed > 0 else "B")
 
 
 def test_a_sentence_on_the_rank_by_hand() -> None:
@@ -467,7 +470,8 @@ def routed(weights: list[float], steps: int = 1) -> Trace:
         ([0.26, 0.24, 0.25, 0.25], "is near uniform (entropy 1.00 of 1): it hardly chooses between its 4 experts."),
         ([0.01, 0.97, 0.01, 0.01], "gives all but everything to expert 2 (97%, entropy 0.12 of 1)."),
         ([0.1, 0.7, 0.1, 0.1], "leans on expert 2 (70%); its entropy is 0.68 of 1."),
-        ([0.4, 0.1, 0.45, 0.05], "leans on expert 1 (40%) and expert 3 (45%); its entropy is 0.80 of 1."),
+        ([0.4, 0.1, 0.45, 0.05], "leans on expert 3 (45%) and expert 1 (40%); its entropy is 0.80 of 1."),
+        ([0.13, 0.16, 0.58, 0.13], "leans on expert 3 (58%); its entropy is 0.82 of 1."),
     ],
 )
 def test_a_sentence_on_the_router(weights: list[float], words: str) -> None:
@@ -498,7 +502,18 @@ def test_one_expert_is_said_to_be_one() -> None:
     assert explain.router_flag(t, 0) == "one expert"
     assert explain.say_router(t, 0) == "In this model head 1 has one expert, so that its router has nothing to choose."
     assert explain.say_router_turn(t, 0) == ""
-    assert explain.say_gate_turn(t) == "The gate stayed the same at every step."
+    assert explain.say_gate_turn(t) == "With one head the gate has nothing to weigh: it is 100% at every step."
+
+
+def test_a_gate_that_could_not_move_is_said_to_be_so() -> None:
+    assert explain.say_gate_turn(run([3, 1, 8], gate=(1.0, 2.0, 3.0))) == (
+        "The gate was set by hand, the same at every step."
+    )
+    assert explain.say_gate_turn(run([3, 1, 8], heads_off=(0, 2))) == (
+        "Only one head is switched on, so that the gate is the same at every step."
+    )
+    still = replace(run([3, 1]), gate=np.full((2, 3), 1 / 3, np.float32))
+    assert explain.say_gate_turn(still) == "The gate stayed the same at every step."
 
 
 def test_a_sentence_on_attention_beside_what_was_measured() -> None:
@@ -508,13 +523,13 @@ def test_a_sentence_on_attention_beside_what_was_measured() -> None:
     t = replace(t, attention=attention)
     looked = "At the last step head 2 gave 70% of its attention to i1"
     assert explain.say_attention(t, 1, 5, [0.1, 0.3, -0.8], "the score") == (
-        f"{looked}, but it is leaving out i8 that changes the score of i5 most (+0.80)."
+        f"{looked}, but i8 takes most from the score of i5 (−0.80), measured by leaving it out."
     )
     assert explain.say_attention(t, 1, 5, [0.1, 0.9, 0.2], "the score") == (
-        f"{looked}, and leaving out that same film changes the score of i5 most (−0.90)."
+        f"{looked}, and that same item adds most to the score of i5 (+0.90), measured by leaving it out."
     )
     assert explain.say_attention(t, 1, 5, [0, 0, 0], "the score") == f"{looked}."
-    assert "the only film cannot be left out" in explain.say_attention(run([3]), 1, 5, [np.nan], "the score")
+    assert "the only item cannot be left out" in explain.say_attention(run([3]), 1, 5, [np.nan], "the score")
 
 
 def test_sentences_on_what_moved_gate_and_router() -> None:
@@ -525,4 +540,33 @@ def test_sentences_on_what_moved_gate_and_router() -> None:
     assert explain.say_router_turn(t, 0) == (
         "i8, step 3, moved the router of head 1 most: expert 1 went from 100% to 0%."
     )
-    assert explain.say_gate_turn(run([3])) == "With one film there is only one step, so that nothing has moved yet."
+    assert explain.say_gate_turn(run([3])) == "With one item there is only one step, so that nothing has moved yet."
+
+
+def test_the_attention_sentence_says_what_leaving_one_out_measured() -> None:
+    """An item whose absence lowers the score adds to it: one sign in the table, the sentence and the pictures."""
+    t = run([3, 1, 8])
+    effects = explain.leave_one_out(MODEL, CATALOGUE, [3, 1, 8], 5)["effect"].to_numpy()
+    kept = [[1, 8], [3, 8], [3, 1]]
+    fallen = [float(t.scores[5] - run(rows).scores[5]) for rows in kept]
+    np.testing.assert_allclose(effects, fallen, **CLOSE)
+    most = int(np.abs(effects).argmax())
+    said = explain.say_attention(t, 0, 5, effects, "the score")
+    assert f"{'adds most to' if fallen[most] > 0 else 'takes most from'} the score of i5" in said
+
+
+@pytest.mark.parametrize("noun", ["item", "film"])
+def test_sentences_use_the_catalogues_noun(noun: str) -> None:
+    t = replace(run([3, 1, 8]), catalogue=replace(CATALOGUE, noun=noun))
+    one = replace(run([3]), catalogue=t.catalogue)
+    attention = np.zeros_like(t.attention)
+    attention[..., 0] = 1
+    said = [
+        explain.say_attention(replace(t, attention=attention), 0, 5, [1, 0, 0], "the score"),
+        explain.say_attention(one, 0, 5, [np.nan], "the score"),
+        explain.say_gate_turn(one),
+    ]
+    assert all(re.search(rf"\b{noun}\b", sentence) for sentence in said)
+    said += [explain.say_rank(t, 5), explain.say_router(t, 0), explain.say_router_turn(t, 0), explain.say_gate_turn(t)]
+    said += [explain.beats(t, 1, 2).sentence]
+    assert noun == "film" or not [sentence for sentence in said if "film" in sentence]
