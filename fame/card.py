@@ -190,7 +190,7 @@ bundle = fame.load("{name}")  # its name under artifacts/, or the path of this d
         f"({facts.median_length:g} a user in the median), in time order. {facts.filters}"
     )
     over_seeds = """\
-Over several seeds, with the same data, budget and tuning; seeds are averaged per user, and a difference has the
+Over several seeds, on the same data and by the same protocol; seeds are averaged per user, and a difference has the
 interval of a paired bootstrap over users:"""
     weighing = """\
 How it weighs its heads and experts at the last step of the test histories; entropies are parts of their maximum (1: all
