@@ -19,13 +19,15 @@ FORMATS = ("svg", "png", "pdf")
 WIDTH = 960  # pixels of an image whose figure leaves its width open
 
 
-def to_html(fig: go.Figure, title: str = "FAME") -> str:
-    """One picture as a page of its own; opens offline."""
-    return page([fig], title, heading=False)
+def to_html(fig: go.Figure, title: str = "FAME", note: str = "") -> str:
+    """One picture as a page of its own; opens offline. With a `note` on what it was computed from, under its title."""
+    return page([fig], title, heading=bool(note), note=note)
 
 
-def page(figures: Iterable[go.Figure], title: str, heading: bool = True) -> str:
+def page(figures: Iterable[go.Figure], title: str, heading: bool = True, note: str = "") -> str:
     """Several pictures under one heading as a standalone HTML page: Plotly's script is in it, once.
+
+    note: a plain line under the heading.
 
     Raises:
         FameError: there is no figure, or one not made by `fame.plots` (it has no alternative text).
@@ -52,12 +54,13 @@ def page(figures: Iterable[go.Figure], title: str, heading: bool = True) -> str:
 body {{ margin: 0 auto; max-width: 1200px; padding: 16px; background: {look.page}; color: {look.ink};
        font: 14px/1.45 {FONT}; }}
 h1 {{ font-size: 22px; margin: 8px 16px 0; }}
+h1 + p {{ margin: 2px 16px 12px; color: {look.soft}; }}
 figure {{ margin: 0 0 16px; overflow-x: auto; }}
 </style>
 <script>{get_plotlyjs()}</script>
 </head>
 <body>
-{f"<h1>{name}</h1>" if heading else ""}
+{f"<h1>{name}</h1>" if heading else ""}{f"<p>{html.escape(note)}</p>" if heading and note else ""}
 {"".join(drawn)}
 </body>
 </html>
