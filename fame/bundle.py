@@ -17,7 +17,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -175,6 +175,7 @@ class Bundle:
                     "format": FORMAT,
                     "name": self.name,
                     "simulated": self.simulated,
+                    "noun": self.catalogue.noun,
                     "files": {n: {"sha256": hashlib.sha256(b).hexdigest(), "size": len(b)} for n, b in files.items()},
                 }
                 (fresh / MANIFEST).write_bytes(_json(manifest, "manifest"))
@@ -200,7 +201,7 @@ class Bundle:
         contents = {name: _read(folder, name, entry) for name, entry in manifest["files"].items()}
         config = _config(folder / "config.json", contents["config.json"])
         try:
-            catalogue = Catalogue.from_csv(folder / "items.csv")
+            catalogue = replace(Catalogue.from_csv(folder / "items.csv"), noun=manifest.get("noun", "item"))
             return cls(
                 name=manifest["name"],
                 model=_network(folder / "model.safetensors", contents.pop("model.safetensors"), config),

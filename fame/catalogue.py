@@ -26,6 +26,7 @@ MAX_CELLS = 2_000_000_000  # of one attribute's matrix
 MAX_NEAR = 60  # titles that are compared letter by letter with a mistyped one
 FACTS = ("item_id", "title", "year")
 SEPARATOR = "|"
+NOUN = re.compile(r"[^\W\d_][\w '-]{0,29}")
 WITH_YEAR = re.compile(r"(.+?)[\s,]*\(?\b(1[89]\d\d|20\d\d)\)?")
 ARTICLE_LAST = re.compile(r"(.*\S),\s*(the|an?)", re.IGNORECASE)
 ARTICLE_FIRST = re.compile(r"^(the|an?)\s+(?=\w)", re.IGNORECASE)
@@ -118,6 +119,9 @@ class Catalogue:
     noun: what sentences call one item, in the singular of one that takes an s: "film", or "item".
 
     Build one with `from_frame` or `from_csv`; both check what comes in.
+
+    Raises:
+        FameError: the noun is no word.
     """
 
     item_id: np.ndarray
@@ -125,6 +129,10 @@ class Catalogue:
     year: np.ndarray
     facts: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     noun: str = "item"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.noun, str) or not NOUN.fullmatch(self.noun):
+            raise FameError(f"the noun is {str(self.noun)[:40]!r}; expected what an item is called, a word like film")
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Self:

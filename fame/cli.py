@@ -101,6 +101,9 @@ def train(
     k_core: Annotated[
         int | None, typer.Option(metavar="K", help=f"{K_CORE_HELP}; else 5.", rich_help_panel=DATA)
     ] = None,
+    noun: Annotated[
+        str | None, typer.Option(metavar="WORD", help="What sentences call an item: film, book.", rich_help_panel=DATA)
+    ] = None,
     variant: Annotated[
         str | None, typer.Option(metavar="NAME", help="fame or sasrec; else fame.", rich_help_panel=MODEL)
     ] = None,
@@ -153,7 +156,9 @@ def train(
         name=name,
         maps=maps,
         data=data_table(data, columns)
-        | given(items=items and items.absolute(), attributes=attributes and attributes.absolute(), k_core=k_core),
+        | given(
+            items=items and items.absolute(), attributes=attributes and attributes.absolute(), k_core=k_core, noun=noun
+        ),
         model=given(
             variant=variant,
             n_heads=heads,

@@ -6,7 +6,8 @@
     maps = true                         # build the atlas
     evidence = true                     # probe heads and experts: a minute for 1,000 items
 
-    [data]                              # form, path, items, attributes, user, item, order as in `fame.data.read`
+    [data]                              # form, path, items, attributes, user, item, order as in `fame.data.read`;
+                                        # noun, what sentences call an item: "film", "item", "book"
     form = "csv"
     path = "log.csv"
     k_core = 5                          # each user and item at least so often; 0 keeps all
@@ -54,7 +55,7 @@ from fame.errors import FameError
 from fame.evaluate import popularity_ranks, ranks
 from fame.guidance import Guidance, GuidanceConfig
 from fame.model import FAME
-from fame.planted import PlantedConfig, simulate
+from fame.planted import PlantedConfig, bayes_filter, countable, simulate
 from fame.probes import evidence
 from fame.recovery import recovery
 from fame.train import Epoch, Step, TrainConfig, curve, launched, train
@@ -85,6 +86,7 @@ class DataConfig:
     item: str | None = None
     order: str | None = None
     k_core: int = 5  # 0 keeps every user and item
+    noun: str = ""  # what sentences call an item; else film where the form is movielens or planted, elsewhere item
     planted: PlantedConfig | None = None
 
     def __post_init__(self) -> None:
@@ -95,6 +97,8 @@ class DataConfig:
             raise FameError("[data] path is missing")
         if not simulated and self.planted:
             raise FameError(f"[data] planted is for the form 'planted', and the form is {self.form!r}")
+        if not self.noun:
+            object.__setattr__(self, "noun", "film" if self.form in ("movielens", "planted") else "item")
         if self.k_core < 0:
             raise FameError(f"k_core is {self.k_core}; expected 0, which keeps all, or more")
 
@@ -304,14 +308,15 @@ def prepare(recipe: Recipe) -> Prepared:
         said.append("Only items of the catalogue are kept.")
     if d.k_core:
         said.append(f"Every user and item is there at least {d.k_core} times ({d.k_core}-core).")
-    return Prepared(log.catalogue, split, Facts.of(sequences, split, log.catalogue.n_items, d.form, " ".join(said)))
+    catalogue = replace(log.catalogue, noun=d.noun)
+    return Prepared(catalogue, split, Facts.of(sequences, split, log.catalogue.n_items, d.form, " ".join(said)))
 
 
 def prepare_planted(d: DataConfig) -> Prepared:
     """The simulated audience, split."""
     assert d.items is not None
     config = d.planted or PlantedConfig()
-    catalogue = Catalogue.from_csv(d.items)
+    catalogue = replace(Catalogue.from_csv(d.items), noun=d.noun)
     sequences = simulate(catalogue, config).sequences
     split = leave_one_out(sequences)
     if not len(split.test):
@@ -322,14 +327,21 @@ def prepare_planted(d: DataConfig) -> Prepared:
 
 
 def gather(recipe: Recipe, model: FAME, data: Prepared, tell: Callbacks) -> dict[str, Any]:
-    """The evidence of a bundle; of a simulated audience with what is recovered on HELD_OUT viewers of it."""
+    """The evidence of a bundle; of a simulated audience with what is recovered on HELD_OUT viewers of it.
+
+    Beside the observer who is told the viewers' preferences and, where that can be computed, the one who learns them.
+    """
     tell.stage("gathering evidence")
     histories, seed = data.split.test.histories, recipe.training.seed
     found = evidence(model, data.catalogue, histories, data.counts, seed, tell.stage, source=f"{data.facts.form}, test")
     if recipe.data.form == "planted":
         tell.stage("comparing routing with the truth")
         config = replace(recipe.data.planted or PlantedConfig(), n_viewers=HELD_OUT)
-        found["recovery"] = recovery(model, data.catalogue, simulate(data.catalogue, config, audience=1), seed=seed)
+        audience = simulate(data.catalogue, config, audience=1)
+        found["recovery_told"] = recovery(model, data.catalogue, audience, seed=seed)
+        if countable(data.catalogue, config):
+            learning = bayes_filter(data.catalogue, config, audience.sequences)
+            found["recovery"] = recovery(model, data.catalogue, audience, learning, seed=seed)
     return found
 
 
@@ -423,7 +435,7 @@ def learn(
     fabric.barrier()
     torch.manual_seed(recipe.training.seed)
     model = FAME(replace(recipe.model, n_items=data.catalogue.n_items))
-    guidance = Guidance(recipe.guidance, model, data.catalogue, data.counts) if recipe.guidance else None
+    guidance = Guidance(recipe.guidance, model, data.catalogue, data.split.train) if recipe.guidance else None
     tell.begin(recipe)
     epochs = train(
         model,

@@ -11,6 +11,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def make(config: FAMEConfig = SMALL) -> Bundle:
     return Bundle(
         name="small",
         model=FAME(config).eval(),
-        catalogue=catalogue,
+        catalogue=replace(catalogue, noun="book"),
         atlas=atlas,
         examples=(Example("Two films", "Watch head 2.", ("i3", "i1")),),
         evidence={"probe": {"head_1": 0.25, "films": ["Amélie", None]}},
@@ -96,6 +97,7 @@ def test_round_trip_bit_for_bit(saved: Path, tmp_path: Path) -> None:
     before, after = make(), fame.load(saved)
     assert after.config == SMALL
     assert (after.name, after.simulated, after.card) == ("small", True, before.card)
+    assert after.catalogue.noun == "book"
     assert (after.examples, after.evidence) == (before.examples, before.evidence)
     pd.testing.assert_frame_equal(after.training, before.training, check_exact=True)
     pd.testing.assert_frame_equal(after.catalogue.to_frame(), before.catalogue.to_frame())
@@ -263,6 +265,8 @@ REFUSALS: dict[str, tuple[Spoil, str]] = {
     ),
     "no files named": (lambda b: edit_json(b, "manifest.json", files={}), r"does not name config\.json"),
     "files no object": (lambda b: edit_json(b, "manifest.json", files=[1]), "expected name, simulated, and files"),
+    "noun of markup": (lambda b: edit_json(b, "manifest.json", noun="<b>"), "the noun is '<b>'; expected what an item"),
+    "noun no text": (lambda b: edit_json(b, "manifest.json", noun=7), "the noun is .7.; expected what an item"),
     "name of a path": (lambda b: edit_json(b, "manifest.json", name="../x"), r"the name is '\.\./x'"),
     "manifest no JSON": (lambda b: (b / "manifest.json").write_bytes(b"\xff"), r"manifest\.json: no readable JSON"),
     "manifest of endless digits": (

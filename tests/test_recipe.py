@@ -246,7 +246,10 @@ def test_a_simulated_audience_makes_a_bundle_that_says_so(toy_log: Path, tmp_pat
     bundle = fame.load(tmp_path / "out")
     assert bundle.simulated
     assert "The audience is simulated" in bundle.card and "publisher's terms" not in bundle.card
-    assert bundle.evidence["recovery"]["facets"] == ["genres"] and bundle.evidence["recovery"]["viewers"] == 500
+    told, learning = bundle.evidence["recovery_told"], bundle.evidence["recovery"]
+    assert told["facets"] == learning["facets"] == ["genres"] and told["viewers"] == learning["viewers"] == 500
+    assert told["gate"]["accuracy"] == learning["gate"]["accuracy"]
+    assert told["gate"]["ceiling"] >= learning["gate"]["ceiling"]
     assert bundle.evidence["histories"]["source"] == "planted, test"
     split = prepare(recipe).split
     assert len(split.test) == 60 and split.train.items.max() <= 9
