@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from fame import explain
 from fame.errors import FameError
 from fame.plots.style import (
+    KEY,
     Scale,
     Theme,
     blend,
@@ -25,6 +26,7 @@ from fame.plots.style import (
     number,
     percent,
     plural,
+    ramp_key,
     text,
     texts,
 )
@@ -33,14 +35,15 @@ from fame.trace import Trace
 __all__ = ["attention_map", "attention_overview", "expert_attention", "router"]
 
 ROW = 34  # pixels
-EFFECT = 64
-FEWEST = 6  # columns that a picture has room for at least, so that a single film is not drawn as a wall
-LABEL = 22  # letters of a film's title along an axis
-DENSE = 30  # more films than this have smaller titles
+EFFECT = 56  # of the bars of what items add
+NUMBERED = 12  # up to this many columns the bars' numbers stand level
+FEWEST = 6  # columns that a picture has room for at least, so that a single item is not drawn as a wall
+LABEL = 22  # letters of an item's title along an axis
+DENSE = 30  # more items than this have smaller titles
 
 
-def film_axis(trace: Trace, side: str = "bottom", room: bool = True) -> dict[str, Any]:
-    """An axis of the history's positions, told by their films' titles; `room` leaves space for at least FEWEST."""
+def item_axis(trace: Trace, side: str = "bottom", room: bool = True) -> dict[str, Any]:
+    """An axis of the history's positions, told by their items' titles; `room` leaves space for at least FEWEST."""
     T = len(trace.items)
     return {
         "range": [-0.5, max(T, FEWEST if room else 0) - 0.5],
@@ -53,13 +56,13 @@ def film_axis(trace: Trace, side: str = "bottom", room: bool = True) -> dict[str
 
 
 def axis_height(trace: Trace) -> int:
-    """Pixels that the titles along `film_axis` take."""
+    """Pixels that the titles along `item_axis` take."""
     longest = min(LABEL, max(len(str(trace.catalogue.title[r])) for r in trace.items))
     return 16 + round(longest * (6.5 if len(trace.items) <= DENSE else 5.5))
 
 
 def axis_width(trace: Trace) -> int:
-    """Pixels that `film_axis` needs for its titles not to overlap."""
+    """Pixels that `item_axis` needs for its titles not to overlap."""
     T = len(trace.items)
     return T * (16 if T <= DENSE else 12)
 
@@ -71,7 +74,7 @@ def _step(trace: Trace, step: int) -> int:
     return step % T
 
 
-def _head(trace: Trace, head: int, expert: int | None = None) -> None:
+def check_head(trace: Trace, head: int, expert: int | None = None) -> None:
     H, N = trace.attention.shape[:2]
     if not 0 <= head < H:
         raise FameError(f"there is no head {head}; this model's heads are 0 to {H - 1}")
@@ -79,7 +82,7 @@ def _head(trace: Trace, head: int, expert: int | None = None) -> None:
         raise FameError(f"there is no expert {expert}; each head's experts are 0 to {N - 1}")
 
 
-def _films(trace: Trace) -> list[str]:
+def _labels(trace: Trace) -> list[str]:
     return [text(trace.catalogue.label(r)) for r in trace.items]
 
 
@@ -91,29 +94,35 @@ def expert_attention(
     step: int = -1,
     theme: Theme = "light",
 ) -> go.Figure:
-    """One head's experts as rows over the history's films, the router's weight at the end of each row.
+    """One head's experts as rows over the history's items, the router's weight at the end of each row.
 
-    Below them the head's mixed attention Σ_n β_n A_n and, where measured, the effect of leaving each film out.
+    Below them the head's mixed attention Σ_n β_n A_n and, where measured, what each item adds.
 
-    effects: [T], by how much something fell (above 0) or rose (below 0) without each film, as the column `effect`
-        of `explain.leave_one_out`; `effect_of` names it. Left away where nothing could be measured (T = 1).
+    effects: [T], what each item adds to something: how far that falls without it, as the column `effect` of
+        `explain.leave_one_out`; `effect_of` names it. Left away where nothing could be measured (T = 1).
 
     Raises:
-        FameError: no such head or step, or not one effect per film.
+        FameError: no such head or step, or not one effect per item.
     """
-    _head(trace, head)
+    check_head(trace, head)
     t = _step(trace, step)
     _, N, T, _ = trace.attention.shape
     if effects is not None and np.shape(effects) != (T,):
-        raise FameError(f"effects has the shape {np.shape(effects)}; expected {T} numbers, one per film")
+        raise FameError(
+            f"effects has the shape {np.shape(effects)}; expected {T} numbers, one per {trace.catalogue.noun}"
+        )
     if effects is not None:
         effects = np.asarray(effects, np.float32)
         effects = effects if np.isfinite(effects).all() else None
     colours, colour = look(theme), head_colour(head, theme)
-    films, beta = _films(trace), trace.router[t, head]
+    items, beta = _labels(trace), trace.router[t, head]
     experts, mix = trace.attention[head, :, t, :], trace.mixed_attention[head, t]
-    height = ROW * (N + 1) + (EFFECT if effects is not None else 0)
-    floor = (EFFECT / height) if effects is not None else 0.0
+    pads, below = (0.0, 0.0), 0.0  # pixels of the bars' numbers, and of bars and numbers
+    if effects is not None:
+        pad = 16 if T <= NUMBERED else 40
+        pads = (pad * float(effects.min() < 0), pad * float(effects.max() > 0))
+        below = EFFECT + sum(pads) + 10
+    height = ROW * (N + 1) + below
 
     fig = go.Figure()
     for rows, scale, y in (
@@ -132,7 +141,7 @@ def expert_attention(
             xgap=2,
             ygap=3,
             hovertext=[
-                [f"<b>{film}</b><br>{name}: {w:.1%} of its attention" for film, w in zip(films, row, strict=True)]
+                [f"<b>{item}</b><br>{name}: {w:.1%} of its attention" for item, w in zip(items, row, strict=True)]
                 for name, row in zip(names, rows, strict=True)
             ],
             hoverinfo="text",
@@ -156,28 +165,44 @@ def expert_attention(
     labels = [f"expert {n + 1}" for n in range(N)] + ["<b>head mix</b>"]
     fig.update_layout(
         barmode="overlay",
-        xaxis={**film_axis(trace, "top"), "domain": [0, 0.82], "anchor": "y"},
+        xaxis={**item_axis(trace, "top"), "domain": [0, 0.82], "anchor": "y"},
         xaxis2={"range": [0, 1.4], "domain": [0.85, 1], "visible": False, "anchor": "y"},
-        yaxis={"range": [N + 0.55, -0.55], "tickvals": list(range(N + 1)), "ticktext": labels, "domain": [floor, 1]},
+        yaxis={
+            "range": [N + 0.55, -0.55],
+            "tickvals": list(range(N + 1)),
+            "ticktext": labels,
+            "domain": [below / height, 1],
+        },
     )
+    largest = float(experts.max())
+    ramp_key(fig, head_scale(head, theme), f"{percent(largest)} of an expert's attention", theme)
     if effects is not None:
-        _effects(fig, effects, effect_of, films, floor, theme)
+        said = f"What each {trace.catalogue.noun} adds to {text(effect_of)}, measured by leaving it out"
+        fig.add_annotation(
+            text=said, xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="middle", yshift=-14 - KEY
+        )
+        _effects(fig, effects, effect_of, items, trace.catalogue.noun, pads, below / height, theme)
 
     leader = int(mix.argmax())
     title = f"{head_name(head)} looked most at {text(trace.catalogue.label(trace.items[leader]), 34)}"
-    shown = "" if T == 1 else f" The strongest cell is {percent(float(experts.max()))} of an expert's attention."
-    note = _router_note(beta, even) + shown
     weights = listing([f"expert {n + 1} {percent(w)}" for n, w in enumerate(beta)])
     looks = "; ".join(
         f"expert {n + 1} most at {trace.catalogue.label(trace.items[int(row.argmax())])} ({percent(float(row.max()))})"
         for n, row in enumerate(experts)
     )
     alt = f"{head_name(head)} at step {t + 1} of {T}. Router: {weights}. Attention: {looks}."
-    least = max(480, (100 + axis_width(trace)) / 0.82)
+    least, bottom = max(480, (100 + axis_width(trace)) / 0.82), KEY
     if effects is not None:
-        worst = int(np.abs(effects).argmax())
-        alt += f" Leaving out {trace.catalogue.label(trace.items[worst])} changes {effect_of} most."
-    return finish(fig, theme=theme, title=title, note=note, alt=alt, height=height, least=least, top=axis_height(trace))
+        if T <= NUMBERED:
+            least = max(least, (100 + 42 * T) / 0.82)
+        least, bottom = max(least, 130 + 6.2 * len(said)), 2 * KEY
+        most = int(np.abs(effects).argmax())
+        added = number(float(effects[most]), digits_for(effects), plus=True)
+        alt += f" Measured, {trace.catalogue.label(trace.items[most])} moves {effect_of} most: it adds {added}."
+    return finish(
+        fig, theme=theme, title=title, note=_router_note(beta, even), alt=alt, height=height, least=least,
+        top=axis_height(trace), bottom=bottom,
+    )  # fmt: skip
 
 
 def _router_note(beta: np.ndarray, even: float) -> str:
@@ -190,63 +215,78 @@ def _router_note(beta: np.ndarray, even: float) -> str:
     return "The router mixes the experts with the weights at the right."
 
 
-def _effects(fig: go.Figure, effects: np.ndarray, effect_of: str, films: list[str], floor: float, theme: Theme) -> None:
-    """A row of bars under the grid, around their own zero line."""
+def _effects(
+    fig: go.Figure,
+    effects: np.ndarray,
+    effect_of: str,
+    items: list[str],
+    noun: str,
+    pads: tuple[float, float],
+    ceiling: float,
+    theme: Theme,
+) -> None:
+    """A row of bars with their numbers under the grid, up to `ceiling` of the height, around their own zero line.
+
+    pads: pixels for the numbers under the lowest bar and over the highest.
+    """
     colours = look(theme)
-    digits = digits_for(effects)
+    numbers = [number(float(e), digits_for(effects), plus=True) for e in effects]
+    level = len(effects) <= NUMBERED
     fig.add_bar(
         x=np.arange(len(effects), dtype=np.float32),
         y=effects,
         xaxis="x",
         yaxis="y2",
         width=0.86,
-        name="left out",
+        name="adds",
         marker={"color": colours.soft, "line": {"width": 0}},
+        text=numbers,
+        textposition="outside",
+        textangle=0 if level else -90,
+        textfont={"size": 12 if level else 10, "color": colours.ink},
+        constraintext="none",
+        cliponaxis=False,
         hovertext=[
-            f"<b>{film}</b><br>without it {text(effect_of)} changes by {number(-e, digits, plus=True)}"
-            for film, e in zip(films, effects, strict=True)
+            f"<b>{item}</b><br>adds {added} to {text(effect_of)}, measured by leaving it out"
+            for item, added in zip(items, numbers, strict=True)
         ],
         hoverinfo="text",
     )
     low, high = min(0.0, float(effects.min())), max(0.0, float(effects.max()))
-    reach = max(high - low, 1e-12)
+    pixel = max(high - low, 1e-12) / EFFECT
     fig.add_shape(
         type="line", xref="x domain", x0=0, x1=len(effects) / max(len(effects), FEWEST), y0=0, y1=0, yref="y2",
         line={"color": colours.soft, "width": 1},
     )  # fmt: skip
     fig.update_layout(
         yaxis2={
-            "range": [low - 0.08 * reach, high + 0.08 * reach],
-            "domain": [0, max(0.0, floor - 0.02)],
+            "range": [low - pads[0] * pixel, high + pads[1] * pixel],
+            "domain": [0, ceiling * (EFFECT + sum(pads)) / (EFFECT + sum(pads) + 10)],
             "anchor": "x",
             "tickvals": [(low + high) / 2],
-            "ticktext": ["<b>left out</b>"],
+            "ticktext": [f"<b>{noun} adds</b>"],
         }
     )
-    strongest = float(effects[np.abs(effects).argmax()])
-    fig.add_annotation(
-        x=0, xref="x2", y=0.5, yref="y2 domain", xanchor="left", align="left",
-        text=f"measured, up to<br>{number(-strongest, digits, plus=True)}",
-    )  # fmt: skip
 
 
 def attention_map(trace: Trace, head: int, expert: int | None = None, theme: Theme = "light") -> go.Figure:
-    """The full attention [T,T] of one expert, or of the head's mix: after the film of a row, what it looked at.
+    """The full attention [T,T] of one expert, or of the head's mix: after the item of a row, what it looked at.
 
     Raises:
         FameError: no such head or expert.
     """
-    _head(trace, head, expert)
+    check_head(trace, head, expert)
     weights = trace.mixed_attention[head] if expert is None else trace.attention[head, expert]
     T = len(weights)
-    films = _films(trace)
+    items = _labels(trace)
     future = np.triu(np.ones((T, T), bool), 1)
     largest = _late_max(weights)
     hover = [
-        [f"after <b>{films[t]}</b><br>{weights[t, s]:.1%} at <b>{films[s]}</b>" if s <= t else "" for s in range(T)]
+        [f"after <b>{items[t]}</b><br>{weights[t, s]:.1%} at <b>{items[s]}</b>" if s <= t else "" for s in range(T)]
         for t in range(T)
     ]
     cell = 26 if T <= 20 else 18 if T <= 35 else 15
+    scale = ink_scale(theme) if expert is None else head_scale(head, theme)
     fig = go.Figure(
         go.Heatmap(
             x=np.arange(T, dtype=np.float32),
@@ -254,7 +294,7 @@ def attention_map(trace: Trace, head: int, expert: int | None = None, theme: The
             z=np.where(future, np.float32(np.nan), weights),
             zmin=0,
             zmax=largest,
-            colorscale=ink_scale(theme) if expert is None else head_scale(head, theme),
+            colorscale=scale,
             showscale=False,
             xgap=1,
             ygap=1,
@@ -263,149 +303,184 @@ def attention_map(trace: Trace, head: int, expert: int | None = None, theme: The
             hoverongaps=False,
         )
     )
-    axis = film_axis(trace)
+    axis = item_axis(trace)
     fig.update_layout(
         xaxis={**axis, "side": "top"}, yaxis={**axis, "range": [T - 0.5, -0.5], "side": "left", "tickangle": 0}
     )
     who = f"{head_name(head)}, its experts mixed" if expert is None else f"{head_name(head)}, expert {expert + 1}"
-    note = f"Rows: after this film. Columns: what that step looked at; a row adds up to 100%. {_strongest(largest)}"
+    note = f"Rows: after this {trace.catalogue.noun}. Columns: what that step looked at; a row adds up to 100%."
+    ramp_key(fig, scale, f"{_or_more(largest)} of a step's attention", theme)
     last = int(weights[-1].argmax())
     alt = (
-        f"{who}: attention of {T} steps over the films up to each. The last step looks most at "
-        f"{trace.catalogue.label(trace.items[last])}, {percent(float(weights[-1, last]))}."
+        f"{who}: attention of {plural(T, 'step')} over the {trace.catalogue.noun}s up to each. "
+        f"The last step looks most at {trace.catalogue.label(trace.items[last])}, {percent(float(weights[-1, last]))}."
     )
     title = f"{who}: where each step looked"
     least = max(480, 200 + axis_width(trace))
     return finish(
-        fig, theme=theme, title=title, note=note, alt=alt, height=cell * T, least=least, top=axis_height(trace)
-    )
+        fig, theme=theme, title=title, note=note, alt=alt, height=cell * T, least=least, top=axis_height(trace),
+        bottom=KEY,
+    )  # fmt: skip
 
 
 def _late_max(weights: np.ndarray) -> float:
-    """The largest weight [… T,T] of the later half of the steps. The first steps have next to no films to choose
+    """The largest weight [… T,T] of the later half of the steps. The first steps have next to no items to choose
     from, and on a scale that reaches their 100% everything else would be pale."""
     return float(weights[..., weights.shape[-1] // 2 :, :].max())
 
 
-def _strongest(largest: float) -> str:
-    return f"Strongest: {percent(largest)}{' or more' if largest < 0.995 else ''}."
+def _or_more(largest: float) -> str:
+    return f"{percent(largest)}{' or more' if largest < 0.995 else ''}"
 
 
 def attention_overview(trace: Trace, full: bool = False, theme: Theme = "light") -> go.Figure:
-    """All heads' experts at one glance, in one heatmap on one scale.
+    """All heads' experts, then their mix, at one glance: one heatmap on one scale; and the routers' weights.
 
-    full: a tile [T,T] for each (one row of tiles per head) instead of the last step's row over the films.
-    The heatmap's `customdata` holds the attention itself; its z adds the head, to give each its colour.
-    An unseen marker on every tile or row carries (head, expert) as `customdata`, for clicks.
+    full: a tile [T,T] for each (one row of tiles per head) instead of the last step's row over the items.
+    The heatmap's `customdata` holds the attention itself; its z adds the head (H for a mix), to give each its colour.
+    An unseen marker on every tile or row of an expert carries (head, expert) as `customdata`, for clicks.
+    With one expert per head the mix is that expert, and left away.
     """
-    H, N = trace.attention.shape[:2]
+    H, N, noun = *trace.router.shape[1:], trace.catalogue.noun
+    mixed = trace.mixed_attention  # [H, T, T]
+    weights = np.concatenate([trace.attention, mixed[:, None]], axis=1) if N > 1 else trace.attention
+    weights = weights if full else weights[:, :, -1]
     largest = _late_max(trace.attention) if full else float(trace.attention[:, :, -1].max())
-    fig = _tiles(trace, largest, theme) if full else _rows(trace, largest, theme)
-    mixes = trace.mixed_attention[:, -1]
-    looks = "; ".join(f"head {h + 1} at {trace.catalogue.label(trace.items[int(mixes[h].argmax())])}" for h in range(H))
-    what = "over the films, step by step" if full else "at the last step"
-    title = f"Where {plural(H, 'head')} with {plural(N, 'expert')} each looked"
-    note = (
-        f"Each tile: steps down, films across. {_strongest(largest)}"
-        if full
-        else f"At the last step. The strongest cell is {percent(largest)} of an expert's attention."
+    fig = (_tiles if full else _rows)(trace, weights, largest, theme)
+    said = f"{_or_more(largest) if full else percent(largest)} of a step's attention, in each head's colour"
+    ramp_key(fig, ink_scale(theme), f"{said}; mixed as here" if N > 1 else said, theme)
+    looks = "; ".join(
+        f"head {h + 1} at {trace.catalogue.label(trace.items[int(row[-1].argmax())])}" for h, row in enumerate(mixed)
     )
+    title = f"Where {plural(H, 'head')} with {plural(N, 'expert')} each looked"
+    note = f"Each tile: steps down, {noun}s across." if full else "At the last step."
+    what = f"over the {noun}s, step by step" if full else "at the last step"
     alt = f"Attention {what} of {title[6:-7]}. Mixed, at the last step, most: {looks}."
+    if N > 1:
+        note += f" {'Under' if full else 'Beside'} each expert: its router's weight at the last step."
+        leaders = trace.router[-1].argmax(axis=1)
+        alt += " Routers, most: " + "; ".join(
+            f"head {h + 1} expert {n + 1} ({percent(trace.router[-1, h, n])})" for h, n in enumerate(leaders)
+        )
+        alt += "."
     top = 24 if full else axis_height(trace)
-    least = max(480, 68 + N * 72) if full else max(480, 100 + axis_width(trace))
-    return finish(fig, theme=theme, title=title, note=note, alt=alt, height=fig.layout.height, least=least, top=top)
+    columns = weights.shape[1]
+    least = max(480, 68 + columns * 76) if full else max(480, 150 + axis_width(trace))
+    return finish(
+        fig, theme=theme, title=title, note=note, alt=alt, height=fig.layout.height, least=least, top=top, bottom=KEY
+    )
 
 
 def heads_scale(H: int, theme: Theme) -> Scale:
-    """One scale holding every head's: z from h to h+1 runs from panel to head h's colour."""
+    """One scale for all: z from h to h+1 runs from panel to head h's colour, from H to H+1 to ink."""
     stops: Scale = []
-    for h in range(H):
-        stops += [(h / H, look(theme).panel), ((h + 1) / H, head_colour(h, theme))]
+    for h, colour in enumerate([*(head_colour(h, theme) for h in range(H)), look(theme).ink]):
+        stops += [(h / (H + 1), look(theme).panel), ((h + 1) / (H + 1), colour)]
     return stops
 
 
-def _coloured(weights: np.ndarray, head: np.ndarray | int, largest: float) -> np.ndarray:
-    """z for `heads_scale`; a hair below h+1 at most, which is where the next head begins."""
-    return (head + 0.999 * np.minimum(weights / max(largest, 1e-12), 1)).astype(np.float32)
+def _coloured(weights: np.ndarray, N: int, largest: float) -> np.ndarray:
+    """z for `heads_scale` of weights [H, experts and mix, …]; a hair below h+1 at most, where the next one begins."""
+    H, M = weights.shape[:2]
+    part = np.where(np.arange(M) < N, np.arange(H)[:, None], H).reshape(H, M, *(1,) * (weights.ndim - 2))
+    return (part + 0.999 * np.minimum(weights / max(largest, 1e-12), 1)).astype(np.float32)
 
 
-def _rows(trace: Trace, largest: float, theme: Theme) -> go.Figure:
-    H, N, T, _ = trace.attention.shape
-    weights = trace.attention[:, :, -1]  # [H, N, T]
-    films = _films(trace)
+def _names(N: int, M: int, word: str = "expert ") -> list[str]:
+    return [f"{word}{n + 1}" for n in range(N)] + ["mixed"] * (M - N)
+
+
+def _rows(trace: Trace, weights: np.ndarray, largest: float, theme: Theme) -> go.Figure:
+    """A row for each of `weights` [H, experts and mix, T]."""
+    (H, M, T), N = weights.shape, trace.router.shape[-1]
+    items = _labels(trace)
     gap = 0.5
-    y = (np.arange(H)[:, None] * (N + gap) + np.arange(N)).ravel().astype(np.float32)
-    z = _coloured(weights, np.arange(H)[:, None, None], largest).reshape(H * N, T)
-    spaced = np.full((H * N + H - 1, T), np.nan, np.float32)  # an empty row between heads, half as high
-    places = (np.arange(H)[:, None] * (N + 1) + np.arange(N)).ravel()
-    spaced[places] = z
-    values = np.full_like(spaced, np.nan)
-    values[places] = weights.reshape(H * N, T)
-    hover = [[""] * T for _ in spaced]
-    for h in range(H):
-        for n in range(N):
-            hover[h * (N + 1) + n] = [
-                f"<b>{film}</b><br>{head_name(h)}, expert {n + 1}: {w:.1%}"
-                for film, w in zip(films, weights[h, n], strict=True)
-            ]
-    edges = np.concatenate([[y[h * N] - 0.5 + n for n in range(N + 1)] for h in range(H)]).astype(np.float32)
+    y = (np.arange(H)[:, None] * (M + gap) + np.arange(M)).astype(np.float32)  # [H, M]
+    z, values = (np.full((H * M + H - 1, T), np.nan, np.float32) for _ in range(2))  # an empty row between heads
+    places = (np.arange(H)[:, None] * (M + 1) + np.arange(M)).ravel()
+    z[places] = _coloured(weights, N, largest).reshape(H * M, T)
+    values[places] = weights.reshape(H * M, T)
+    hover = [[""] * T for _ in z]
+    for place, (h, n) in zip(places, np.ndindex(H, M), strict=True):
+        hover[place] = [
+            f"<b>{item}</b><br>{head_name(h)}, {_names(N, M)[n]}: {w:.1%}"
+            for item, w in zip(items, weights[h, n], strict=True)
+        ]
+    edges = (y[:, :1] - 0.5 + np.arange(M + 1)).ravel().astype(np.float32)
     fig = go.Figure(
         go.Heatmap(
-            x=np.arange(T, dtype=np.float32), y=edges, z=spaced, customdata=values, zmin=0, zmax=H,
+            x=np.arange(T, dtype=np.float32), y=edges, z=z, customdata=values, zmin=0, zmax=H + 1,
             colorscale=heads_scale(H, theme), showscale=False, xgap=1, ygap=1, hovertext=hover, hoverinfo="text",
             hoverongaps=False,
         )
     )  # fmt: skip
-    _clicks(fig, np.full(H * N, -0.5, np.float32), y, H, N)
-    height = 22 if H * N <= 20 else 16
-    ticks = [f"{n + 1}" for _ in range(H) for n in range(N)]
+    _clicks(fig, np.full(H * N, -0.5, np.float32), y[:, :N].ravel(), H, N)
+    height = 22 if H * M <= 24 else 16
     fig.update_layout(
-        xaxis={**film_axis(trace, "top")},
-        yaxis={"range": [float(y[-1]) + 0.5, -0.5], "tickvals": y.tolist(), "ticktext": ticks},
-        margin={"l": 84},
-        height=round(height * (H * N + gap * (H - 1))),
+        xaxis={**item_axis(trace, "top")},
+        yaxis={
+            "range": [float(y[-1, -1]) + 0.5, -0.5],
+            "tickvals": y.ravel().tolist(),
+            "ticktext": _names(N, M, "") * H,
+        },
+        margin={"l": 84, "r": 64},
+        height=round(height * (H * M + gap * (H - 1))),
     )
     for h in range(H):
-        _badge(fig, h, x=0, xref="paper", xshift=-52, y=float(y[h * N : (h + 1) * N].mean()), theme=theme)
+        _badge(fig, h, x=0, xref="paper", xshift=-64, y=float(y[h].mean()), theme=theme)
+        for n in range(N if N > 1 else 0):
+            fig.add_annotation(
+                x=1, xref="paper", xanchor="left", xshift=6, y=float(y[h, n]), text=percent(trace.router[-1, h, n])
+            )
     return fig
 
 
-def _tiles(trace: Trace, largest: float, theme: Theme) -> go.Figure:
-    H, N, T, _ = trace.attention.shape
-    space = max(1, round(T * 0.12))
-    pitch = T + space
-    z = np.full((H * pitch - space, N * pitch - space), np.nan, np.float32)
-    values = z.copy()
+def _tiles(trace: Trace, weights: np.ndarray, largest: float, theme: Theme) -> go.Figure:
+    """A tile, one unit wide and high, for each of `weights` [H, experts and mix, T, T]."""
+    (H, M, T, _), N = weights.shape, trace.router.shape[-1]
+    side = 150 if max(H, M) <= 5 else 96  # pixels
+    across, down = 1.12, 1 + (26 if N > 1 else 14) / side  # from one tile to the next
+    z, values = (np.full((H * (T + 1) - 1, M * (T + 1) - 1), np.nan, np.float32) for _ in range(2))
     past = np.tril(np.ones((T, T), bool))
-    for h in range(H):
-        for n in range(N):
-            tile = np.s_[h * pitch : h * pitch + T, n * pitch : n * pitch + T]
-            weights = np.where(past, trace.attention[h, n], np.float32(np.nan))
-            z[tile], values[tile] = _coloured(weights, h, largest), weights
+    coloured = _coloured(weights, N, largest)
+    for h, n in np.ndindex(H, M):
+        tile = np.s_[h * (T + 1) : h * (T + 1) + T, n * (T + 1) : n * (T + 1) + T]
+        z[tile], values[tile] = (np.where(past, x[h, n], np.float32(np.nan)) for x in (coloured, weights))
+    edges = [
+        (np.arange(count)[:, None] * pitch + np.linspace(0, 1, T + 1)).ravel().astype(np.float32)
+        for count, pitch in ((M, across), (H, down))
+    ]
     fig = go.Figure(
         go.Heatmap(
-            x=np.arange(z.shape[1], dtype=np.float32), y=np.arange(z.shape[0], dtype=np.float32), z=z,
-            customdata=values, zmin=0, zmax=H, colorscale=heads_scale(H, theme), showscale=False,
-            hovertemplate="%{customdata:.1%}<extra></extra>", hoverongaps=False,
+            x=edges[0], y=edges[1], z=z, customdata=values, zmin=0, zmax=H + 1, colorscale=heads_scale(H, theme),
+            showscale=False, hovertemplate="%{customdata:.1%}<extra></extra>", hoverongaps=False,
         )
     )  # fmt: skip
-    middle = np.arange(max(H, N)) * pitch + (T - 1) / 2
-    x, y = np.tile(middle[:N], H).astype(np.float32), np.repeat(middle[:H], N).astype(np.float32)
-    _clicks(fig, x, y, H, N)
-    side = 150 if max(H, N) <= 4 else 96
+    left, top = np.arange(M) * across, np.arange(H) * down
+    x, y = np.tile(left[:N], H).astype(np.float32), np.repeat(top, N).astype(np.float32)  # of the experts' tiles
+    _clicks(fig, x + 0.5, y + 0.5, H, N)
+    width = max(M * across, 3.36)
     fig.update_layout(
-        xaxis={
-            "range": [-0.5, max(z.shape[1], 3 * pitch) - 0.5],
-            "tickvals": middle[:N].tolist(),
-            "ticktext": [f"expert {n + 1}" for n in range(N)],
-            "side": "top",
-        },
-        yaxis={"range": [z.shape[0] - 0.5, -0.5], "visible": False},
+        barmode="overlay",
+        xaxis={"range": [0, width], "tickvals": (left + 0.5).tolist(), "ticktext": _names(N, M), "side": "top"},
+        yaxis={"range": [(H - 1) * down + 1 + (16 / side if N > 1 else 0), 0], "visible": False},
         margin={"l": 52},
-        height=side * H,
+        height=round(side * ((H - 1) * down + 1) + (16 if N > 1 else 0)),
     )
     for h in range(H):
-        _badge(fig, h, x=0, xref="paper", xshift=-22, y=float(middle[h]), theme=theme)
+        _badge(fig, h, x=0, xref="paper", xshift=-22, y=float(top[h]) + 0.5, theme=theme)
+    if N > 1:
+        beta = trace.router[-1].ravel()
+        colour = [head_colour(h, theme) for h in range(H) for _ in range(N)]
+        for part, fill in ((np.ones_like(beta), look(theme).line), (beta, colour)):
+            fig.add_bar(
+                x=0.55 * part, base=x, y=y + 1 + 10 / side, width=6 / side, orientation="h", hoverinfo="skip",
+                marker={"color": fill, "line": {"width": 0}, "cornerradius": 0},
+            )  # fmt: skip
+        fig.add_scatter(
+            x=x + 0.58, y=y + 1 + 10 / side, mode="text", text=[percent(w) for w in beta], hoverinfo="skip",
+            textposition="middle right", textfont={"size": 11, "color": look(theme).soft}, cliponaxis=False,
+        )  # fmt: skip
     return fig
 
 

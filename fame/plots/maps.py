@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,13 @@ import plotly.graph_objects as go
 from fame.atlas import Atlas
 from fame.catalogue import Catalogue
 from fame.errors import FameError
-from fame.plots.style import Theme, alpha, finish, head_name, listing, look, plural, text
+from fame.plots.style import MARGIN, Theme, alpha, finish, head_name, listing, look, plural, text
 
 __all__ = ["VALUE_COLOURS", "atlas_map"]
 
 HEIGHT = 560  # pixels
+LEAST = 640
+FILLED = 0.9  # of a plotting area its points take, at least: the rest is Plotly's own margin around them
 MOST_SVG = 2_000  # items drawn as SVG, which exports as shapes; more are drawn with WebGL
 MOST_NUMBERS = 20  # steps of a history that are numbered
 MOST_VALUES = 8
@@ -51,7 +54,8 @@ def atlas_map(
     highlight: rows ringed and named, for instance an item and its neighbours in the space itself.
     history, recommendations: rows drawn as a numbered path and as ranked marks.
     state: where the history's own F^h falls on this map.
-    regions: a table with the columns x, y and label, written on the map.
+    regions: a table with the columns x, y and label, written on the map where there is room.
+    No label lies on another; hovering tells what has none.
 
     Raises:
         FameError: atlas and catalogue differ in size, there is no such space, kind of map, attribute or value,
@@ -94,32 +98,32 @@ def atlas_map(
             showlegend=bool(shown) and len(rows) > 0,
         )
         fig.add_trace(trace)
-    _history(fig, points, xy, list(history), hover, theme)
-    _recommended(fig, points, xy, list(recommendations), hover, theme, size)
-    _ringed(fig, points, xy, catalogue, list(highlight), theme, size)
+    labels = _Labels(fig, xy, theme)
+    _history(fig, points, xy, list(history), hover, labels, theme)
     if state is not None:
         at = np.array([state], np.float32)
         fig.add_trace(_mark(points, at, ["where the history's own state falls"], theme, symbol="x", size=12))
-        _label(fig, at[0], "<b>the history</b>", theme, yshift=-16)
+        labels.add(at[0], "<b>the history</b>", 12)
+    _recommended(fig, points, xy, list(recommendations), hover, labels, theme, size)
+    _ringed(fig, points, xy, catalogue, list(highlight), labels, theme, size)
     if regions is not None:
         for x, y, label in regions[["x", "y", "label"]].itertuples(index=False):
-            _label(fig, np.array([x, y]), text(str(label), 28), theme)
+            labels.add(np.array([x, y]), text(str(label), 28))
     fig.update_xaxes(visible=False, fixedrange=False)
     fig.update_yaxes(visible=False, fixedrange=False, scaleanchor="x", scaleratio=1)
 
     title = space_name(atlas.spaces[atlas.index(space)]) + (f", coloured by {attribute}" if attribute else "")
     trust = f"{atlas.trust(space, kind):.2f}"
-    note = (
-        f"{kind.upper()} of {catalogue.n_items:,} items. Trustworthiness {trust}: at 1, near here is near in the space."
-    )
-    alt = f"Map of {catalogue.n_items:,} items. {title}. Trustworthiness {trust} of 1."
+    items = plural(catalogue.n_items, catalogue.noun)
+    note = f"{kind.upper()} of {items}. Trustworthiness {trust}: at 1, near here is near in the space."
+    alt = f"Map of {items}. {title}. Trustworthiness {trust} of 1."
     if shown:
         alt += f" Coloured: {listing([f'{v} ({int((groups == k).sum())})' for k, v in enumerate(shown, start=1)])}."
     for what, chosen in (("History", history), ("Recommended", recommendations), ("Highlighted", highlight)):
         if len(chosen):
             alt += f" {what}: {'; '.join(catalogue.label(row) for row in chosen)}."
     top = 30 if shown else 0
-    fig = finish(fig, theme=theme, title=text(title), note=note, alt=alt, height=HEIGHT, top=top)
+    fig = finish(fig, theme=theme, title=text(title), note=note, alt=alt, height=HEIGHT, least=LEAST, top=top)
     return fig.update_layout(
         dragmode="pan",
         uirevision=f"{space} {kind}",  # a redraw of the same map keeps pan and zoom
@@ -186,15 +190,61 @@ def _mark(
     )
 
 
-def _label(fig: go.Figure, at: np.ndarray, label: str, theme: Theme, **shift: float) -> None:
-    colours = look(theme)
-    fig.add_annotation(
-        x=float(at[0]), y=float(at[1]), text=label, bgcolor=alpha(colours.page, 0.75), borderpad=1,
-        font={"size": 12, "color": colours.ink}, **shift,
-    )  # fmt: skip
+class _Labels:
+    """Labels on a map [V,2] that do not lie on each other, nor on marks that were told: what comes first stays.
+
+    How far apart they fall is reckoned for the narrowest picture; a wider one, or zooming in, only spreads them.
+    """
+
+    def __init__(self, fig: go.Figure, xy: np.ndarray, theme: Theme) -> None:
+        extent = np.maximum(np.ptp(xy[1:], axis=0), 1e-9)
+        self.fig, self.colours = fig, look(theme)
+        self.scale = FILLED * float(min((LEAST - 2 * MARGIN) / extent[0], HEIGHT / extent[1]))  # pixels per unit
+        self.taken: list[np.ndarray] = []  # boxes [left, bottom, right, top], in pixels
+
+    def mark(self, at: np.ndarray, size: float) -> None:
+        """Keep labels off a mark of this size in pixels."""
+        self.taken.append(self._box(at, size, size))
+
+    def add(self, at: np.ndarray, label: str, off: float = 0) -> None:
+        """Write a label (HTML) `off` pixels away from a place, on the first side that is free, or not at all."""
+        width, height = 8 + 6.6 * len(html.unescape(label.removeprefix("<b>").removesuffix("</b>"))), 18
+        beside, above = (off + width / 2, 0), (0, off + height / 2)
+        sides = [beside, above, *((-x, -y) for x, y in (above, beside))] if off else [(0, 0), (0, height), (0, -height)]
+        for shift in sides:
+            box = self._box(at, width, height, shift)
+            if not self._covered(box):
+                self.taken.append(box)
+                self.fig.add_annotation(
+                    x=float(at[0]), y=float(at[1]), xshift=shift[0], yshift=shift[1], text=label, borderpad=1,
+                    bgcolor=alpha(self.colours.page, 0.75), font={"size": 12, "color": self.colours.ink},
+                )  # fmt: skip
+                return
+
+    def numbers(self, places: np.ndarray, inks: Sequence[str], size: float) -> None:
+        """Number marks [m,2] inside, the last first; a number that would touch another is left away."""
+        inside: list[np.ndarray] = []
+        for i in reversed(range(len(places))):
+            box = self._box(places[i], 14, 12)
+            if not self._covered(box, inside):
+                inside.append(box)
+                self.fig.add_annotation(
+                    x=float(places[i, 0]), y=float(places[i, 1]), text=str(i + 1), font={"size": 10, "color": inks[i]}
+                )
+            self.mark(places[i], size)
+
+    def _box(self, at: np.ndarray, width: float, height: float, shift: tuple[float, float] = (0, 0)) -> np.ndarray:
+        x, y = np.asarray(at, float) * self.scale + shift
+        return np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
+
+    def _covered(self, box: np.ndarray, by: Sequence[np.ndarray] | None = None) -> bool:
+        others = np.array(self.taken if by is None else by).reshape(-1, 4)
+        return bool(((box[:2] < others[:, 2:]) & (others[:, :2] < box[2:])).all(axis=1).any())
 
 
-def _history(fig: go.Figure, points: Any, xy: np.ndarray, rows: list[int], hover: np.ndarray, theme: Theme) -> None:
+def _history(
+    fig: go.Figure, points: Any, xy: np.ndarray, rows: list[int], hover: np.ndarray, labels: _Labels, theme: Theme
+) -> None:
     """The history as a path of steps, numbered where they are few; the last one is filled."""
     if not rows:
         return
@@ -208,15 +258,21 @@ def _history(fig: go.Figure, points: Any, xy: np.ndarray, rows: list[int], hover
         path.update(mode="lines+markers", name="history", line={"color": alpha(colours.ink, 0.6), "width": 1.2})
     )
     if few:
-        for i, row in enumerate(rows):
-            ink = colours.page if i == len(rows) - 1 else colours.ink
-            fig.add_annotation(
-                x=float(xy[row, 0]), y=float(xy[row, 1]), text=str(i + 1), font={"size": 10, "color": ink}
-            )
+        labels.numbers(xy[rows], [colours.ink] * (len(rows) - 1) + [colours.page], size)
+    else:
+        for row in rows:
+            labels.mark(xy[row], size)
 
 
 def _recommended(
-    fig: go.Figure, points: Any, xy: np.ndarray, rows: list[int], hover: np.ndarray, theme: Theme, size: float
+    fig: go.Figure,
+    points: Any,
+    xy: np.ndarray,
+    rows: list[int],
+    hover: np.ndarray,
+    labels: _Labels,
+    theme: Theme,
+    size: float,
 ) -> None:
     """The recommendations as diamonds with their ranks."""
     if not rows:
@@ -226,12 +282,21 @@ def _recommended(
         points, xy[rows], texts, theme, rows, symbol="diamond-open", size=size + 8, line={"width": 2}
     )  # fmt: skip
     fig.add_trace(marks.update(name="recommended"))
+    for row in rows:
+        labels.mark(xy[row], size + 4)
     for i, row in enumerate(rows):
-        _label(fig, xy[row], f"<b>{i + 1}</b>", theme, xshift=16)
+        labels.add(xy[row], f"<b>{i + 1}</b>", size / 2 + 4)
 
 
 def _ringed(
-    fig: go.Figure, points: Any, xy: np.ndarray, catalogue: Catalogue, rows: list[int], theme: Theme, size: float
+    fig: go.Figure,
+    points: Any,
+    xy: np.ndarray,
+    catalogue: Catalogue,
+    rows: list[int],
+    labels: _Labels,
+    theme: Theme,
+    size: float,
 ) -> None:
     """Rows with a ring and their titles."""
     if not rows:
@@ -240,4 +305,4 @@ def _ringed(
     marks = _mark(points, xy[rows], texts, theme, rows, symbol="circle-open", size=size + 7, line={"width": 2})
     fig.add_trace(marks.update(name="highlighted"))
     for row in rows:
-        _label(fig, xy[row], text(catalogue.title[row], 24), theme, yshift=17)
+        labels.add(xy[row], text(catalogue.title[row], 24), size / 2 + 4)

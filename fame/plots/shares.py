@@ -1,4 +1,4 @@
-"""How the heads' shares g_h·s_h add up to a score, and by which of them one film stands above another."""
+"""How the heads' shares g_h·s_h add up to a score, and by which of them one item stands above another."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def merge(
     relative: bool = False,
     theme: Theme = "light",
 ) -> go.Figure:
-    """One row per film, one column per head holding g_h·s_h, then their sum: the film's score.
+    """One row per item, one column per head holding g_h·s_h, then their sum: the item's score.
 
-    A cell's colour is the head's where it lifts the film and grey where it pulls it down, on one scale for all.
+    A cell's colour is the head's where it lifts the item and grey where it pulls it down, on one scale for all.
 
     bundle: only for a trace under an intervention, where it tells the ranks before it, shown as arrows; else None
         does as well.
-    k: the k best films, or give `items` (ids, titles or rows).
-    relative: against the average candidate, as `explain.relative_shares`; the sum is then the film's lead. The
+    k: the k best, or give `items` (ids, titles or rows).
+    relative: against the average candidate, as `explain.relative_shares`; the sum is then the item's lead. The
         ranks are the same: what is taken away is one constant per head.
 
     Raises:
@@ -59,7 +59,9 @@ def merge(
     ranking = trace.ranking(exclude_history=exclude_history)
     rows = ranking[:k] if items is None else trace.contributions(items)["row"].to_numpy()
     if not len(rows):
-        raise FameError("there is no film to show; give items, or a history that leaves some to rank")
+        raise FameError(
+            f"there is no {trace.catalogue.noun} to show; give items, or a history that leaves some to rank"
+        )
     before = None
     if bundle is not None and trace.intervention:
         before = bundle.trace(trace.seen.tolist()).ranking(exclude_history=exclude_history)
@@ -121,7 +123,7 @@ def merge(
     best = int(shares[:, 0].argmax())
     title = f"{text(first, 40)}: head {best + 1} gives {number(shares[best, 0], digits)} of {number(total[0], digits)}"
     if relative:
-        note = "Gate × score against the average candidate, head by head. Each row adds up to the film's lead."
+        note = "Gate × score against the average candidate, head by head. Each row adds up to the lead."
     else:
         gap = float(np.abs(total - trace.scores[rows]).max())
         note = f"Gate × score, head by head. Each row adds up to the score (largest difference {gap:.0e})."
@@ -157,13 +159,13 @@ def _places(ranking: np.ndarray) -> dict[int, int]:
 
 
 def _moves(rows: np.ndarray, ranks: dict[int, int], before: dict[int, int]) -> list[str]:
-    """How many places each film rose or fell; nothing where it is in one list only, or stayed."""
+    """How many places each item rose or fell; nothing where it is in one list only, or stayed."""
     moved = [before.get(row, 0) - ranks.get(row, 0) if row in ranks and row in before else 0 for row in rows.tolist()]
     return [f"{'↑' if m > 0 else '↓'} {abs(m)}" if m else "" for m in moved]
 
 
 def beats(trace: Trace, a: Any, b: Any, theme: Theme = "light") -> go.Figure:
-    """Why one film stands above another: g_h·(s_h(a) − s_h(b)) as bars from one zero line, and their sum.
+    """Why one item stands above another: g_h·(s_h(a) − s_h(b)) as bars from one zero line, and their sum.
 
     a, b: ids, titles or rows.
 

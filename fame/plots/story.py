@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -98,18 +100,25 @@ def _gate_label(head: int, weight: float) -> str:
 
 
 def head_lists(
-    trace: Trace, k: int = 10, exclude_history: bool = True, highlight: int | None = None, theme: Theme = "light"
+    trace: Trace,
+    k: int = 10,
+    exclude_history: bool = True,
+    highlight: int | None = None,
+    theme: Theme = "light",
+    names: Sequence[str] = (),
 ) -> go.Figure:
-    """The heads' lists as columns, the final list last; the same film is joined between neighbouring columns.
+    """The heads' lists as columns under their gates, the final list last; a link joins an item's places side by side.
 
-    A link takes the colour of the head it leaves, its width is that head's share |g_h·s_h| of the film's score;
-    grey means that the share pulls the film down. A film below rank k enters and leaves through the bottom.
-    Films that reach the final list stand in full ink. The bars at the right are g_h·s_h, their sum is the score.
+    A link takes the colour of the head it leaves, its width is that head's share |g_h·s_h| of the item's score;
+    grey means that the share pulls the item down. An item below rank k enters and leaves through the bottom.
+    Items that reach the final list stand in full ink. The bars at the right are g_h·s_h, their sum is the score.
 
-    highlight: row of the film whose way is drawn strongly; the first of the final list where None.
+    highlight: row of the item whose way is drawn strongly; the first of the final list where None.
+    names: what each head is about, or '' where that is not known, beside its number; none at all where empty.
 
     Raises:
-        FameError: k is below 1, nothing is left to rank, or the highlighted row is not in the catalogue.
+        FameError: k is below 1, nothing is left to rank, the highlighted row is not in the catalogue, or there is
+            not one name per head.
     """
     if k < 1:
         raise FameError(f"k is {k}; expected at least 1")
@@ -120,11 +129,14 @@ def head_lists(
     if not 0 < lit < len(trace.catalogue):
         raise FameError(f"row {lit} is not in the catalogue; rows are 1 to {trace.catalogue.n_items}")
     H = len(trace.head_scores)
+    if len(names) not in (0, H):
+        raise FameError(f"{plural(len(names), 'name')} for {plural(H, 'head')}; expected one per head, or none")
     lists = [trace.ranking(head=h, exclude_history=exclude_history)[:k] for h in range(H)] + [final]
     shares = trace.shares(final)  # [H, k]
 
     fig = go.Figure()
     _lists(fig, trace, lists, lit, theme)
+    _headings(fig, trace, names or [""] * H, theme)
     _links(fig, trace, lists, lit, theme)
     _final_bars(fig, trace, final, shares, theme)
     rows = len(final)
@@ -134,23 +146,25 @@ def head_lists(
     fig.update_layout(
         xaxis={"range": [0, width]},
         xaxis2={"domain": [(H + FINAL_BARS[0]) / width, (H + FINAL_BARS[1]) / width], "anchor": "y", "visible": False},
-        yaxis={"range": [rows + 0.75, -0.9], "visible": False},
+        yaxis={"range": [rows + 0.75, -1.6], "visible": False},
     )
     sentence = explain.say_rank(trace, lit)
     titles = "; ".join(f"{i + 1} {trace.catalogue.label(r)}" for i, r in enumerate(final))
+    called = listing([f"head {h + 1} {name}" for h, name in enumerate(names) if name] or [""])
+    about = f" Heads are about: {called}." if called else ""
     return finish(
         fig,
         theme=theme,
         title="What comes next, and which head says so",
         note=text(sentence),
-        alt=f"{plural(H, 'head')} and their lists beside the final one. {sentence} Final list: {titles}.",
-        height=ROW * (rows + 1.65),
+        alt=f"{plural(H, 'head')} and their lists beside the final one.{about} {sentence} Final list: {titles}.",
+        height=ROW * (rows + 2.35),
         width=UNIT * width + 32,
     )
 
 
 def _lists(fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, theme: Theme) -> None:
-    """Ranks, titles and headings of the columns."""
+    """Ranks and titles of the columns."""
     H = len(lists) - 1
     colours = look(theme)
     final = set(lists[-1].tolist())
@@ -188,30 +202,30 @@ def _lists(fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, them
             hovertext=[_hover(trace, int(r), c if c < H else None, i + 1) for i, r in enumerate(rows)],
             hoverinfo="text",
         )
-        if c < H:
-            colour = head_colour(c, theme)
-            fig.add_annotation(
-                x=c + 0.055, y=-0.25, text=f"<b>{c + 1}</b>", bgcolor=colour, borderpad=4, width=12,
-                font={"color": ink_on(colour), "size": 12},
-            )  # fmt: skip
-            fig.add_annotation(
-                x=c + 0.12,
-                y=-0.25,
-                text=f"<b>{head_name(c)}</b>",
-                xanchor="left",
-                font={"color": colours.ink, "size": 13},
-            )
-            fig.add_annotation(x=c + COLUMN, y=-0.25, text=f"gate {percent(trace.gate[-1, c])}", xanchor="right")
-        else:
-            fig.add_annotation(
-                x=c + 0.03, y=-0.25, text="<b>Final list</b>", xanchor="left", font={"color": colours.ink, "size": 13}
-            )
-            fig.add_annotation(x=c + FINAL, y=-0.25, text="gate × score, by head", xanchor="right")
 
 
-def _box(fig: go.Figure, x0: float, x1: float, row: float, colour: str) -> None:
+def _headings(fig: go.Figure, trace: Trace, names: Sequence[str], theme: Theme) -> None:
+    """Over each column its head and the gate's share for it; over the last what its bars are."""
+    colours, H = look(theme), len(names)
+    strong = {"xanchor": "left", "y": -0.95, "font": {"color": colours.ink, "size": 13}}
+    for c, name in enumerate(names):
+        colour, g = head_colour(c, theme), float(trace.gate[-1, c])
+        fig.add_annotation(
+            x=c + 0.055, y=-0.95, text=f"<b>{c + 1}</b>", bgcolor=colour, borderpad=4, width=12,
+            font={"color": ink_on(colour), "size": 12},
+        )  # fmt: skip
+        called = f" · {text(name, 13)}" if name else ""
+        fig.add_annotation(x=c + 0.12, text=f"<b>{head_name(c)}</b>{called}", **strong)
+        fig.add_annotation(x=c + COLUMN, y=-0.05, text=f"gate {percent(g)}", xanchor="right")
+        for share, fill in ((1.0, colours.line), (g, colour)):
+            _box(fig, c + 0.02, c + 0.02 + 0.45 * share, -0.05, fill, 0.12)
+    fig.add_annotation(x=H + 0.03, text="<b>Final list</b>", **strong)
+    fig.add_annotation(x=H + FINAL, y=-0.05, text="gate × score, by head", xanchor="right")
+
+
+def _box(fig: go.Figure, x0: float, x1: float, row: float, colour: str, half: float = 0.46) -> None:
     fig.add_shape(
-        type="rect", x0=x0, x1=x1, y0=row - 0.46, y1=row + 0.46, fillcolor=colour, line={"width": 0}, layer="below"
+        type="rect", x0=x0, x1=x1, y0=row - half, y1=row + half, fillcolor=colour, line={"width": 0}, layer="below"
     )
 
 
@@ -230,18 +244,18 @@ def _hover(trace: Trace, row: int, head: int | None, rank: int) -> str:
 
 
 def _links(fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, theme: Theme) -> None:
-    """Ribbons between neighbouring columns, of every film of the final list: one trace per gap and tone."""
+    """Ribbons between neighbouring columns, of every item of the final list: one trace per gap and tone."""
     H = len(lists) - 1
     colours = look(theme)
-    films = list(dict.fromkeys([*lists[-1].tolist(), lit]))
-    shares = trace.shares(np.array(films))
+    drawn = list(dict.fromkeys([*lists[-1].tolist(), lit]))
+    shares = trace.shares(np.array(drawn))
     widest = max(float(np.abs(shares).max()), 1e-12)
     bottom = max(map(len, lists)) + 0.7
     for c in range(H):
         place = [{int(r): i + 1.0 for i, r in enumerate(lists[side])} for side in (c, c + 1)]
         ribbons: dict[tuple[bool, bool], list[np.ndarray]] = {}
-        for film, share in zip(films, shares[c], strict=True):
-            here, there = place[0].get(film), place[1].get(film)
+        for row, share in zip(drawn, shares[c], strict=True):
+            here, there = place[0].get(row), place[1].get(row)
             thick = LINK * abs(float(share)) / widest
             left, right = c + COLUMN + 0.01, c + 0.99
             nest = 0.46 * (right - left) * (1 - ((here or there or 1) - 1) / bottom)  # so that none crosses another
@@ -253,7 +267,7 @@ def _links(fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, them
                 ribbon = _ribbon((right, there), (right - nest, bottom), True, thick)
             else:
                 continue
-            ribbons.setdefault((film == lit, share < 0), []).append(ribbon)
+            ribbons.setdefault((row == lit, share < 0), []).append(ribbon)
         for (strong, negative), shapes in sorted(ribbons.items()):
             xy = np.concatenate(shapes)[:-1]
             fig.add_scatter(
@@ -290,7 +304,7 @@ def _ribbon(start: tuple[float, float], end: tuple[float, float], down: bool, th
 
 
 def _final_bars(fig: go.Figure, trace: Trace, rows: np.ndarray, shares: np.ndarray, theme: Theme) -> None:
-    """Each film's score cut by head, around one zero line, and the score itself."""
+    """Each item's score cut by head, around one zero line, and the score itself."""
     y = np.arange(1, len(rows) + 1, dtype=np.float32)
     for h, share in enumerate(shares):
         fig.add_bar(

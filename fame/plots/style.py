@@ -38,6 +38,7 @@ __all__ = [
     "look",
     "number",
     "percent",
+    "ramp_key",
     "signed_scale",
     "template",
     "text",
@@ -218,8 +219,8 @@ def percent(share: float) -> str:
 
 
 def plural(count: int, word: str) -> str:
-    """'1 head', '2 heads'."""
-    return f"{count} {word}{'' if count == 1 else 's'}"
+    """'1 head', '2 heads', '1,000 heads'."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def listing(words: Sequence[str]) -> str:
@@ -322,6 +323,32 @@ def finish(
     if width is not None:
         fig.update_layout(width=round(width), autosize=False)
     return fig
+
+
+KEY = 26  # pixels under a picture for one line of `ramp_key`
+RAMP = (8, 11)  # steps of a key's ramp, pixels of each
+
+
+def ramp_key(fig: go.Figure, scale: Scale, said: str, theme: Theme, line: int = 0) -> None:
+    """A key to a picture's colours under its left corner: 0, a ramp from one end of `scale` to the other, `said`.
+
+    line: how many lines further down; give `finish` a `bottom` of KEY pixels for each, beside other labels'.
+    """
+    steps, width = RAMP
+    down, low, high = -14 - KEY * line, scale[0][1], scale[-1][1]
+    at = {"xref": "paper", "yref": "paper", "x": 0, "y": 0, "xanchor": "left", "yanchor": "middle", "yshift": down}
+    fig.add_annotation(text="0", **at)
+    fig.add_annotation(text=said, xshift=20 + steps * width, **at)
+    for i in range(steps):
+        fig.add_shape(
+            type="rect", xref="paper", yref="paper", xanchor=0, yanchor=0, xsizemode="pixel", ysizemode="pixel",
+            x0=14 + i * width, x1=14 + (i + 1) * width, y0=down - 5, y1=down + 5,
+            fillcolor=blend(low, high, i / (steps - 1)), line={"width": 0},
+        )  # fmt: skip
+    fig.add_shape(
+        type="rect", xref="paper", yref="paper", xanchor=0, yanchor=0, xsizemode="pixel", ysizemode="pixel",
+        x0=14, x1=14 + steps * width, y0=down - 5, y1=down + 5, line={"width": 1, "color": look(theme).line},
+    )  # fmt: skip
 
 
 def _extent(title: str, note: str) -> float:

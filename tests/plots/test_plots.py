@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -271,9 +272,21 @@ def test_expert_attention_is_the_traces() -> None:
     np.testing.assert_allclose(mix.z[0], trace.router[-1, 2] @ trace.attention[2, :, -1], atol=1e-6)
     by_name = {t.name: t for t in fig.data if t.type == "bar"}
     np.testing.assert_array_equal(by_name["router"].x, trace.router[-1, 2])
-    np.testing.assert_array_equal(by_name["left out"].y, effects)
+    np.testing.assert_array_equal(by_name["adds"].y, effects)
     unmeasured = plots.expert_attention(trace, 2, np.full(6, np.nan))
-    assert "left out" not in {t.name for t in unmeasured.data}
+    assert "adds" not in {t.name for t in unmeasured.data}
+
+
+def test_what_an_item_adds_has_one_sign() -> None:
+    """Row, bars, numbers, hovers and alternative text: all say the natural run minus the run without the item."""
+    trace = make(T=3)
+    fig = plots.expert_attention(trace, 0, np.array([0.5, -0.25, 0.1]), "the score of X")
+    [adds] = [t for t in fig.data if t.name == "adds"]
+    assert list(adds.text) == ["+0.500", "−0.250", "+0.100"]
+    assert adds.hovertext[1].endswith("<br>adds −0.250 to the score of X, measured by leaving it out")
+    assert fig.layout.yaxis2.ticktext == ("<b>item adds</b>",)
+    assert "What each item adds to the score of X, measured by leaving it out" in drawn_texts(fig)
+    assert plots.alt_text(fig).endswith("moves the score of X most: it adds +0.500.")
 
 
 def test_attention_maps_are_the_traces_and_never_show_the_future() -> None:
@@ -287,29 +300,123 @@ def test_attention_maps_are_the_traces_and_never_show_the_future() -> None:
 
 def test_overview_holds_every_weight_once() -> None:
     trace = make(3, 2, 4)
-    last, tiles = plots.attention_overview(trace).data[0], plots.attention_overview(trace, full=True).data[0]
-    shown = last.customdata[~np.isnan(last.customdata[:, 0])]
-    np.testing.assert_array_equal(shown, trace.attention[:, :, -1].reshape(6, 4))
-    kept = tiles.customdata[~np.isnan(tiles.customdata)]
-    assert len(kept) == 3 * 2 * 10, "each tile holds the 10 weights of 4 causal steps"
-    assert float(kept.sum()) == pytest.approx(3 * 2 * 4, rel=1e-5)
-    for heatmap in (last, tiles):  # each cell's colour lies within its head's part of the scale
-        heads = np.floor(heatmap.z[~np.isnan(heatmap.z)])
-        assert set(heads) == {0.0, 1.0, 2.0}
-    clicks = plots.attention_overview(trace).data[1].customdata
-    assert clicks.tolist() == [[h, n] for h in range(3) for n in range(2)]
+    last, tiles = (plots.attention_overview(trace, full=full) for full in (False, True))
+    mixed = trace.mixed_attention
+    weights = np.concatenate([trace.attention, mixed[:, None]], axis=1)  # [H, experts and mix, T, T]
+    shown = last.data[0].customdata[~np.isnan(last.data[0].customdata[:, 0])]
+    np.testing.assert_array_equal(shown, weights[:, :, -1].reshape(9, 4))
+    past = np.tril(np.ones((4, 4), bool))
+    drawn = tiles.data[0].customdata
+    for h, n in np.ndindex(3, 3):
+        tile = drawn[h * 5 : h * 5 + 4, n * 5 : n * 5 + 4]
+        np.testing.assert_array_equal(tile[past], weights[h, n][past])
+        assert np.isnan(tile[~past]).all()
+    assert np.count_nonzero(~np.isnan(drawn)) == 3 * 3 * 10, "each tile holds the 10 weights of 4 causal steps"
+    for fig in (last, tiles):  # each cell's colour lies within its head's part of the scale, the mix's after them
+        z = fig.data[0].z
+        assert set(np.floor(z[~np.isnan(z)])) == {0.0, 1.0, 2.0, 3.0}
+        assert fig.data[1].customdata.tolist() == [[h, n] for h in range(3) for n in range(2)]
+        said = [style.percent(w) for w in trace.router[-1].ravel()]
+        written = [*(a.text for a in fig.layout.annotations), *(t for d in fig.data[2:] for t in d.text or [])]
+        assert [t for t in written if t in said] == said, "the routers' weights"
+
+
+def test_with_one_expert_there_is_no_mix_and_no_router() -> None:
+    trace = make(3, 1, 4)
+    for full in (False, True):
+        fig = plots.attention_overview(trace, full=full)
+        assert "mixed" not in drawn_texts(fig) and "router" not in plots.alt_text(fig).lower()
+        assert len(fig.data) == 2
+    assert {t.yaxis for t in plots.journey(trace).data} == {"y"}
+
+
+@pytest.mark.parametrize("name", ["expert_attention", "attention_map", "attention_overview", "attention_overview_full"])
+def test_a_ramp_tells_what_the_colours_mean(name: str) -> None:
+    fig = FIGURES[name](make(4, 4, 20), "dark")
+    [key] = [a.text for a in fig.layout.annotations if "attention" in (a.text or "")]
+    assert re.match(r"\d+%( or more)? of an? (expert|step)'s attention", key)
+    ramp = [s.fillcolor for s in fig.layout.shapes if s.xsizemode == "pixel" and s.fillcolor]
+    assert ramp[0] == plots.look("dark").panel and len(set(ramp)) == len(ramp) > 4
+    assert ramp[-1] in {plots.look("dark").ink, plots.head_colour(0, "dark").lower()}
+    assert fig.layout.margin.b >= 2 * style.MARGIN, "the key has room"
 
 
 def test_router_and_journey_are_the_traces() -> None:
     trace = make()
     np.testing.assert_array_equal(np.stack(bars(plots.router(trace, 2)), axis=1), trace.router[2])
-    fig = plots.journey(trace)
-    np.testing.assert_array_equal(np.stack([t.y for t in fig.data if t.type == "bar"], axis=1), trace.gate)
+    fig = plots.journey(trace, head=1)
+    parts = {axis: [t.y for t in fig.data if t.type == "bar" and t.yaxis == axis] for axis in ("y", "y2")}
+    np.testing.assert_array_equal(np.stack(parts["y"], axis=1), trace.gate)
+    np.testing.assert_array_equal(np.stack(parts["y2"], axis=1), trace.router[:, 1])
     entropy = next(t for t in fig.data if t.type == "heatmap").customdata
     np.testing.assert_allclose(entropy.T, explain.router_entropy(trace), atol=1e-6)
-    turn = explain.journey(trace).gate_turn
-    [mark] = [a for a in fig.layout.annotations if a.text == "▼"]
-    assert turn is not None and mark.x == turn - 1
+    moved = explain.journey(trace)
+    assert moved.gate_turn is not None and moved.router_turns[1] is not None
+    marks = {a.yref: a.x for a in fig.layout.annotations if a.text == "▼"}
+    assert marks == {"y": moved.gate_turn - 1, "y2": moved.router_turns[1] - 1}
+    assert explain.say_router_turn(trace, 1) in plots.alt_text(fig)
+
+
+@pytest.mark.parametrize(
+    ("change", "title"),
+    [
+        (Intervention(gate=(1, 2, 3, 4)), "The gate was set by hand, the same at every step"),
+        (Intervention(heads_off=(0, 1, 3)), "Only one head is switched on, so that the gate is the same at every step"),
+    ],
+)
+def test_the_journey_says_why_the_gate_stood_still(change: Intervention, title: str) -> None:
+    fig = plots.journey(make(intervention=change))
+    assert fig.layout.title.text.startswith(f"{title}<br>")
+    assert [a.yref for a in fig.layout.annotations if a.text == "▼"] == ["y2"]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_pictures_use_the_catalogues_noun(name: str) -> None:
+    """With items that are no films, nothing that is drawn or spoken says film."""
+    trace = make()
+    titles = np.array(["", *(f"Thing {i}" for i in range(1, 81))], dtype=object)
+    things = replace(trace.catalogue, title=titles)
+    assert things.noun == "item"
+    for items in (trace.items, trace.items[:1]):
+        part = replace(trace, catalogue=things, items=items) if len(items) > 1 else _first_step(trace, things)
+        assert "film" not in FIGURES[name](part, "light").to_json().lower()
+
+
+def _first_step(trace: Trace, items: Catalogue) -> Trace:
+    arrays = {key: getattr(trace, key)[:1] for key in ("items", "gate", "router", "expert_out", "f", "F")}
+    return replace(trace, catalogue=items, attention=trace.attention[:, :, :1, :1], **arrays)
+
+
+def test_labels_of_a_map_do_not_lie_on_each_other() -> None:
+    items = catalogue()
+    V, rng = len(items), np.random.default_rng(1)
+    places = atlas(V).map("head_1")
+    regions = pd.DataFrame({"x": rng.normal(size=40), "y": rng.normal(size=40), "label": "Film-Noir"})
+    fig = plots.atlas_map(
+        atlas(V), items, "head_1", highlight=range(40, 60), history=range(1, 16), recommendations=range(20, 40),
+        state=tuple(places[9]), regions=regions,
+    )  # fmt: skip
+    extent = np.ptp(places[1:], axis=0)
+    scale = 0.9 * min((plots.least_width(fig) - 2 * style.MARGIN) / extent[0], 560 / extent[1])
+    boxes = []
+    for note in fig.layout.annotations:
+        letters = re.sub(r"<.*?>|&\w+;", "x", note.text)
+        width, height = (6 * len(letters), 14) if note.bgcolor else (10, 10)
+        x, y = note.x * scale + (note.xshift or 0), note.y * scale + (note.yshift or 0)
+        boxes.append([x - width / 2, x + width / 2, y - height / 2, y + height / 2])
+    left, right, low, high = np.array(boxes).T
+    over = (left[:, None] < right) & (left < right[:, None]) & (low[:, None] < high) & (low < high[:, None])
+    assert over.sum() == len(boxes), "every label lies on itself alone"
+    assert 20 < len(boxes) < 15 + 20 + 20 + 1 + 40, "some have room, and not all"
+    assert "<b>the history</b>" in {a.text for a in fig.layout.annotations}
+
+
+def test_heads_are_called_what_they_are_about() -> None:
+    fig = plots.head_lists(make(3, 1, 2), 4, names=["genres", "", HOSTILE])
+    texts = drawn_texts(fig)
+    assert "<b>Head 1</b> · genres" in texts and "<b>Head 2</b>" in texts
+    assert "Heads are about: head 1 genres and head 3 <b>bold" in plots.alt_text(fig)
+    assert not [t for t in texts if "<b>bold" in t]
 
 
 def test_map_points_and_groups() -> None:
@@ -355,12 +462,14 @@ def test_arrays_travel_as_float32(name: str) -> None:
     [
         (lambda t: plots.head_lists(t, 0), r"k is 0; expected at least 1"),
         (lambda t: plots.head_lists(t, highlight=81), r"row 81 is not in the catalogue; rows are 1 to 80"),
-        (lambda t: plots.merge(None, t, items=[]), r"there is no film to show"),
+        (lambda t: plots.head_lists(t, names=["genres"]), r"1 name for 4 heads; expected one per head, or none"),
+        (lambda t: plots.journey(t, head=4), r"there is no head 4; this model's heads are 0 to 3"),
+        (lambda t: plots.merge(None, t, items=[]), r"there is no item to show"),
         (lambda t: plots.merge(None, t, items=["Twin"]), r"'Twin' names 2 items"),
         (lambda t: plots.beats(t, 1, 99), r"row 99 is not in the catalogue"),
         (lambda t: plots.expert_attention(t, 4), r"there is no head 4; this model's heads are 0 to 3"),
         (lambda t: plots.expert_attention(t, 0, step=6), r"there is no step 6; this history has the steps 0 to 5"),
-        (lambda t: plots.expert_attention(t, 0, np.ones(5)), r"expected 6 numbers, one per film"),
+        (lambda t: plots.expert_attention(t, 0, np.ones(5)), r"expected 6 numbers, one per item"),
         (lambda t: plots.attention_map(t, 0, 7), r"there is no expert 7; each head's experts are 0 to 3"),
         (lambda t: map_of(t, values=["Drama", "Opera"]), r"no item has the genres 'Opera'; try Drama"),
         (lambda t: map_of(t, kind="tsne"), r"there is no map 'tsne'"),
