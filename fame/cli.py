@@ -416,13 +416,15 @@ def explain(
     trace = loaded.trace(items)
     ranking = trace.ranking()[:k]
     if not len(ranking):
-        raise FameError("nothing is left to recommend: the history holds every item")
+        raise FameError(f"nothing is left to recommend: the history holds every {loaded.catalogue.noun}")
     effects = leave_one_out(loaded.model, loaded.catalogue, trace.items, int(ranking[0]))["effect"].to_numpy()
     if html is not None:
         from fame.plots.export import page
 
         try:
-            html.write_text(page(pictures(loaded, trace, effects, k), f"FAME · {loaded.name}"), encoding="utf-8")
+            name = loaded.name + " · simulated audience" * loaded.simulated
+            after = f"After {', '.join(map(loaded.catalogue.label, trace.seen))}."
+            html.write_text(page(pictures(loaded, trace, effects, k), name, note=after), encoding="utf-8")
         except OSError as error:
             raise FameError(f"{html}: cannot be written ({error.strerror}); give another file") from None
     if as_json:
@@ -496,7 +498,8 @@ def print_explanation(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int)
     if bundle.simulated:
         out.print("The audience of this bundle is simulated.")
     if trace.dropped:
-        out.print(f"The oldest {trace.dropped} items did not fit; the model reads the last {bundle.config.max_len}.")
+        oldest = f"{trace.dropped} {bundle.catalogue.noun}{'s' * (trace.dropped > 1)}"
+        out.print(f"The oldest {oldest} did not fit; the model reads the last {bundle.config.max_len}.")
 
     history = grid("", "History", f"What it adds to the score of {label(int(top[0]))}", right=(0, 2))
     for i, (row, effect) in enumerate(zip(trace.items.tolist(), effects, strict=True), start=1):

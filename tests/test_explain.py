@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fame import explain
+from fame import cli, explain
+from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
@@ -570,3 +572,13 @@ def test_sentences_use_the_catalogues_noun(noun: str) -> None:
     said += [explain.say_rank(t, 5), explain.say_router(t, 0), explain.say_router_turn(t, 0), explain.say_gate_turn(t)]
     said += [explain.beats(t, 1, 2).sentence]
     assert noun == "film" or not [sentence for sentence in said if "film" in sentence]
+
+
+def test_the_command_says_no_film_where_items_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Bundle("small", MODEL, CATALOGUE).save(tmp_path / "small")
+    items = [f"i{n}" for n in range(1, 21)]
+    cli.app(["explain", str(tmp_path / "small"), *items[:8], "-k", "3"], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "The oldest 2 items did not fit; the model reads the last 6." in said and "film" not in said.lower()
+    with pytest.raises(FameError, match="the history holds every item"):
+        cli.app(["explain", str(tmp_path / "small"), *items], standalone_mode=False)
