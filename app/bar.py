@@ -13,9 +13,9 @@ from streamlit.navigation.page import Page
 
 from app import state, widgets
 from app.components import component
-from app.screen import Screen
+from app.screen import Screen, words
 from fame.bundle import Bundle
-from fame.trace import NOTHING, Intervention
+from fame.trace import NOTHING
 
 __all__ = ["render"]
 
@@ -32,14 +32,14 @@ def render(screen: Screen, pages: Mapping[str, Page], here: str, offer: Sequence
                 st.page_link(page, query_params=screen.links)
         _model(screen, offer)
         _export(screen)
-    widgets.plain(definition(screen.bundle.config.n_heads), "fame-what")
+    widgets.plain(definition(screen.bundle.config.n_heads, screen.noun), "fame-what")
     _history(screen)
     with st.container(key="bar_notes"):  # always there: one that comes and goes would mount the screen anew
         # Merge says itself what its faders changed; a line more would move them away under the pointer.
         change = screen.state.intervention
         if replace(change, gate=None, heads_off=()) if here == "merge" else change:
             with st.container(horizontal=True, key="bar_change", vertical_alignment="center"):
-                widgets.plain(f"Not the model's own: {changed(change)}.", "fame-changed")
+                widgets.plain(f"Not the model's own: {state.changed(change)}.", "fame-changed")
                 st.button(
                     "Back to the model's own", key="bar_own", on_click=state.update, kwargs={"intervention": NOTHING}
                 )
@@ -63,23 +63,12 @@ def _model(screen: Screen, offer: Sequence[str]) -> None:
         widgets.plain(shape, "fame-shape")
 
 
-def definition(H: int) -> str:
+def definition(H: int, noun: str) -> str:
     """What the model does, in one line for who sees it for the first time."""
     if H == 1:
-        return "One head scores every film; the best of them are the list."
+        return f"One head scores every {noun}; the best of them are the list."
     count = dict(enumerate(["Two", "Three", "Four", "Five", "Six", "Seven", "Eight"], 2)).get(H, str(H))
     return f"{count} heads each recommend by themselves; a gate weighs them; the sum is the list."
-
-
-def changed(change: Intervention) -> str:
-    """What an intervention changes, in a few words."""
-    words = ["the gate is set by hand"] if change.gate else []
-    words += [f"head {h + 1} is off" for h in change.heads_off]
-    words += [f"expert {n + 1} of head {h + 1} is off" for h, n in change.experts_off]
-    words += [f"the router of head {h + 1} is set by hand" for h, _ in change.router]
-    if len(words) > 4:
-        words = [*words[:3], f"{len(words) - 3} more changes"]
-    return ", ".join(words) + (", with the gate held" if change.hold_gate else "")
 
 
 def _export(screen: Screen) -> None:
@@ -118,7 +107,9 @@ def _history(screen: Screen) -> None:
     data = {
         "history": [film(row) for row in here.history],
         "dropped": dropped,
-        "note": _note(dropped, bundle.config.max_len),
+        "note": _note(dropped, bundle.config.max_len, catalogue.noun),
+        "noun": words(catalogue.noun),
+        "done": st.session_state.get("bar_done"),
         "undo": state.can_undo(),
         "redo": state.can_redo(),
         "examples": [{"title": e.title, "look_for": e.look_for} for e in bundle.examples],
@@ -128,11 +119,11 @@ def _history(screen: Screen) -> None:
     _bar(key="bar", data=data, on_act_change=lambda: _act(bundle))
 
 
-def _note(dropped: int, max_len: int) -> str:
+def _note(dropped: int, max_len: int, noun: str) -> str:
     if not dropped:
         return ""
     oldest = "oldest is not read, only" if dropped == 1 else f"{dropped} oldest are not read, only"
-    return f"This model reads the last {max_len} films: the {oldest} kept out of the lists."
+    return f"This model reads the last {max_len} {noun}s: the {oldest} kept out of the lists."
 
 
 def _act(bundle: Bundle) -> None:
@@ -140,6 +131,7 @@ def _act(bundle: Bundle) -> None:
     asked = st.session_state["bar"].get("act")
     if not isinstance(asked, dict):
         return
+    st.session_state["bar_done"] = asked.get("n") if isinstance(asked.get("n"), int) else None
     match asked.get("do"):
         case "search":
             st.session_state["bar_search"] = str(asked.get("text", ""))[:100]

@@ -8,13 +8,15 @@ from typing import Any
 
 import streamlit as st
 
-from app import state, widgets
+from app import sources, state, widgets
 from app.screen import Screen
+from app.sources import Source, shared
 from fame.catalogue import Catalogue
 
 __all__ = ["choose", "found", "row_of"]
 
-OFFERED = 300  # films in the box; the others are found by typing, so that a page stays small with any catalogue
+WHOLE = 2000  # items up to which the box holds the whole catalogue
+OFFERED = 300  # in the box of a larger one; the others are found by typing, so that the page stays small
 
 
 def choose(
@@ -22,28 +24,31 @@ def choose(
 ) -> None:
     """A select box that shows the film of `row`; a choice goes to a field or option of the state.
 
-    ranking: the rows offered, best first.   by_id: store the film's id, as options are text, and not its row.
+    ranking: the rows offered first, best first.   by_id: store the film's id, as options are text, and not its row.
     """
-    catalogue = screen.bundle.catalogue
-    offered = list(dict.fromkeys([*map(int, ranking[:OFFERED]), row]))
-    shared = {label for label, n in Counter(map(catalogue.label, offered)).items() if n > 1}
+    catalogue, names = screen.bundle.catalogue, _names(screen.source)
+    whole = catalogue.n_items <= WHOLE
+    rest = range(1, len(catalogue)) if whole else [row]
+    offered = list(dict.fromkeys([*map(int, ranking if whole else ranking[:OFFERED]), *rest]))
 
     def take(value: Any) -> None:
         if chosen := found(catalogue, value):
             state.update(**{field: catalogue.item_id[chosen] if by_id else chosen})
 
     st.selectbox(
-        label, offered, **widgets.tied(key, row, take), accept_new_options=True,
-        format_func=lambda r: _named(catalogue, r, shared), help="Type to search; any title of the catalogue will do.",
+        label, offered, **widgets.tied(key, row, take), accept_new_options=not whole,
+        format_func=lambda r: names[r] if isinstance(r, int) else str(r),
+        help="Type to search; any title of the catalogue will do.",
     )  # fmt: skip
 
 
-def _named(catalogue: Catalogue, row: Any, shared: set[str]) -> str:
-    """Title and year, and the id where another film has both too; typed text as it is."""
-    if not isinstance(row, int):
-        return str(row)
-    label = catalogue.label(row)
-    return f"{label} · {catalogue.item_id[row]}" if label in shared else label
+@shared(8)
+def _names(source: Source) -> list[str]:
+    """Title and year of each row, and the id where another has both too."""
+    catalogue = sources.load(source).catalogue
+    labels = [catalogue.label(row) for row in range(len(catalogue))]
+    several = {label for label, n in Counter(labels).items() if n > 1}
+    return [f"{x} · {catalogue.item_id[row]}" if x in several else x for row, x in enumerate(labels)]
 
 
 def found(catalogue: Catalogue, value: Any) -> int | None:
@@ -52,7 +57,7 @@ def found(catalogue: Catalogue, value: Any) -> int | None:
         return value
     nearest = catalogue.search(str(value), 1)
     if not nearest:
-        st.toast("No film of this catalogue has a title like that.", icon=":material/search_off:")
+        st.toast(f"No {catalogue.noun} of this catalogue has a title like that.", icon=":material/search_off:")
     return nearest[0] if nearest else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -12,14 +13,18 @@ from streamlit.navigation.page import Page
 from app import bar, sources, state, widgets
 from app.screen import Screen
 from app.sources import Source
+from app.state import State
+from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.plots.style import Theme
 
 SCREENS = {"story": "Story", "merge": "Merge", "experts": "Experts", "atlas": "Facet atlas"}
+Choices = Callable[[Source, Bundle, State], Mapping[str, Callable[[str], bool]]]
+EXAMPLES = 4  # offered where the history is empty
 
 
 def main() -> None:
-    st.set_page_config("FAME", page_icon=Path(__file__).with_name("icon.svg"), layout="wide")
+    st.set_page_config(page_icon=Path(__file__).with_name("icon.svg"), layout="wide")
     widgets.style()
     pages: dict[str, Page] = {}
     for name, title in SCREENS.items():
@@ -29,17 +34,17 @@ def main() -> None:
 
 def draw(name: str, pages: dict[str, Page]) -> None:
     """One screen, whole: the bar, then the view, or a plain sentence where there is nothing to show."""
+    st.set_page_config(f"{SCREENS[name]} – FAME")
     offer: list[str] = []
     try:
         offer += (found := {source.name: source for source in sources.sources()})
-        screen, said = prepare(found)
+        view = import_module(f"app.views.{name}")
+        screen, said = prepare(found, name, view.choices)
         bar.render(screen, pages, name, offer, said)
         if screen.state.history:
-            import_module(f"app.views.{name}").render(screen)
+            view.render(screen)
         else:
-            widgets.full_page(
-                "The history is empty", "What is recommended follows from films. Add one above, or open an example."
-            )
+            empty(screen)
     except FameError as error:
         widgets.full_page("This cannot be shown", f"{error}.")
         for other in offer:
@@ -51,13 +56,25 @@ def draw(name: str, pages: dict[str, Page]) -> None:
             )
 
 
-def prepare(offer: dict[str, Source]) -> tuple[Screen, tuple[str, ...]]:
+def empty(screen: Screen) -> None:
+    """What stands in a screen's place where there is no history."""
+    examples = screen.bundle.examples[:EXAMPLES]
+    ways = f"Add {screen.words['a']} above" + (", or open an example:" if examples else ".")
+    widgets.full_page("The history is empty", f"Recommendations follow from a history. {ways}")
+    with st.container(horizontal=True, horizontal_alignment="center", key="empty_examples"):
+        for i, example in enumerate(examples):
+            rows = screen.bundle.rows(example.items)
+            st.button(example.title, key=f"empty_{i}", on_click=state.update, kwargs={"history": rows, "film": None})
+
+
+def prepare(offer: dict[str, Source], name: str, choices: Choices) -> tuple[Screen, tuple[str, ...]]:
     """This run's screen, in step with the URL, and plain sentences on what in the link could not be used."""
     model, wrong = state.choose_model(list(offer))
     source = offer[model]
     bundle = sources.load(source)
     opening = state.first(bundle, model)
     session = state.open_session(bundle, opening)
+    state.check_options(name, choices(source, bundle, session.state))
     links = state.write_url(bundle, opening, named=model != next(iter(offer)))
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
     screen = Screen(source, bundle, session.state, opening, theme, links)

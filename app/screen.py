@@ -8,13 +8,18 @@ from functools import cached_property
 
 from app import sources
 from app.sources import Source
-from app.state import State
+from app.state import State, changed
 from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.plots.style import Theme
 from fame.trace import Intervention, Trace
 
-__all__ = ["Screen"]
+__all__ = ["Screen", "words"]
+
+
+def words(noun: str) -> dict[str, str]:
+    """A noun as sentences need it: {one}, {many} and, with its article, {a}."""
+    return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,28 @@ class Screen:
         change = self.state.intervention if intervention is None else intervention
         return sources.trace(self.source, rows, change)
 
+    @property
+    def noun(self) -> str:
+        """What one item is called: 'film', or 'item'."""
+        return self.bundle.catalogue.noun
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The noun as sentences need it."""
+        return words(self.noun)
+
+    @property
+    def model(self) -> str:
+        """The model's name, and whether its audience is simulated."""
+        return self.source.name + " · simulated audience" * self.bundle.simulated
+
+    @property
+    def caption(self) -> str:
+        """What is shown was computed from, for a picture that leaves the screen."""
+        titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
+        change = self.state.intervention
+        return f"After {titles}." + f" Not the model's own: {changed(change)}." * bool(change)
+
     @cached_property
     def names(self) -> list[str]:
         """What the bundle's evidence calls each head, such as 'genres'; '' where it is unclear or not measured."""
@@ -72,5 +99,9 @@ class Screen:
             return self.state.film
         ranking = self.trace.ranking(exclude_history=self.state.hide_seen)
         if not len(ranking):
-            raise FameError("the history holds every film of the catalogue; switch off 'Hide films already seen'")
+            raise FameError(
+                "the history holds every {one} of the catalogue; switch off 'Hide {many} already seen'".format(
+                    **self.words
+                )
+            )
         return int(ranking[0])

@@ -25,7 +25,7 @@ from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.trace import NOTHING, Intervention
 
-__all__ = ["MAX_FILMS", "MAX_K", "State", "current", "first", "parse", "query", "redo", "undo", "update"]
+__all__ = ["MAX_FILMS", "MAX_K", "State", "changed", "current", "first", "parse", "query", "redo", "undo", "update"]
 
 MAX_FILMS = 200  # of a history; more than any model here reads
 MAX_K = 50
@@ -77,6 +77,17 @@ class State:
 
 
 FIELDS = frozenset(State.__dataclass_fields__)
+
+
+def changed(change: Intervention) -> str:
+    """What an intervention changes, in a few words."""
+    words = ["the gate is set by hand"] if change.gate else []
+    words += [f"head {h + 1} is off" for h in change.heads_off]
+    words += [f"expert {n + 1} of head {h + 1} is off" for h, n in change.experts_off]
+    words += [f"the router of head {h + 1} is set by hand" for h, _ in change.router]
+    if len(words) > 4:
+        words = [*words[:3], f"{len(words) - 3} more changes"]
+    return ", ".join(words) + (", with the gate held" if change.hold_gate else "")
 
 
 def first(bundle: Bundle, model: str) -> State:
@@ -147,6 +158,8 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
     """
     said: list[str] = []
     state = opening
+    noun = bundle.catalogue.noun
+    names = {name: words.format(many=f"{noun}s", one=noun) for name, words in WORDS.items()}
 
     def take(name: str, read: Callable[[str], State]) -> None:
         nonlocal state
@@ -154,36 +167,40 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
             try:
                 state = read(value)
             except FameError as error:
-                said.append(f"The link's {WORDS[name]} could not be used: {str(error)[:200]}.")
+                said.append(f"The link's {names[name]} could not be used: {str(error)[:200]}.")
             except (ValueError, OverflowError):
-                said.append(f"The link's {WORDS[name]} could not be used: {value[:40]!r} is not understood.")
+                said.append(f"The link's {names[name]} could not be used: {_quoted(value)} is not understood.")
 
     def history(value: str) -> State:
         ids = [] if value == "none" else _split(value)
         rows = [bundle.catalogue.row(item) for item in ids if item in bundle.catalogue]
         if unknown := [item for item in ids if item not in bundle.catalogue]:
-            count = f"{len(unknown)} films of the link are" if len(unknown) > 1 else "One film of the link is"
-            said.append(f"{count} not in this catalogue and left out: {', '.join(unknown[:3])[:60]}.")
+            count = f"{len(unknown)} {noun}s are" if len(unknown) > 1 else f"One {noun} is"
+            said.append(f"{count} not in this catalogue and left out: {' '.join(', '.join(unknown[:3])[:60].split())}.")
         if len(rows) > MAX_FILMS:
-            said.append(f"The link holds {len(rows)} films; the last {MAX_FILMS} are kept.")
+            said.append(f"The link holds {len(rows)} {noun}s; the last {MAX_FILMS} are kept.")
         return state.changed(history=rows)
 
     def change(**changes: Any) -> State:
         intervention = replace(state.intervention, **changes)
-        intervention.check(bundle.config)
+        try:
+            intervention.check(bundle.config)
+        except FameError as error:  # Python counts heads from 0, the screen and its links from 1
+            raise FameError(re.sub(r"(?<=\bhead )[0-9]+", lambda n: str(int(n[0]) + 1), str(error))) from None
         return state.changed(intervention=intervention)
 
     def off(value: str) -> State:
-        parts = [tuple(_whole(x, 1, 999) - 1 for x in part.split(".")) for part in value.split("-")[:400]]
-        if any(len(part) > 2 for part in parts):
+        asked = [part.split(".") for part in value.split("-")[:400]]
+        if any(len(part) > 2 for part in asked):
             raise ValueError
+        parts = [tuple(_whole(x, 1, (heads, experts)[i]) - 1 for i, x in enumerate(part)) for part in asked]
         return change(heads_off=[p[0] for p in parts if len(p) == 1], experts_off=[p for p in parts if len(p) == 2])
 
     def router(value: str) -> State:
         forced = [part.partition("-") for part in value.split("_")[:100]]
-        return change(router=tuple((_whole(h, 1, 999) - 1, _numbers(w)) for h, _, w in forced))
+        return change(router=tuple((_whole(h, 1, heads) - 1, _numbers(w)) for h, _, w in forced))
 
-    heads = bundle.config.n_heads
+    heads, experts = bundle.config.n_heads, bundle.config.n_experts
     take("h", history)
     take("k", lambda v: state.changed(k=_whole(v, 1, MAX_K)))
     take("seen", lambda v: state.changed(hide_seen=not _whole(v, 0, 1)))
@@ -199,10 +216,10 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
 
 WORDS = {
     "h": "history",
-    "k": "number of films",
-    "seen": "choice to show films already seen",
+    "k": "number of {many}",
+    "seen": "choice to show {many} already seen",
     "head": "head",
-    "film": "film",
+    "film": "{one}",
     "gate": "gate",
     "off": "switches",
     "router": "router",
@@ -212,7 +229,8 @@ WORDS = {
 
 def _whole(text: str, low: int, high: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-        raise FameError(f"{text[:20]!r} came, expected a whole number from {low} to {high}")
+        shown = text[:20] if text.isdecimal() else _quoted(text)
+        raise FameError(f"{shown} is not a whole number from {low} to {high}")
     return int(text)
 
 
@@ -221,9 +239,15 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise ValueError
     # A '-' parts two numbers unless it stands in an exponent.
     numbers = tuple(float(part) for part in re.split(r"(?<!e)-", text))
-    if not all(map(math.isfinite, numbers)):
+    if not all(math.isfinite(number) and number >= 0 for number in numbers):
         raise ValueError
+    if not any(numbers):
+        raise FameError("none of its weights is above 0")
     return numbers
+
+
+def _quoted(text: str) -> str:
+    return f"“{' '.join(text[:40].split())}”"
 
 
 # ---- the session -----------------------------------------------------------------------------------------------
@@ -303,17 +327,18 @@ def _remember(here: Session, before: State) -> None:
 def choose_model(names: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Which of the models this run shows, and what is wrong with the link's; the first one where none is asked for."""
     here: Session | None = st.session_state.get("fame")
-    asked = here.state.model if here and here.touched else st.query_params.get("m", names[0])
+    link = st.session_state.get("fame_carried") or st.query_params
+    asked = here.state.model if here and here.touched else link.get("m", names[0])
     if asked in names:
         return asked, ()
     return names[0], (f"The link asks for the model {asked[:40]!r}, which is not here; this is {names[0]}.",)
 
 
 def switch_model(bundle: Bundle, name: str) -> None:
-    """Go to another model with the films of this history that it knows, for callbacks."""
-    params = {"m": name, "h": ids(current(), bundle)}
+    """Go to another model with what it knows of what is looked at here, for callbacks."""
+    carried = replace(current(), model=name, intervention=NOTHING, options={})
+    st.session_state["fame_carried"] = query(carried, bundle, None)
     del st.session_state["fame"]
-    st.query_params.from_dict(params)
 
 
 def open_session(bundle: Bundle, opening: State) -> Session:
@@ -324,7 +349,14 @@ def open_session(bundle: Bundle, opening: State) -> Session:
     """
     url = st.query_params.to_dict()
     here: Session | None = st.session_state.get("fame")
-    if here is None or here.state.model != opening.model:
+    if carried := st.session_state.pop("fame_carried", None):
+        if carried.get("film") not in bundle.catalogue:
+            carried.pop("film", None)
+        if int(carried.get("head", 1)) > bundle.config.n_heads:
+            del carried["head"]
+        state, said = parse(carried, bundle, opening)
+        here = st.session_state["fame"] = Session(state, url, said, touched=True)
+    elif here is None or here.state.model != opening.model:
         state, said = parse(url, bundle, opening)
         here = st.session_state["fame"] = Session(state, url, said)
     elif not here.touched and url != here.url:
@@ -335,10 +367,25 @@ def open_session(bundle: Bundle, opening: State) -> Session:
 
 
 def write_url(bundle: Bundle, opening: State, named: bool) -> dict[str, str]:
-    """Bring the URL in step with the state: one entry of the browser's history per change. Returns it."""
+    """The state as URL parameters. Where a callback changed it the address follows: one entry of the history.
+
+    A link that says the same in other words, or something broken, keeps its address until then: to put it right
+    would take an entry, and the browser's back button would first lead there.
+    """
     here = _session()
     url = query(here.state, bundle, opening, named)
-    if url != here.url or url != st.query_params.to_dict():
-        st.query_params.from_dict(url)
-    here.url, here.touched = url, False
+    if here.touched:
+        if url != st.query_params.to_dict():
+            st.query_params.from_dict(url)
+        here.url, here.touched = url, False
     return url
+
+
+def check_options(screen: str, fits: Mapping[str, Callable[[str], bool]]) -> None:
+    """Drop those of a screen's own choices that it cannot use, and say so."""
+    here = _session()
+    for name, value in here.state.options.items():
+        if name.startswith(f"{screen}_") and not (name in fits and fits[name](value)):
+            here.state = here.state.changed(**{name: None})
+            what = f"{_quoted(value)} is none of its choices" if name in fits else "there is no such choice"
+            here.said = (*here.said, f"The link's {name} could not be used: {what}.")

@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from pandas.api.types import is_integer_dtype
 
 from app import state
 from app.components import component, palette
+from app.screen import Screen
 from fame.plots import style as look
 from fame.plots.export import to_html
 
@@ -90,10 +92,13 @@ def subheading(title: str, note: str = "") -> None:
     st.html(f'<h2 class="fame-part">{html.escape(title)} <small>{html.escape(note)}</small></h2>')
 
 
-def about(screen: str, text: str) -> None:
-    """'What am I looking at?': open on a first visit, folded once read. Paragraphs with **bold** and *emphasis*."""
-    paragraphs = [" ".join(part.split()) for part in text.strip().split("\n\n")]
-    _about(key=f"about_{screen}", data={"screen": screen, "paragraphs": paragraphs})
+def about(screen: Screen, name: str, text: str) -> None:
+    """'What am I looking at?': open on a first visit, folded once read.
+
+    text: paragraphs with **bold**, *emphasis* and the noun's {one}, {many} and {a}.
+    """
+    paragraphs = [" ".join(part.split()) for part in text.format(**screen.words).strip().split("\n\n")]
+    _about(key=f"about_{name}", data={"screen": name, "paragraphs": paragraphs})
 
 
 def controlled(key: str, value: Any, field: str, read: Callable[[Any], Any] = lambda v: v) -> dict[str, Any]:
@@ -130,6 +135,8 @@ def download(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file:
 
     def write() -> bytes:
         frame = table() if callable(table) else table
+        if "row" in frame and is_integer_dtype(frame["row"]):  # the model's own count; no attribute, which is text
+            frame = frame.drop(columns="row")
         return frame.to_csv(index=False).encode("utf-8-sig")  # the mark lets spreadsheets read accents
 
     st.download_button(
@@ -139,16 +146,22 @@ def download(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file:
 
 
 def picture(figure: go.Figure, key: str, file: str, **options: Any) -> Any:
-    """A Plotly picture under its own alternative text; its toolbar saves SVG."""
+    """A Plotly picture under its own alternative text; its toolbar saves SVG. It scrolls where there is no room."""
+    st.html(f"<style>.st-key-{key} {{ min-width: {look.least_width(figure)}px }}</style>")
     config = {**look.CONFIG, "toImageButtonOptions": {"format": "svg", "filename": file}}
-    return st.plotly_chart(figure, key=key, config=config, theme=None, alt=look.alt_text(figure), **options)
+    with st.container(key=f"{key}_wide"):
+        return st.plotly_chart(figure, key=key, config=config, theme=None, alt=look.alt_text(figure), **options)
 
 
-def save(figure: Callable[[], go.Figure], file: str, key: str) -> None:
-    """A button that downloads a picture as one HTML file, drawn when it is clicked; its toolbar saves SVG."""
+def save(screen: Screen, figure: Callable[[], go.Figure], file: str, key: str, label: str = "Picture as HTML") -> None:
+    """A button that downloads a picture as one HTML file, drawn when it is clicked; its toolbar saves SVG.
+
+    Over the picture stand the model's name and the history.
+    """
     st.download_button(
-        "Picture as HTML", lambda: to_html(figure()).encode(), file_name=f"{file}.html", mime="text/html", key=key,
-        on_click="ignore", type="tertiary", icon=":material/download:", help="Opens anywhere; its toolbar saves SVG",
+        label, lambda: to_html(figure(), screen.model, screen.caption).encode(), file_name=f"{file}.html",
+        mime="text/html", key=key, on_click="ignore", type="tertiary", icon=":material/download:",
+        help="Opens anywhere; its toolbar saves SVG",
     )  # fmt: skip
 
 
@@ -187,8 +200,10 @@ RULES = """
 [class*="_controls"] .stSelectbox > div { flex: 1; min-width: 0; }
 [data-testid="stWidgetLabel"] { gap: .35rem; }
 .stButtonGroup button { min-height: 2.5rem; }
-.stApp .stButtonGroup button[aria-checked="true"] { background: var(--ink); border-color: var(--ink); }
-.stApp .stButtonGroup button[aria-checked="true"] * { color: var(--page); font-weight: 650; }
+/* !important: Streamlit gives a button under the pointer a background of its own */
+.stApp .stButtonGroup button[aria-checked="true"] { background: var(--ink) !important; border-color: var(--ink); }
+.stApp .stButtonGroup button[aria-checked="true"] * { color: var(--page) !important; font-weight: 650; }
+.stVerticalBlock[class*="_wide"] { overflow-x: auto; }
 .js-plotly-plot .plotly, .js-plotly-plot .plotly text { font-family: "Source Sans", sans-serif !important; }
 .fame-title { font-size: 1.25rem; margin: 0; }
 .fame-title small { font-weight: 400; font-size: .9rem; margin-left: .4rem; color: var(--soft); }

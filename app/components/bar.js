@@ -1,5 +1,10 @@
-// The history as chips, search-to-add, undo, examples and the link. One trigger, `act`: {do, …}.
+// The history as chips, search-to-add, undo, examples and the link. One trigger, `act`: {do, n, …}.
+// A change shows here at once and is asked for after the one before it is answered, `done` being the last n answered:
+// so nothing is lost between quick ones, and each counts places in the history that it was made in.
 // Titles reach the page as textContent only.
+
+const PATIENCE = 5000 // ms after which a change without an answer is given up
+const DRAG = 6 // pixels that a chip moves before it is dragged, not clicked
 
 const el = (tag, cls, text) => {
   const node = document.createElement(tag)
@@ -17,23 +22,28 @@ class Bar {
     this.note = el("p", "note")
     this.live = el("div", "sr")
     this.live.setAttribute("role", "status")
-    const hint = el("div", "sr", "Arrow keys go from film to film, Shift and an arrow key moves the film, Delete removes it.")
+    const hint = el("div", "sr", "Arrow keys go from one to the next, Shift and an arrow key moves it, Delete removes it.")
     hint.id = "hint"
     this.bar.append(this.films, this.makeTools())
     root.append(this.bar, this.note, hint, this.live)
     this.makeSearch()
     this.at = 0 // the chip that Tab comes to
+    this.asked = [] // changes that are not answered yet; the first is on its way
+    this.n = Date.now()
+    this.makeDrag()
     this.close = event => {
       if (!event.composedPath().includes(this.root)) this.shut()
     }
     document.addEventListener("pointerdown", this.close)
-    this.scrolled = () => this.shut()
+    this.scrolled = event => { if (!event?.composedPath?.().includes(this.root)) this.shut() }
     window.addEventListener("resize", this.scrolled)
+    document.addEventListener("scroll", this.scrolled, { capture: true, passive: true })
   }
 
   gone() {
     document.removeEventListener("pointerdown", this.close)
     window.removeEventListener("resize", this.scrolled)
+    document.removeEventListener("scroll", this.scrolled, { capture: true })
   }
 
   shut() {
@@ -60,9 +70,37 @@ class Bar {
   // ---- chips
 
   show(data, send) {
-    this.data = data
     this.send = send
+    if (this.asked.length && data.done === this.asked[0].n) {
+      this.asked.shift()
+      this.next()
+    }
+    if (!this.asked.length) return this.draw(data)
+    const { history, undo, redo } = this.data
+    this.draw({ ...data, history, undo, redo })
+  }
+
+  /** Ask for a change, and show the history that it leaves, where that is known. */
+  act(what, history) {
+    this.asked.push({ ...what, n: ++this.n })
+    if (history) this.draw({ ...this.data, history, undo: true, redo: false })
+    if (this.asked.length === 1) this.next()
+  }
+
+  next() {
+    clearTimeout(this.waiting)
+    if (!this.asked.length) return
+    this.send("act", this.asked[0])
+    this.waiting = setTimeout(() => { this.asked = [] }, PATIENCE)
+  }
+
+  draw(data) {
+    this.data = data
     this.films.classList.toggle("many", data.history.length > 12)
+    this.input.placeholder = `Add ${data.noun.a}…`
+    this.input.setAttribute("aria-label", `Add ${data.noun.a} to the history`)
+    this.options.setAttribute("aria-label", `${data.noun.many} that fit`)
+    this.random.title = `Five ${data.noun.many} that have something in common, by chance`
     const longer = data.history.length > (this.count ?? 0)
     const focused = this.root.getRootNode().activeElement
     const held = focused?.closest?.(".chip") ? Number(focused.closest(".chip").dataset.at) : null
@@ -80,7 +118,8 @@ class Bar {
     this.undo.disabled = !data.undo
     this.redo.disabled = !data.redo
     this.clear.disabled = !data.history.length
-    this.note.textContent = data.note
+    const hidden = this.films.scrollHeight > this.films.clientHeight + 8
+    this.note.textContent = `${hidden ? `${chips.length} ${data.noun.many} in the history: scroll to see all. ` : ""}${data.note}`
     this.suggest()
   }
 
@@ -88,7 +127,6 @@ class Bar {
     const item = el("li", "chip")
     item.dataset.at = at
     item.classList.toggle("unread", at < this.data.dropped)
-    item.draggable = true
     const label = film.year ? `${film.title} (${film.year})` : film.title
     const name = el("button", "name")
     name.type = "button"
@@ -105,35 +143,49 @@ class Bar {
     name.onfocus = () => { this.at = at; this.rove() }
     name.onkeydown = event => this.key(event, at)
     drop.onclick = () => this.remove(at)
-    item.ondragstart = event => {
-      this.dragged = at
-      event.dataTransfer.effectAllowed = "move"
-      event.dataTransfer.setData("text/plain", label)
-      item.classList.add("dragged")
-    }
-    item.ondragend = () => { this.dragged = undefined; this.unmark() }
-    item.ondragover = event => {
-      if (this.dragged === undefined) return
-      event.preventDefault()
-      this.unmark()
-      item.classList.add(this.half(item, event) ? "after" : "before")
-    }
-    item.ondrop = event => {
-      if (this.dragged === undefined) return
-      event.preventDefault()
-      const to = at + (this.half(item, event) ? 1 : 0)
-      this.move(this.dragged, this.dragged < to ? to - 1 : to)
-    }
     return item
   }
 
-  half(item, event) {
-    const box = item.getBoundingClientRect()
-    return event.clientX > box.left + box.width / 2
+  /** Chips are dragged by mouse, pen or finger; a finger that moves up or down scrolls. */
+  makeDrag() {
+    const { films } = this
+    let from = null // where the pointer went down
+    const place = event => {
+      const under = this.root.getRootNode().elementFromPoint(event.clientX, event.clientY)?.closest?.(".chip")
+      if (!under) return null
+      const box = under.getBoundingClientRect()
+      return { under, after: event.clientX > box.left + box.width / 2 }
+    }
+    films.onpointerdown = event => {
+      const chip = event.target.closest(".chip")
+      if (!event.button && chip && !event.target.closest(".drop")) from = { chip, x: event.clientX, y: event.clientY }
+    }
+    films.onpointermove = event => {
+      if (!from || (!from.held && Math.hypot(event.clientX - from.x, event.clientY - from.y) < DRAG)) return
+      if (!from.held) films.setPointerCapture(event.pointerId)
+      from.held = true
+      this.unmark()
+      from.chip.classList.add("dragged")
+      const to = place(event)
+      to?.under.classList.add(to.after ? "after" : "before")
+    }
+    films.onpointerup = event => {
+      const to = from?.held && from.chip.isConnected ? place(event) : null
+      const at = Number(from?.chip.dataset.at)
+      from = null
+      this.unmark()
+      if (!to) return
+      const before = Number(to.under.dataset.at) + (to.after ? 1 : 0)
+      this.move(at, at < before ? before - 1 : before)
+    }
+    films.onpointercancel = () => {
+      from = null
+      this.unmark()
+    }
   }
 
   unmark() {
-    for (const chip of this.films.children) chip.classList.remove("before", "after")
+    for (const chip of this.films.children) chip.classList.remove("before", "after", "dragged")
   }
 
   rove() {
@@ -165,13 +217,15 @@ class Bar {
     if (from === to) return
     this.goal = to
     this.say(`${this.data.history[from].title} moved to place ${to + 1}.`)
-    this.send("act", { do: "move", at: from, to })
+    const history = [...this.data.history]
+    history.splice(to, 0, ...history.splice(from, 1))
+    this.act({ do: "move", at: from, to }, history)
   }
 
   remove(at) {
     this.goal = at
     this.say(`${this.data.history[at].title} removed.`)
-    this.send("act", { do: "remove", at })
+    this.act({ do: "remove", at }, this.data.history.filter((_, i) => i !== at))
   }
 
   say(text) { this.live.textContent = text }
@@ -181,21 +235,24 @@ class Bar {
   makeSearch() {
     this.add = el("li", "add")
     this.input = el("input")
-    const set = { type: "text", role: "combobox", placeholder: "Add a film…", autocomplete: "off", spellcheck: "false",
-      maxlength: "100", "aria-label": "Add a film to the history", "aria-autocomplete": "list", "aria-controls": "found",
+    const set = { type: "text", role: "combobox", autocomplete: "off", spellcheck: "false",
+      maxlength: "100", "aria-autocomplete": "list", "aria-controls": "found",
       "aria-expanded": "false" }
     for (const [name, value] of Object.entries(set)) this.input.setAttribute(name, value)
     this.options = el("ul", "sheet")
     this.options.id = "found"
     this.options.setAttribute("role", "listbox")
-    this.options.setAttribute("aria-label", "Films that fit")
     this.options.hidden = true
     this.add.append(this.input, this.options)
     this.input.oninput = () => {
       clearTimeout(this.timer)
       const text = this.input.value.trim()
       if (!text) return this.shut()
-      this.timer = setTimeout(() => this.send("act", { do: "search", text }), 90)
+      this.timer = setTimeout(() => {
+        const last = this.asked.length - 1
+        if (last > 0 && this.asked[last].do === "search") this.asked[last].text = text
+        else this.act({ do: "search", text })
+      }, 90)
     }
     this.input.onkeydown = event => this.searchKey(event)
     this.input.onfocus = () => this.suggest()
@@ -220,7 +277,7 @@ class Bar {
     })
     if (rows.length) this.options.replaceChildren(...rows)
     else {
-      const none = el("li", "", `No film resembles “${typed}”.`)
+      const none = el("li", "", `No ${this.data.noun.one} resembles “${typed}”.`)
       none.setAttribute("role", "option")
       none.setAttribute("aria-disabled", "true")
       this.options.replaceChildren(none)
@@ -255,7 +312,7 @@ class Bar {
     clearTimeout(this.timer)
     this.shut()
     this.say(`${film.title} added.`)
-    this.send("act", { do: "add", row: film.row })
+    this.act({ do: "add", row: film.row }, [...this.data.history, film])
     this.input.focus({ preventScroll: true })
   }
 
@@ -273,15 +330,15 @@ class Bar {
       tools.append(button)
       return button
     }
-    this.undo = tool("↶", "Undo the last change of the history", () => this.send("act", { do: "undo" }))
-    this.redo = tool("↷", "Redo", () => this.send("act", { do: "redo" }))
+    this.undo = tool("↶", "Undo the last change of the history", () => this.act({ do: "undo" }))
+    this.redo = tool("↷", "Redo", () => this.act({ do: "redo" }))
     this.undo.setAttribute("aria-label", "Undo")
     this.redo.setAttribute("aria-label", "Redo")
     this.examples = tool("Examples ▾", "Histories worth a look", () => (this.menu.hidden ? this.openMenu() : this.shut()))
     this.examples.setAttribute("aria-haspopup", "menu")
     this.examples.setAttribute("aria-expanded", "false")
-    tool("Random", "Five films that have something in common, by chance", () => this.send("act", { do: "random" }))
-    this.clear = tool("Clear", "Remove every film; undo brings them back", () => this.send("act", { do: "clear" }))
+    this.random = tool("Random", "", () => this.act({ do: "random" }))
+    this.clear = tool("Clear", "Empty the history; undo brings it back", () => this.act({ do: "clear" }, []))
     this.link = tool("Copy link", "Copy the address of exactly what is shown", () => this.copy())
     this.menu = el("div", "sheet")
     this.menu.setAttribute("role", "menu")
@@ -311,7 +368,7 @@ class Bar {
         this.shut()
         this.examples.focus()
         this.say(`Example ${example.title}.`)
-        this.send("act", { do: "example", example: at })
+        this.act({ do: "example", example: at })
       }
       return item
     })

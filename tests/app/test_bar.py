@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bar import changed, definition, edited
+from app.bar import definition, edited
+from app.state import changed
 from fame.trace import Intervention
 from tests.app.conftest import OpenApp
 from tests.app.small import make_bundle
@@ -50,12 +51,13 @@ def test_another_model_takes_the_films_it_knows(
     open_app: OpenApp, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = make_bundle(heads=2).save(tmp_path / "other")
-    app = open_app({"h": "f4-f5", "k": "7"})
+    app = open_app({"h": "f4-f5", "k": "7", "head": "3", "film": "f9", "off": "1", "merge_values": "lead"})
     monkeypatch.setenv("FAME_BUNDLE", os.pathsep.join([str(folder), str(other)]))
     app.run()
     app.selectbox(key="bar_choice").set_value("other").run()
     assert not app.exception
-    assert app.query_params == {"m": "other", "h": "f4-f5"}
+    assert app.query_params == {"m": "other", "h": "f4-f5", "k": "7", "film": "f9"}, "two heads have no third one"
+    assert not app.warning
     assert any("2 heads × 2 experts" in x.proto.body for x in app.get("html"))
 
 
@@ -69,10 +71,10 @@ def test_a_changed_model_is_said() -> None:
 @pytest.mark.parametrize(
     ("heads", "line"),
     [
-        (1, "One head scores every film; the best of them are the list."),
+        (1, "One head scores every item; the best of them are the list."),
         (4, "Four heads each recommend by themselves; a gate weighs them; the sum is the list."),
         (12, "12 heads each recommend by themselves; a gate weighs them; the sum is the list."),
     ],
 )
 def test_one_line_says_what_the_model_does(heads: int, line: str) -> None:
-    assert definition(heads) == line
+    assert definition(heads, "item") == line

@@ -39,11 +39,12 @@ def drawn_as(page: Page, wanted: list[str]) -> None:
 
 
 def add(page: Page, text: str, title: str) -> None:
-    box = page.get_by_role("combobox", name="Add a film")
+    box, before = page.get_by_role("combobox", name="Add an item"), page.url
     box.fill(text)
     expect(page.get_by_role("option").first).to_contain_text(title)
     box.press("Enter")
     expect(page.locator(".films .name span").last).to_have_text(title)
+    expect(page).not_to_have_url(before)  # the chip is there at once, the address follows what is drawn
 
 
 def test_search_add_undo_redo_by_keyboard(open_page: Open, small_address: str) -> None:
@@ -53,7 +54,7 @@ def test_search_add_undo_redo_by_keyboard(open_page: Open, small_address: str) -
     add(page, "amelie", "Amélie")  # no accent
     add(page, "crocdile", "Crocodile Dundee")  # a letter missing
     add(page, "lost ark", "Raiders of the Lost Ark")  # a part
-    expect(page.get_by_role("combobox", name="Add a film")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Add an item")).to_be_focused()
     gone_from(page, before)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".chip")).to_have_count(5)
@@ -82,6 +83,25 @@ def test_reorder_and_remove_keep_the_focus(open_page: Open, small_address: str) 
     page.get_by_role("button", name="Remove The Lion King").click()
     expect(page.locator(".chip")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"[?&]h=f1(&|$)"))
+
+
+def test_quick_changes_all_count(open_page: Open, small_address: str) -> None:
+    page = open_page(small_address)
+    page.locator(".name").nth(0).focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    assert chips(page) == ["Aladdin", "The Lion King", "Toy Story"], "shown before the answer"
+    page.keyboard.press("Home")
+    page.keyboard.press("Delete")
+    expect(page).to_have_url(re.compile(r"[?&]h=f3-f1(&|$)"))
+    assert chips(page) == ["The Lion King", "Toy Story"]
+
+
+def test_a_broken_link_takes_one_step_back(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/?k=0&film=zz")
+    assert page.get_by_role("alert").count() == 2
+    page.go_back()
+    expect(page).to_have_url("about:blank")
 
 
 def test_choosing_a_film_says_why_and_hover_lights_it_everywhere(open_page: Open, small_address: str) -> None:

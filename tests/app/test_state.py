@@ -98,16 +98,22 @@ def test_any_url_gives_a_state_that_can_be_shown(params: dict[str, str]) -> None
 
 
 BROKEN = {
-    "h=f1-zz": "One film of the link is not in this catalogue and left out: zz.",
-    "h=zz-yy-f1": "2 films of the link are not in this catalogue and left out: zz, yy.",
-    f"h={'f1-' * 250}f2": f"The link holds 251 films; the last {MAX_FILMS} are kept.",
-    "k=0": "The link's number of films could not be used: '0' came, expected a whole number from 1 to 50.",
-    "head=9": "The link's head could not be used: '9' came, expected a whole number from 1 to 3.",
-    "film=zz": "The link's film could not be used: no item has the id 'zz'; 30 items are known.",
+    "h=f1-zz": "One item is not in this catalogue and left out: zz.",
+    "h=zz-yy-f1": "2 items are not in this catalogue and left out: zz, yy.",
+    f"h={'f1-' * 250}f2": f"The link holds 251 items; the last {MAX_FILMS} are kept.",
+    "k=0": "The link's number of items could not be used: 0 is not a whole number from 1 to 50.",
+    "k=many": "The link's number of items could not be used: “many” is not a whole number from 1 to 50.",
+    "head=9": "The link's head could not be used: 9 is not a whole number from 1 to 3.",
+    "film=zz": "The link's item could not be used: no item has the id 'zz'; 30 items are known.",
     "gate=1-2": "The link's gate could not be used: gate has 2 weights; this model has 3 heads.",
-    "gate=x": "The link's gate could not be used: 'x' is not understood.",
+    "gate=x": "The link's gate could not be used: “x” is not understood.",
+    "gate=0-0-0": "The link's gate could not be used: none of its weights is above 0.",
+    "off=4": "The link's switches could not be used: 4 is not a whole number from 1 to 3.",
+    "off=2.3": "The link's switches could not be used: 3 is not a whole number from 1 to 2.",
+    "off=2.1-2.2": "The link's switches could not be used: all experts of head 2 are switched off; switch the head "
+    "off instead.",
     "off=1-2-3": "The link's switches could not be used: all 3 heads are switched off; leave one on.",
-    "router=2-1": "The link's router could not be used: router of head 1 has 1 weights; expected 2, one per expert.",
+    "router=2-1": "The link's router could not be used: router of head 2 has 1 weights; expected 2, one per expert.",
 }
 
 
