@@ -1,4 +1,4 @@
-// The merge as a mixing desk: a table of films × heads, each head's column under its fader.
+// The merge as a mixing desk: a table of items × heads, each head's column under its fader.
 // Two triggers: `gate`, {weights or null, off, done}, and `film`, a row. Python does all the arithmetic: while a
 // fader is dragged each move asks it to merge again, the latest move first, and letting go makes it a choice.
 
@@ -11,8 +11,8 @@ class Desk {
     this.header = make("tr")
     this.body = make("tbody")
     this.live = make("div", { class: "sr", role: "status" })
-    const table = make("table", { "aria-label": "Films by heads: gate times score" }, make("thead", {}, this.header), this.body)
-    this.box = make("div", { class: "desk scroll" }, table)
+    this.table = make("table", {}, make("thead", {}, this.header), this.body)
+    this.box = make("div", { class: "desk scroll" }, this.table)
     this.reset = make("button", { type: "button", class: "reset", onclick: () => this.choose(null, []) }, "↺ model’s own gate")
     root.append(this.top, this.box, this.live)
     this.columns = []
@@ -25,6 +25,7 @@ class Desk {
     this.asked = 0
     if (this.columns.length !== data.heads.length) this.build()
     this.box.style.setProperty("--heads", data.heads.length)
+    this.table.setAttribute("aria-label", `${data.noun.many} by heads: gate times score`)
     this.box.classList.toggle("one", data.heads.length === 1)
     data.heads.forEach((head, h) => this.fader(this.columns[h], head))
     this.columns.forEach((column, h) => { column.called.textContent = data.names[h] })
@@ -58,7 +59,7 @@ class Desk {
     })
     this.total = make("th", { scope: "col", class: "total" })
     this.header.replaceChildren(
-      make("th", { scope: "col", class: "rank" }, "rank"), make("th", { scope: "col", class: "title" }, this.reset, "film"),
+      make("th", { scope: "col", class: "rank" }, "rank"), make("th", { scope: "col", class: "title" }, this.reset, this.data.noun.one),
       ...this.columns.map(column => column.cell), this.total,
     )
   }
@@ -165,7 +166,7 @@ class Desk {
     const shares = film.shares.map((share, h) => {
       const tint = Math.round((share < 0 ? 30 : 40) * Math.min(1, Math.abs(share) / largest))
       const said = relative
-        ? [film.title, `Head ${h + 1}: ${number(share, digits, true)} against the average film`]
+        ? [film.title, `Head ${h + 1}: ${number(share, digits, true)} against the average ${this.data.noun.one}`]
         : [film.title, `Head ${h + 1}: gate ${heads[h].share.toFixed(3)} × score ${number(film.scores[h], digits)} = ${number(share, digits)}`]
       return make(
         "td", {

@@ -74,6 +74,12 @@ const paint = (root, name) => {
 
 const mixed = (low, high, share) => low.map((value, i) => Math.round(value + (high[i] - value) * Math.max(0, Math.min(1, share))))
 
+// The key of a colour scale: from none to where it ends.
+const ramp = (low, high, end) => make(
+  "span", {}, "share of attention 0",
+  make("i", { class: "ramp", style: `background:linear-gradient(to right, rgb(${low}), rgb(${high}))` }), end,
+)
+
 // Black or white: one of them always reads, at a contrast of at least 4.5.
 const inkOn = rgb => {
   const [r, g, b] = rgb.map(x => (x /= 255) <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)

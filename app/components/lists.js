@@ -18,12 +18,13 @@ class Lists {
     const { lists, film, head } = data
     const active = this.grid.getRootNode().activeElement
     const focused = active?.dataset?.at
+    this.grid.classList.toggle("dense", lists.length > 6)
     this.grid.replaceChildren(...lists.map((list, i) => make(
       "section", { class: "list", style: `--c:${i ? `color-mix(in srgb, var(--h${head % 8 + 1}) 45%, var(--page))` : `var(--h${head % 8 + 1})`}`, "aria-label": list.name },
       make("h3", {}, i ? list.name : badge(head), i ? null : "own list", make("small", {}, list.weight ?? "")),
-      make("div", { class: "facts" }, ...list.facts.flatMap(([what, rank, change]) => (change === null
+      make("div", { class: "facts" }, ...list.facts.flatMap(([what, value]) => (value === null
         ? [make("span", { class: "all", title: what }, what)]
-        : [make("span", {}, what), make("b", {}, rank), make("span", { class: "num" }, change)]))),
+        : [make("span", {}, what), make("b", { class: "num" }, value)]))),
       make("ol", {}, ...list.films.map((entry, j) => make("li", {}, make(
         "button", { type: "button", "data-row": entry.row, "data-at": `${i}.${j}`, "aria-pressed": String(entry.row === film), title: entry.label, onclick: () => send("film", entry.row) },
         make("span", {}, String(j + 1)), make("span", { class: "cut" }, entry.title),

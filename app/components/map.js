@@ -1,4 +1,4 @@
-// One map of attention, T × T: after the film of a row, what that step looked at. Hover and arrow keys read values.
+// One map of attention, T × T: after the item of a row, what that step looked at. Hover and arrow keys read values.
 
 const WIDEST = 104 // pixels of a cell
 const LEVEL = 72 // from which titles have room beside each other
@@ -15,7 +15,8 @@ class AttentionMap {
     this.mark = make("div", { class: "mark", hidden: true })
     this.field = make("div", { class: "field", role: "group" }, this.canvas, this.mark)
     this.grid = make("div", { class: "map" }, this.corner, this.across, this.down, this.field)
-    root.append(make("div", { class: "scroll" }, this.grid), this.live)
+    this.key = make("div", { class: "key" })
+    root.append(make("div", { class: "scroll" }, this.grid), this.key, this.live)
     this.field.onpointermove = event => {
       const box = this.canvas.getBoundingClientRect()
       const t = Math.floor((event.clientY - box.top) / this.cell)
@@ -86,6 +87,7 @@ class AttentionMap {
     context.scale(ratio, ratio)
     const panel = paint(this.root, "--panel")
     const high = paint(this.root, colour)
+    this.key.replaceChildren(ramp(panel, high, `${percent(largest)} or more`))
     const print = wide >= 30 && cell >= 14
     context.font = `11px ${getComputedStyle(this.root).fontFamily}`
     context.textAlign = "center"

@@ -1,5 +1,5 @@
-// Story: history → gate → the heads' lists → the final list, the same film joined between neighbouring columns.
-// Hover lights a film here in the browser; a click or Enter sends `pick` with its row. Titles are textContent only.
+// Story: history → gate → the heads' lists → the final list, the same item joined between neighbouring columns.
+// Hover lights one here in the browser; a click or Enter sends `pick` with its row. Titles are textContent only.
 
 const SVG = "http://www.w3.org/2000/svg"
 const ROW = 30
@@ -79,10 +79,10 @@ class Story {
     const section = el("section")
     const alone = this.data.history.length === 1
     section.append(alone
-      ? this.title("The history", "only one film to look at")
+      ? this.title("The history", `only one ${this.data.noun.one} to look at`)
       : this.title("The history, and where each head looked at the last step", "oldest first"))
     const list = this.films = el("ol", "strip")
-    const most = Math.max(...this.data.history.flatMap(film => film.look))
+    const [most, head, looked] = this.data.history.flatMap(film => film.look.map((x, h) => [x, h, film])).reduce((a, b) => (b[0] > a[0] ? b : a))
     for (const film of this.data.history) {
       const item = el("li")
       const name = film.year ? `${film.title} (${film.year})` : film.title
@@ -103,6 +103,16 @@ class Story {
       item.append(bars)
     }
     section.append(list)
+    if (!alone) {
+      // Where there is no room for the titles, these have to do.
+      const note = el("p", "ends")
+      const [first, last] = [this.data.history[0], this.data.history.at(-1)]
+      const ramp = hue(el("i", "ramp"), head)
+      note.append("from ", el("b", "", first.title), " to ", el("b", "", last.title), "; most looked at: ", el("b", "", looked.title),
+        " by head ", badge(head), el("span", "scale", ""))
+      note.lastChild.append("share of its attention 0", ramp, percent(most))
+      section.append(note)
+    }
     return section
   }
 
@@ -142,7 +152,7 @@ class Story {
     const { lists, films, gate, usual } = this.data
     const all = this.columnsBox = el("div", "columns")
     all.setAttribute("role", "group")
-    all.setAttribute("aria-label", "Lists of the heads and the final list. Arrow keys move, Enter chooses a film.")
+    all.setAttribute("aria-label", "Lists of the heads and the final list. Arrow keys move, Enter chooses.")
     all.style.gridTemplateColumns = `repeat(${this.heads}, minmax(128px, 1fr)) minmax(330px, ${Math.max(2.1, this.heads * 0.45)}fr)`
     const final = new Set(lists[this.heads])
     const sums = lists[this.heads].concat(this.chosen).map(row => films[row].shares)
@@ -159,7 +169,7 @@ class Story {
       const header = el("header")
       if (c < this.heads) {
         const say = el("em")
-        say.append(el("span", "word", "gate "), percent(gate[c]))
+        if (this.heads > 1) say.append(el("span", "word", "gate "), percent(gate[c]))
         if (usual) say.append(el("span", "lift", ` · usually ${percent(usual[c])}`))
         header.append(badge(c), el("b", "", this.data.called[c]), say)
       } else header.append(el("b", "", "Final list"), el("em", "", "gate × score, summed"))
@@ -272,11 +282,11 @@ class Story {
 
   resize() {
     if (!this.data) return
-    this.films.classList.toggle("tight", this.root.clientWidth < 75 * this.data.history.length)
+    this.films.parentNode.classList.toggle("tight", this.root.clientWidth < 75 * this.data.history.length)
     const box = this.columnsBox
-    this.links.setAttribute("width", box.clientWidth)
-    this.links.setAttribute("height", box.clientHeight)
     this.edges = [...box.querySelectorAll(".column")].map(c => [c.offsetLeft, c.offsetLeft + c.offsetWidth])
+    this.links.setAttribute("width", this.edges.at(-1)[1]) // the columns may be wider than their box
+    this.links.setAttribute("height", box.clientHeight)
     this.draw()
   }
 

@@ -1,5 +1,5 @@
 // One head at the last step: its experts as rows over the films of the history, the router at each row's end, the
-// head's mixed attention, and what leaving each film out did. Hover and arrow keys read single values.
+// head's mixed attention, and what each item adds, measured by leaving it out. Hover and arrow keys read single values.
 
 class Strip {
   constructor(root) {
@@ -39,14 +39,14 @@ class Strip {
   words(r, c) {
     const { films, experts, effects, effectOf, digits } = this.data
     const film = films[c].label
-    if (r > experts.length) return [film, `left out, ${effectOf} changes by ${number(-effects[c], digits, true)}`]
-    const who = r === experts.length ? "Head mix" : `Expert ${r + 1}`
+    if (r > experts.length) return [film, `adds ${number(effects[c], digits, true)} to ${effectOf}, measured by leaving it out`]
+    const who = !experts.length ? "The head" : r === experts.length ? "Head mix" : `Expert ${r + 1}`
     return [film, `${who}: ${(100 * this.rows[r][c]).toFixed(1)}% of its attention`]
   }
 
   show(data) {
     this.data = data
-    const { head, films, experts, mix, router, entropy, effects, effectOf, digits, largest, flag } = data
+    const { head, films, experts, mix, router, entropy, effects, effectOf, digits, largest, flag, noun } = data
     this.rows = effects ? [...experts, mix, effects] : [...experts, mix]
     const width = Math.max(18, Math.min(190, Math.floor((this.root.clientWidth - 84 - 138 - 8) / films.length) - 2))
     const wide = width >= 72 // titles then stand level, in lines
@@ -62,13 +62,13 @@ class Strip {
     const label = (text, r, strong) => make("th", { scope: "row", class: strong ? "label row strong" : "label row", "data-row": r }, text)
     const top = make("tr", {}, make("th", { class: "label" }, make("span", { class: "sr" }, "expert")),
       ...films.map((film, c) => make("th", { scope: "col", class: "film", "data-c": c, title: film.label }, make("span", {}, film.title))),
-      make("th", { scope: "col", class: "end" }, "router"))
+      make("th", { scope: "col", class: "end" }, experts.length ? "router" : ""))
     const lines = experts.map((row, n) => make("tr", {}, label(`expert ${n + 1}`, n), ...row.map((value, c) => cell(value, n, c, colour)),
       make("td", { class: "end" }, make("div", { class: "router" },
         make("div", { class: "meter" }, make("div", { style: `width:${100 * router[n]}%;background:rgb(${colour})` })), percent(router[n])))))
-    lines.push(make("tr", { class: "mixed" }, label("head mix", experts.length, true), ...mix.map((value, c) => cell(value, experts.length, c, ink)),
-      make("td", { class: "end" }, flag || "", flag && entropy !== null ? make("br") : "", entropy === null ? "" : `entropy ${entropy.toFixed(2)} of 1`)))
-    if (effects) lines.push(this.effects(label("film adds", experts.length + 1, true), roomy))
+    lines.push(make("tr", { class: "mixed" }, label(experts.length ? "head mix" : "attention", experts.length, true), ...mix.map((value, c) => cell(value, experts.length, c, experts.length ? ink : colour)),
+      make("td", { class: "end" }, experts.length ? flag : "", flag && entropy !== null ? make("br") : "", entropy === null ? "" : `entropy ${entropy.toFixed(2)} of 1`)))
+    if (effects) lines.push(this.effects(label(`${noun.one} adds`, experts.length + 1, true), roomy))
     const columns = make("colgroup", {}, make("col", { style: "width:84px" }), ...films.map(() => make("col", { style: `width:${width}px` })), make("col", { style: "width:138px" }))
     const table = make("table", { class: wide ? "" : "upright", style: `width:${84 + 138 + films.length * (width + 2) + 6}px` },
       make("caption", { class: "sr" }, data.alt), columns, make("thead", {}, top), make("tbody", {}, ...lines))
@@ -77,10 +77,9 @@ class Strip {
     this.box.replaceChildren(table)
     this.box.scrollLeft = left
     this.box.setAttribute("aria-label", `${data.alt} Arrow keys read the cells.`)
-    const scale = make("span", {}, "share of attention 0", make("i", { class: "ramp", style: `background:linear-gradient(to right, rgb(${panel}), rgb(${colour}))` }), percent(largest))
-    this.key.replaceChildren(scale, make("span", {}, effects
-      ? `what each film adds, measured by leaving it out: bar up, ${effectOf} falls by so much without it; bar down, it rises`
-      : "The only film of a history cannot be left out."))
+    this.key.replaceChildren(ramp(panel, colour, percent(largest)), make("span", {}, effects
+      ? `what each ${noun.one} adds to ${effectOf}: bar up, so much is lost without it; bar down, it takes so much away`
+      : `The only ${noun.one} of a history cannot be left out.`))
   }
 
   effects(label, roomy) {
@@ -97,7 +96,7 @@ class Strip {
         make("b", { style: `bottom:${zero + 100 * Math.min(0, effect) / reach}%;height:${100 * Math.abs(effect) / reach}%` }),
         make("span", { class: roomy ? "" : "sr", style: effect < 0 ? `top:${100 - zero - 100 * effect / reach}%` : `bottom:${zero + 100 * effect / reach}%` }, number(effect, digits, true)),
       ),
-    )), make("td", { class: "end" }, "measured by running the model without it"))
+    )), make("td", { class: "end" }, "measured by leaving it out"))
   }
 }
 

@@ -1,4 +1,4 @@
-// All heads × experts: one small map of attention each, steps down and films across; last in a head's row, its experts
+// All heads × experts: one small map of attention each, steps down and the history across; last in a head's row, its experts
 // mixed. One trigger, `pick`, whose expert is null for the mix.
 
 class Tiles {
@@ -6,11 +6,12 @@ class Tiles {
     this.root = root
     this.tip = new Tip(root)
     this.grid = make("div", { class: "tiles", role: "group" })
-    root.append(make("div", { class: "scroll" }, this.grid))
+    this.key = make("div", { class: "key" })
+    root.append(make("div", { class: "scroll" }, this.grid), this.key)
   }
 
   show(data, send) {
-    const { H, N, T, router, words, flags, chosen } = data
+    const { H, N, T, router, words, flags, chosen } = data // N: 0 where each head has one expert, which is the mix
     const levels = decode(data.tiles)
     const focused = this.grid.getRootNode().activeElement?.dataset?.at
     const width = this.root.clientWidth || 480
@@ -18,20 +19,21 @@ class Tiles {
     const panel = paint(this.root, "--panel")
     const scaled = high => Array.from({ length: 256 }, (_, i) => mixed(panel, high, i / 255))
     const ink = scaled(paint(this.root, "--ink"))
+    this.key.replaceChildren(ramp(panel, paint(this.root, "--ink"), `${percent(data.largest)} or more, in each head's colour`))
     const marked = chosen[1] ?? N
     this.grid.classList.toggle("small", side < 60)
     this.grid.classList.toggle("dense", N > 5)
     this.grid.style.setProperty("--side", `${side}px`)
     this.grid.style.gridTemplateColumns = `62px repeat(${N + 1}, max-content)`
     this.grid.setAttribute("aria-label", "All heads and experts. Arrow keys move, Enter opens a map.")
-    const cells = [make("span", { class: "top" }, N > 5 ? "expert" : ""), ...Array.from({ length: N }, (_, n) => make("span", { class: "top" }, N > 5 ? String(n + 1) : `expert ${n + 1}`)), make("span", { class: "top mix" }, "mixed")]
+    const cells = [make("span", { class: "top" }, N > 5 ? "expert" : ""), ...Array.from({ length: N }, (_, n) => make("span", { class: "top" }, N > 5 ? String(n + 1) : `expert ${n + 1}`)), make("span", { class: "top mix" }, N ? "mixed" : "")]
     for (let h = 0; h < H; h++) {
       const scale = scaled(paint(this.root, `--h${h % 8 + 1}`))
       cells.push(make("div", { class: "head" }, badge(h), flags[h]))
       for (let n = 0; n <= N; n++) {
         const on = h === chosen[0] && n === marked
         const canvas = make("canvas", { width: T, height: T, "aria-hidden": "true" })
-        fill(canvas, levels.subarray((h * (N + 1) + n) * T * T, (h * (N + 1) + n + 1) * T * T), T, n < N ? scale : ink)
+        fill(canvas, levels.subarray((h * (N + 1) + n) * T * T, (h * (N + 1) + n + 1) * T * T), T, n < N || !N ? scale : ink)
         cells.push(make(
           "button", {
             type: "button", "data-at": `${h}.${n}`, tabindex: on ? 0 : -1, "aria-pressed": String(on),
@@ -44,7 +46,7 @@ class Tiles {
           canvas,
           n < N
             ? make("div", { class: "meter", style: `--c:var(--h${h % 8 + 1});--p:${100 * router[h][n]}%` }, make("i"), make("span", {}, percent(router[h][n])))
-            : make("div", { class: "meter none" }, make("i"), make("span", {}, "–")),
+            : N ? make("div", { class: "meter none" }, make("i"), make("span", {}, "–")) : "",
         ))
       }
     }

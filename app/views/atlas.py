@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import sources, state, widgets
 from app.components import component
-from app.screen import Screen
+from app.screen import Screen, words
 from app.sources import Source, shared
+from app.state import State
 from fame import atlas as atlases
 from fame.atlas import KINDS, Atlas
 from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.errors import FameError
-from fame.plots import atlas_map, to_html
+from fame.plots import atlas_map
 from fame.plots.maps import VALUE_COLOURS
 
 __all__ = ["render"]
@@ -30,28 +34,29 @@ _atlas = component("atlas")
 MOST_VALUES = 8  # that can be told apart
 FIRST_VALUES = 5  # coloured before any are chosen
 NEAREST = 10  # neighbours listed
+FOUND = 8  # titles that resemble what is typed
 FACTS = 80  # letters of a film's values under its title
 
 ABOUT = """
-**One point is one film.** Each head sees the films in a space of its own; a map lays such a space out in two
-dimensions, so that films that are near in the space come near on the map. Both maps show the same films.
+**One point is one {one}.** Each head sees the {many} in a space of its own; a map lays such a space out in two
+dimensions, so that {many} that are near in the space come near on the map. Both maps show the same {many}.
 
 **A map is a drawing, the space is the model.** The lists under the maps, the rings and the sentence above them come
-from the spaces themselves, by cosine. Where rings lie far from their film, the map has torn a neighbourhood apart; the
-*trustworthiness* says how much of that there is. UMAP keeps neighbourhoods, PCA keeps the directions in which films
+from the spaces themselves, by cosine. Where rings lie far from their {one}, the map has torn a neighbourhood apart; the
+*trustworthiness* says how much of that there is. UMAP keeps neighbourhoods, PCA keeps the directions in which {many}
 differ most. Distances between far groups, and left or right, mean nothing.
 
-**Colours** are values of one attribute: at first those that crowd most in the full embedding, then those you choose. A
-film that has several of the coloured values is split into their colours. A label stands where its value crowds beyond
+**Colours** are values of one attribute: at first those that crowd most in the full embedding, then those you choose.
+What has several of the coloured values is split into their colours. A label stands where its value crowds beyond
 chance; colours alone would show patterns everywhere.
 
-**Click a film** to see its neighbours in both spaces. Drag to move, the wheel (after a click) or + and − to zoom; with
-the keyboard, arrow keys move the map, H goes to the history and Enter chooses the film in the middle. Black discs are
+**Click {a}** to see its neighbours in both spaces. Drag to move, the wheel (after a click) or + and − to zoom; with
+the keyboard, arrow keys move the map, H goes to the history and Enter chooses the {one} in the middle. Filled discs are
 the history in order, diamonds the recommendations; the target is where the history itself points in that space: at the
-mean of the films nearest to it.
+mean of the {many} nearest to it.
 
-That neighbours share a genre more than chance does not make a head *about* genre: compare the heads, and compare the
-full embedding.
+That neighbours share a value more than chance does not make a head *about* that attribute: compare the heads, and
+compare the full embedding.
 """
 
 
@@ -64,9 +69,26 @@ class View(NamedTuple):
     values: tuple[int, ...]  # columns of the attribute's matrix
 
 
+def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
+    """Which values this screen's own choices may have."""
+    if bundle.atlas is None:
+        return {}
+    attribute = _attribute(source, now)
+    count = len(bundle.catalogue.attribute(attribute).values) if attribute else 0
+    return {
+        "atlas_left": ["full"].__contains__,
+        "atlas_right": bundle.atlas.spaces.__contains__,
+        "atlas_kind": KINDS.__contains__,
+        "atlas_colour": _attributes(source).__contains__,
+        "atlas_values": lambda text: text == "none" or set(text.split("-")) <= set(map(str, range(count))),
+    }
+
+
 def render(screen: Screen) -> None:
     bundle = screen.bundle
-    widgets.heading("Facet atlas", "Is this head's space about genre?")
+    attribute = _attribute(screen.source, screen.state) if bundle.atlas else None
+    asked = f"Is this head's space about {attribute}?" if attribute else f"Which {screen.noun}s are near each other?"
+    widgets.heading("Facet atlas", asked)
     if bundle.atlas is None:
         widgets.full_page(
             "This model has no maps",
@@ -84,14 +106,14 @@ def render(screen: Screen) -> None:
     ]
     agreed = _agreed(screen.source)
     with sentence:
-        _answer(agreed, view)
+        _answer(agreed, view, screen.noun)
     points, version = _points(screen.source, view)
     _atlas(
         key="atlas_maps", data=_marks(screen, bundle.atlas, view, tables, version), on_act_change=lambda: _act(bundle)
     )
     _downloads(screen, bundle.atlas, view, tables)
-    _compare(agreed, bundle.atlas.spaces)
-    widgets.about("atlas", ABOUT)
+    _compare(agreed, bundle.atlas.spaces, screen.noun)
+    widgets.about(screen, "atlas", ABOUT)
     _atlas(key="atlas_points", data=points)
 
 
@@ -104,13 +126,12 @@ def _choose(screen: Screen) -> View:
     assert atlas is not None
     left = here.option("atlas_left", ["full"], f"head_{here.head + 1}")
     right = here.option("atlas_right", [s for s in atlas.spaces if s != left], "full" if left != "full" else "head_1")
-    attributes = _attributes(screen.source)
     kind = here.option("atlas_kind", KINDS, "umap")
-    attribute = here.option("atlas_colour", attributes, attributes[0]) if attributes else None
+    attribute = _attribute(screen.source, here)
     with st.container(horizontal=True, key="atlas_choices", vertical_alignment="bottom"):
         if attribute is not None:
             st.selectbox(
-                "Colour by", attributes, width=180,
+                "Colour by", _attributes(screen.source), width=180,
                 **widgets.controlled("atlas_by", attribute, "atlas_colour", _recolour),
             )  # fmt: skip
         names = screen.bundle.catalogue.attribute(attribute).values if attribute else ()
@@ -122,15 +143,16 @@ def _choose(screen: Screen) -> View:
                 "atlas_shown", [names[v] for v in values], "atlas_values",
                 lambda chosen: "-".join(str(names.index(name)) for name in chosen) or "none",
             )  # fmt: skip
-            st.multiselect(
-                f"Values (up to {MOST_VALUES})", names, max_selections=MOST_VALUES,
-                placeholder="Choose values to colour", **shown,
-            )  # fmt: skip
+            with st.container(key="atlas_values"):
+                st.multiselect(
+                    f"Values (up to {MOST_VALUES})", names, max_selections=MOST_VALUES,
+                    placeholder="Choose values to colour", **shown,
+                )  # fmt: skip
         st.segmented_control(
             "Layout", KINDS, format_func=str.upper, required=True, width="content",
             **widgets.controlled("atlas_layout", kind, "atlas_kind"),
         )  # fmt: skip
-        _atlas(key="atlas_find", data={"find": True}, width=240)
+        _find(screen.bundle.catalogue)
     return View((left, right), kind, attribute, values)
 
 
@@ -163,15 +185,10 @@ def _act(bundle: Bundle) -> None:
     asked, here = st.session_state["atlas_maps"].get("act"), state.current()
     if not isinstance(asked, dict) or bundle.atlas is None:
         return
-    row, text, space = asked.get("row"), asked.get("text"), asked.get("space")
+    row, space = asked.get("row"), asked.get("space")
     match asked.get("do"):
         case "film" if isinstance(row, int) and 0 < row < len(bundle.catalogue):
             state.update(film=row)
-        case "search" if isinstance(text, str):
-            if found := bundle.catalogue.search(text, 1):
-                state.update(film=found[0])
-            else:
-                st.toast("No film's title resembles that.")
         case "space" if space in bundle.atlas.spaces:
             left = here.option("atlas_left", ["full"], f"head_{here.head + 1}")
             right = here.options.get("atlas_right", "full")
@@ -179,6 +196,20 @@ def _act(bundle: Bundle) -> None:
                 _show(left=space, right=left if space == right else right)
             elif asked.get("side") == 1:
                 _show(left=right if space == left else left, right=space)
+
+
+@st.fragment
+def _find(catalogue: Catalogue) -> None:
+    """The search. The browser knows all titles; what resembles a mistyped one it asks for."""
+
+    def seek() -> None:
+        text = st.session_state["atlas_find"].get("act")
+        st.session_state["atlas_search"] = text[:100] if isinstance(text, str) else ""
+
+    text = st.session_state.get("atlas_search", "")
+    similar = catalogue.search(text, FOUND) if text else []
+    data = {"find": True, "noun": words(catalogue.noun), "text": text, "similar": similar}
+    _atlas(key="atlas_find", data=data, width=240, on_act_change=seek)
 
 
 def _show(left: str, right: str) -> None:
@@ -209,6 +240,12 @@ def _attributes(source: Source) -> tuple[str, ...]:
         except FameError:  # too many values to choose from
             continue
     return tuple(usable)
+
+
+def _attribute(source: Source, now: State) -> str | None:
+    """The attribute that colours the maps; None where there is none."""
+    attributes = _attributes(source)
+    return now.option("atlas_colour", attributes, attributes[0]) if attributes else None
 
 
 @shared(8)
@@ -262,11 +299,11 @@ def _place(screen: Screen, atlas: Atlas, space: str, kind: str) -> tuple[float, 
 # ---- what is drawn
 
 
-def _answer(agreed: pd.DataFrame, view: View) -> None:
+def _answer(agreed: pd.DataFrame, view: View, noun: str) -> None:
     """One sentence from the spaces, about the head that is looked at."""
     if view.attribute in set(agreed["attribute"]):
         head = next(space for space in view.spaces if space != "full")
-        sentence = atlases.say_agreement(agreed, str(view.attribute), head)
+        sentence = atlases.say_agreement(agreed, str(view.attribute), head, noun)
         widgets.say(*widgets.badged(sentence, sentence.partition(" in ")[0]))
 
 
@@ -307,6 +344,7 @@ def _marks(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame],
     light, dark = VALUE_COLOURS["light"], VALUE_COLOURS["dark"]
     return {
         "version": version,
+        "noun": screen.words,
         "film": screen.film,
         "kind": view.kind.upper(),
         "attribute": view.attribute,
@@ -342,10 +380,8 @@ def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFra
     names = catalogue.attribute(view.attribute).values if view.attribute else ()
 
     def neighbours() -> pd.DataFrame:
-        of = {"film": catalogue.label(screen.film)}
-        return pd.concat(
-            [table.assign(**of, space=space) for space, table in zip(view.spaces, tables, strict=True)]
-        ).drop(columns="row")
+        of = {"nearest_to": catalogue.label(screen.film)}
+        return pd.concat([table.assign(**of, space=space) for space, table in zip(view.spaces, tables, strict=True)])
 
     def positions() -> pd.DataFrame:
         table = catalogue.to_frame()
@@ -353,28 +389,26 @@ def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFra
             table[[f"{space}_x", f"{space}_y"]] = atlas.map(space, view.kind)[1:]
         return table
 
-    def figure(space: str, table: pd.DataFrame) -> str:
-        drawn = atlas_map(
+    def figure(space: str, table: pd.DataFrame) -> go.Figure:
+        return atlas_map(
             atlas, catalogue, space, view.kind, view.attribute, [names[v] for v in view.values],
             highlight=[screen.film, *table["row"]], history=screen.trace.items.tolist(),
             recommendations=_recommended(screen), state=_place(screen, atlas, space, view.kind),
             regions=_regions(screen.source, space, view.attribute, view.kind) if view.attribute else None,
             theme=screen.theme,
         )  # fmt: skip
-        return to_html(drawn, f"{_name(screen, space)}: {catalogue.n_items:,} films")
 
     with st.container(horizontal=True, key="atlas_save"):
         widgets.download("Neighbours as CSV", neighbours, "neighbours.csv", "atlas_csv_near")
         widgets.download("Positions as CSV", positions, "positions.csv", "atlas_csv_positions")
         for space, table in zip(view.spaces, tables, strict=True):
-            st.download_button(
-                f"{_name(screen, space)} as HTML", lambda space=space, table=table: figure(space, table),
-                file_name=f"atlas-{space}-{view.kind}.html", mime="text/html", key=f"atlas_html_{space}",
-                on_click="ignore", type="tertiary", icon=":material/download:",
+            widgets.save(
+                screen, partial(figure, space, table), f"atlas-{space}-{view.kind}", f"atlas_html_{space}",
+                f"{_name(screen, space)} as HTML",
             )  # fmt: skip
 
 
-def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...]) -> None:
+def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
     """Every space on every attribute, so that a head can be told from the others."""
     if agreed.empty:
         return
@@ -392,17 +426,21 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...]) -> None:
         for name, row in shared.iterrows()
     )
     st.html(
-        f"""<style>{STYLE}</style><table class="fame-agree">
-        <caption><b>What each space gathers</b>: how many of a film's {k} nearest have a value in common with it, mean
-        over all films. Bold: the head with the most.</caption>
+        f"""<style>{STYLE}</style>
+        <div class="fame-scroll" tabindex="0" role="group" aria-label="What each space gathers">
+        <table class="fame-agree">
+        <caption><b>What each space gathers</b>: how many of each {noun}'s {k} nearest have a value in common with it,
+        mean over all {noun}s. Bold: the head with the most.</caption>
         <thead><tr><th scope="col">in common</th><th scope="col">{k} at random</th><th scope="col">full embedding</th>
-        {top}</tr></thead><tbody>{lines}</tbody></table>"""
+        {top}</tr></thead><tbody>{lines}</tbody></table></div>"""
     )
     widgets.download("What each space gathers as CSV", agreed, "agreement.csv", "atlas_csv_agreement")
 
 
 STYLE = """
 [class*="st-key-atlas_shown"] [data-tag] { background: var(--panel); color: var(--ink); border: 1px solid var(--line); }
+:has(> .st-key-atlas_values) { min-width: min(16rem, 100%); }
+.fame-scroll { overflow-x: auto; }
 .fame-agree { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin-top: 1rem; }
 .fame-agree caption { text-align: left; padding-bottom: 6px; max-width: 44rem; color: inherit; }
 .fame-agree :is(th, td) { padding: 4px 14px; text-align: right; border: 0; border-bottom: 1px solid var(--line); }

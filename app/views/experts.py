@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,7 +13,9 @@ from app import encode, films, sources, state, widgets
 from app.components import component
 from app.screen import Screen
 from app.sources import Source, shared
+from app.state import State
 from fame import explain, plots
+from fame.bundle import Bundle
 from fame.plots.style import Theme, digits_for, number, percent
 from fame.trace import Intervention, Trace
 
@@ -24,21 +28,54 @@ _lists = component("lists", "draw")
 
 MANY = 5  # heads or experts above which they are told by their numbers only
 GATES = {"held": "Gate held", "recomputed": "Gate computed again"}
+# Of an expert: what is run, and what the natural score has beyond that.
+CASES = (
+    ("alone", "this expert alone", "the others add"),
+    ("without", "all but this one", "this expert adds"),
+)
 ABOUT = """
 Inside a head, several **experts** look back over the history, each with its own attention: the rows of the first
 picture, for the last step. The **router** weighs the experts, the bar at the row's end; with these weights their rows
 mix into the one attention of the head, in ink below. The router's entropy says how evenly it spreads: 1 is the same
 for all, 0 is one expert alone.
 
-*Attention is not an explanation.* A film can be looked at a lot and matter little. So under the attention stands what
-was measured: the model is run again without each film, and the bar is what that did to the chosen film.
+*Attention is not an explanation.* What is looked at a lot can matter little. So under the attention stands what
+was measured: the model is run again without each {one}, and the bar is what the {one} adds to the chosen one.
 
 The same holds for experts. Their shares of a score do not add up, so that an expert's effect is shown by running the
 head again with this expert alone, and with all its experts but this one; with the gate *held* as it was, or *computed
 again* from the changed head.
 
-The last picture is the journey: each step holds exactly what the model would say of the films up to there.
+The last picture is the journey: each step holds exactly what the model would say of the {many} up to there.
 """
+
+
+def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
+    """Which values this screen's own choices may have."""
+    return {
+        "experts_map": _which(bundle.config.n_experts).__contains__,
+        "experts_measure": _measures(0, "").__contains__,
+        "experts_gate": GATES.__contains__,
+    }
+
+
+def _told(N: int) -> int:
+    """How many experts are shown beside a head's mix: none where the only one is the mix."""
+    return N if N > 1 else 0
+
+
+def _which(N: int) -> list[str]:
+    """The maps of a head."""
+    return ["mix", *map(str, range(1, _told(N) + 1))]
+
+
+def _measures(head: int, noun: str) -> dict[str, str]:
+    """What an effect can be measured on."""
+    return {
+        "score": "its score",
+        "lead": f"its lead over the average {noun}",
+        "head": f"head {head + 1}'s own score of it",
+    }
 
 
 def render(screen: Screen) -> None:
@@ -49,11 +86,8 @@ def render(screen: Screen) -> None:
     if not len(ranking):
         ranking = trace.ranking(exclude_history=False)
     film = now.film or int(ranking[0])
-    measures = {
-        "score": "its score",
-        "lead": "its lead over the average film",
-        "head": f"head {head + 1}'s own score of it",
-    }
+    one, many = screen.words["one"], screen.words["many"]
+    measures = _measures(head, one)
     measure = now.option("experts_measure", measures, "score")
     with st.container(horizontal=True, key="experts_top", vertical_alignment="center"):
         widgets.heading("Experts", "Which expert looked where?")
@@ -64,7 +98,7 @@ def render(screen: Screen) -> None:
                     required=True, label_visibility="collapsed", **widgets.controlled("experts_head", head, "head"),
                 )  # fmt: skip
             with st.container(width=370):
-                films.choose(screen, "Film to explain", "experts_film", "film", film, ranking)
+                films.choose(screen, f"{one.capitalize()} to explain", "experts_film", "film", film, ranking)
             with st.container(width=330):
                 st.selectbox(
                     "measured on", list(measures), format_func=lambda name: measures[name],
@@ -72,21 +106,24 @@ def render(screen: Screen) -> None:
                 )  # fmt: skip
     if N == 1:
         st.info(
-            "In this model every head has one expert: there is no router to choose, and each row below is its head's "
-            "own attention. That makes it the control for the models with several experts.",
+            "In this model every head has one expert: there is no router to choose, and what it looks at is the "
+            "head's attention. That makes it the control for the models with several experts.",
             icon=":material/info:",
         )
     _last_step(screen, trace, head, film, measure)
-    widgets.subheading("All heads and experts", "Steps down, films across. Choose one to see its map.")
-    _maps(screen, trace, head)
     widgets.subheading(
-        "What each expert alone would recommend",
-        "The head run with one expert alone, the others as they are. Above each list: where the film then stands.",
+        "All heads and experts" if N > 1 else "All heads", f"Steps down, {many} across. Choose one to see its map."
     )
-    _own_lists(screen, trace, head, film)
-    widgets.subheading("The journey", "How gate and routers moved as the history grew.")
+    _maps(screen, trace, head)
+    if N > 1:
+        widgets.subheading(
+            "What each expert alone would recommend",
+            f"The head run with one expert alone, the others as they are. Above each list: how the {one} then fares.",
+        )
+        _own_lists(screen, trace, head, film)
+    widgets.subheading("The journey", f"How {'gate and routers' if N > 1 else 'the gate'} moved as the history grew.")
     _journey(screen, trace, head)
-    widgets.about("experts", ABOUT)
+    widgets.about(screen, "experts", ABOUT)
 
 
 # ---- the last step
@@ -98,18 +135,23 @@ def _last_step(screen: Screen, trace: Trace, head: int, film: int, measure: str)
     effects = left_out[column].to_numpy()
     looked = explain.say_attention(trace, head, film, effects, of)
     widgets.say(*widgets.badged(looked, ""))
-    widgets.say(*widgets.badged(explain.say_router(trace, head), ""))
-    widgets.say(widgets.Bold("Attention is not an explanation: "), "what a film did is measured, by leaving it out.")
-    table = explain.attention_table(trace, head)
     N = trace.router.shape[-1]
+    if N > 1:
+        widgets.say(*widgets.badged(explain.say_router(trace, head), ""))
+    widgets.say(
+        widgets.Bold("Attention is not an explanation: "),
+        f"what {screen.words['a']} adds is measured, by leaving it out.",
+    )
+    table = explain.attention_table(trace, head)
     known = bool(np.isfinite(effects).all())
     catalogue = trace.catalogue
     _strip(
         key="experts_strip",
         data={
+            "noun": screen.words,
             "head": head,
             "films": [{"title": str(catalogue.title[r]), "label": catalogue.label(r)} for r in trace.items],
-            "experts": [table[f"expert_{n + 1}"].tolist() for n in range(N)],
+            "experts": [table[f"expert_{n + 1}"].tolist() for n in range(_told(N))],
             "mix": table["mixed"].tolist(),
             "router": trace.router[-1, head].tolist(),
             "entropy": float(explain.router_entropy(trace)[-1, head]) if N > 1 else None,
@@ -130,7 +172,7 @@ def _last_step(screen: Screen, trace: Trace, head: int, film: int, measure: str)
 
     with st.container(horizontal=True):
         widgets.download("Attention and effects as CSV", kept, f"fame-head-{head + 1}.csv", "experts_csv")
-        widgets.save(picture, f"fame-head-{head + 1}", "experts_html")
+        widgets.save(screen, picture, f"fame-head-{head + 1}", "experts_html")
 
 
 def _measured(measure: str, head: int) -> tuple[str, str]:
@@ -153,38 +195,44 @@ def _left_out(source: Source, history: tuple[int, ...], change: Intervention, fi
 
 def _maps(screen: Screen, trace: Trace, head: int) -> None:
     H, N, T, _ = trace.attention.shape
-    which = ["mix", *map(str, range(1, N + 1))]
+    which, shown = _which(N), _told(N)
     chosen = screen.state.option("experts_map", which, "mix")
     expert = None if chosen == "mix" else int(chosen) - 1
     mixed, largest = trace.mixed_attention, encode.late_maximum(trace.attention)
     weights = mixed[head] if expert is None else trace.attention[head, expert]
     with st.container(key="experts_two"):
-        left, right = st.columns([2, 3], gap="large")
+        left, right = (st.container(), st.container()) if N > MANY else st.columns([2, 3], gap="large")
     with left:
         _tiles(
             key="experts_tiles",
             data={
                 "H": H,
-                "N": N,
+                "N": shown,
                 "T": T,
-                "tiles": encode.levels(np.concatenate([trace.attention, mixed[:, None]], axis=1), largest),
+                "tiles": encode.levels(np.concatenate([trace.attention[:, :shown], mixed[:, None]], axis=1), largest),
                 "router": trace.router[-1].tolist(),
-                "words": [[_looks(trace, h, n) for n in (*range(N), None)] for h in range(H)],
-                "flags": [explain.router_flag(trace, h) for h in range(H)],
+                "words": [[_looks(trace, h, n) for n in (*range(shown), None)] for h in range(H)],
+                "flags": [explain.router_flag(trace, h) if shown else "" for h in range(H)],
                 "chosen": [head, expert],
+                "largest": largest,
                 "theme": screen.theme,
             },
-            on_pick_change=lambda: _pick(H, N),
+            on_pick_change=lambda: _pick(H, shown),
         )
         widgets.save(
-            lambda: plots.attention_overview(trace, full=True, theme=screen.theme), "fame-experts", "experts_tiles_html"
-        )
-    with right:
-        named = {"mix": "its experts mixed", **{str(n + 1): f"expert {n + 1}" for n in range(N)}}
-        st.selectbox(
-            f"Map of head {head + 1}", which, format_func=named.__getitem__, width=260,
-            **widgets.controlled("experts_map", chosen, "experts_map"),
+            screen, lambda: plots.attention_overview(trace, full=True, theme=screen.theme),
+            "fame-experts", "experts_tiles_html",
         )  # fmt: skip
+    with right:
+        named = {"mix": "its experts mixed" if shown else "its only expert"}
+        named |= {str(n + 1): f"expert {n + 1}" for n in range(shown)}
+        if shown:
+            st.selectbox(
+                f"Map of head {head + 1}", which, format_func=named.__getitem__, width=260,
+                **widgets.controlled("experts_map", chosen, "experts_map"),
+            )  # fmt: skip
+        else:
+            widgets.plain(f"Map of head {head + 1}", "fame-shape")
         catalogue = trace.catalogue
         _map(
             key="experts_full",
@@ -193,27 +241,31 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
                 "films": [catalogue.label(r) for r in trace.items],
                 "weights": encode.floats(weights),
                 "largest": encode.late_maximum(weights),
-                "colour": "--ink" if expert is None else f"--h{head % 8 + 1}",
-                "alt": f"Attention of head {head + 1}, {named[chosen]}: {T} steps over the films up to each.",
+                "colour": "--ink" if expert is None and shown else f"--h{head % 8 + 1}",
+                "alt": f"Attention of head {head + 1}, {named[chosen]}: {T} steps over the {screen.noun}s up to each.",
                 "theme": screen.theme,
             },
         )
         file = f"fame-map-{head + 1}-{chosen}"
         with st.container(horizontal=True):
-            widgets.download(
-                "Map as CSV",
-                lambda: pd.DataFrame(weights, columns=list(catalogue.item_id[trace.items])),
-                f"{file}.csv",
-                "experts_map_csv",
+            widgets.download("Map as CSV", lambda: _map_table(trace, weights), f"{file}.csv", "experts_map_csv")
+            widgets.save(
+                screen, lambda: plots.attention_map(trace, head, expert, screen.theme), file, "experts_map_html"
             )
-            widgets.save(lambda: plots.attention_map(trace, head, expert, screen.theme), file, "experts_map_html")
+
+
+def _map_table(trace: Trace, weights: np.ndarray) -> pd.DataFrame:
+    """A map with names: a row per step, a column per item looked at."""
+    names = [f"{s}: {trace.catalogue.label(row)}" for s, row in enumerate(trace.items, 1)]
+    steps = explain.journey(trace).table[["step", "item_id", "title"]]
+    return pd.concat([steps, pd.DataFrame(weights, columns=names)], axis=1)
 
 
 def _looks(trace: Trace, head: int, expert: int | None) -> list[str]:
     """What hovering a tile says: an expert's, or that of the experts mixed."""
     row = trace.mixed_attention[head, -1] if expert is None else trace.attention[head, expert, -1]
     looked = int(row.argmax())
-    who = [f"Head {head + 1}, its experts mixed"]
+    who = [f"Head {head + 1}" + ", its experts mixed" * (trace.router.shape[-1] > 1)]
     if expert is not None:
         who = [f"Head {head + 1}, expert {expert + 1}", f"router {percent(float(trace.router[-1, head, expert]))}"]
     return [*who, f"looks most at {trace.catalogue.label(trace.items[looked])} ({percent(float(row[looked]))})"]
@@ -232,38 +284,35 @@ def _pick(H: int, N: int) -> None:
 
 
 def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
-    now, catalogue = screen.state, trace.catalogue
+    now, catalogue, one = screen.state, trace.catalogue, screen.noun
     N = trace.router.shape[-1]
     gate = now.option("experts_gate", GATES, "held")
-    if N > 1:
-        st.segmented_control(
-            "Effects on the film", list(GATES), format_func=GATES.__getitem__, required=True,
-            **widgets.controlled("experts_gate", gate, "experts_gate"),
-        )  # fmt: skip
+    st.segmented_control(
+        f"Effects on the {one}", list(GATES), format_func=GATES.__getitem__, required=True,
+        **widgets.controlled("experts_gate", gate, "experts_gate"),
+    )  # fmt: skip
     runs = _expert_effects(screen.source, now.history, film)
     runs = runs[(runs["head"] == head + 1) & (runs["gate"] == gate)].set_index(["expert", "run"])
     tops = {None: trace.top(now.k, head, exclude_history=now.hide_seen)}
-    tops |= {n: trace.top(now.k, head, n, exclude_history=now.hide_seen) for n in range(N if N > 1 else 0)}
+    tops |= {n: trace.top(now.k, head, n, exclude_history=now.hide_seen) for n in range(N)}
     digits = min(3, max(2, digits_for(runs["effect"].to_numpy())))
 
-    def facts(n: int | None) -> list[list[str | None]]:
+    def facts(n: int | None) -> list[tuple[str, str | None]]:
         name = str(catalogue.title[film])
         if n is None:
             final = int(_left_out(screen.source, now.history, now.intervention, film)["rank"].iloc[0])
             here = int(explain.head_ranks(trace, [film], now.hide_seen)[head, 0])
             return [
-                [f"{name}:", None, None],
-                ["by this head", explain.ordinal(here), ""],
-                ["in the final list", explain.ordinal(final), ""],
+                (f"{name}:", None),
+                ("by this head", explain.ordinal(here)),
+                ("in the final list", explain.ordinal(final)),
             ]
-        lines = [
-            (words, runs.loc[(n + 1, run)])
-            for run, words in (("alone", "this expert alone"), ("without", "all but this one"))
-        ]
-        return [
-            [f"{name} in the final list:", None, None],
-            *([words, explain.ordinal(int(e["rank"])), number(-e["effect"], digits, plus=True)] for words, e in lines),
-        ]
+        lines = [(f"{name} in the final list:", None)]
+        for run, who, rest in CASES:
+            case = runs.loc[(n + 1, run)]
+            lines.append((who, explain.ordinal(int(case["rank"]))))
+            lines.append((rest, number(case["effect"], digits, plus=True)))
+        return lines
 
     _lists(
         key="experts_lists",
@@ -285,7 +334,7 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
         },
         on_film_change=lambda: _set_film(screen),
     )
-    if now.intervention and N > 1:
+    if now.intervention:
         st.caption("Ranks and differences under the experts are measured on the untouched model.")
     lists = pd.concat([top.assign(head=head + 1, expert=0 if n is None else n + 1) for n, top in tops.items()])
     with st.container(horizontal=True):
@@ -316,15 +365,17 @@ def _journey(screen: Screen, trace: Trace, head: int) -> None:
     if moved := explain.say_router_turn(trace, head):
         widgets.say(*widgets.badged(moved, ""))
     now = screen.state
-    figure = _journey_picture(screen.source, now.history, now.intervention, screen.theme)
-    widgets.picture(figure, "experts_journey", "fame-journey")
+    figure = _journey_picture(screen.source, now.history, now.intervention, head, screen.theme)
+    widgets.picture(plots.untitled(figure), "experts_journey", "fame-journey")
     with st.container(horizontal=True):
         widgets.download(
             "Journey as CSV", lambda: explain.journey(trace).table, "fame-journey.csv", "experts_journey_csv"
         )
-        widgets.save(lambda: figure, "fame-journey", "experts_journey_html")
+        widgets.save(screen, lambda: figure, "fame-journey", "experts_journey_html")
 
 
 @shared(64)
-def _journey_picture(source: Source, history: tuple[int, ...], change: Intervention, theme: Theme) -> go.Figure:
-    return plots.untitled(plots.journey(sources.trace(source, history, change), theme))
+def _journey_picture(
+    source: Source, history: tuple[int, ...], change: Intervention, head: int, theme: Theme
+) -> go.Figure:
+    return plots.journey(sources.trace(source, history, change), theme, head)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,11 @@ import streamlit as st
 from app import films, state, widgets
 from app.components import component
 from app.screen import Screen
+from app.sources import Source
+from app.state import State
 from fame import explain, plots
+from fame.bundle import Bundle
+from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.plots.style import digits_for, number
@@ -25,25 +29,31 @@ _desk = component("desk", "draw")
 _beats = component("beats", "draw")
 
 MANY = 5  # heads above which the table takes the page's whole width
-QUESTION = "Why does this film stand where it stands?"
-VALUES = {"score": "Score", "lead": "Against the average film"}
+QUESTION = "Why does this {one} stand where it stands?"
+VALUES = {"score": "Score", "lead": "Against the average {one}"}
 ABOUT = """
-Each head scores every film. The **gate** says how much each head counts for this history, and a film's score is the
+Each head scores every {one}. The **gate** says how much each head counts for this history, and the score of {a} is the
 sum over the heads of **gate × score**. The table shows those numbers, so that each row adds up; the badge gives the
-largest difference, over all films, between that sum and the score of the model's own pass.
+largest difference, over all {many}, between that sum and the score of the model's own pass.
 
 The fader over a column is the head's weight in the gate; the small mark is where the model put it. Weights are scaled
 to add up to 1. *Solo* keeps one head, *mute* takes one out. The list is then merged again from the same head scores,
 which is exact, and arrows show the places won or lost against the model's own list.
 
-A number that a head adds to all films alike moves no rank. *Against the average film* takes it away: what is left says
-how much the head prefers this film to the average candidate.
+A number that a head adds to all {many} alike moves no rank. *Against the average {one}* takes it away: what is left
+says how much the head prefers this {one} to the average candidate.
 """
+
+
+def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
+    """Which values this screen's own choices may have."""
+    known = bundle.catalogue.__contains__
+    return {"merge_values": VALUES.__contains__, "merge_a": known, "merge_b": known}
 
 
 def render(screen: Screen) -> None:
     _panel(screen)
-    widgets.about("merge", ABOUT)
+    widgets.about(screen, "merge", ABOUT)
 
 
 @st.fragment
@@ -58,9 +68,10 @@ def _panel(screen: Screen) -> None:
     # What is compared and looked at stays while a fader is dragged.
     ranking = settled.ranking(exclude_history=now.hide_seen)
     if not len(ranking):
-        widgets.heading("Merge", QUESTION)
-        st.info("Every film of this catalogue is in the history, so there is none left to rank.")
+        widgets.heading("Merge", QUESTION.format(one=screen.noun))
+        st.info(f"Every {screen.noun} of this catalogue is in the history, so there is none left to rank.")
         return
+    one, many = screen.words["one"], screen.words["many"]
     film = now.film or int(ranking[0])
     dragged = _asked(screen, done=False)
     change = dragged or now.intervention
@@ -68,16 +79,19 @@ def _panel(screen: Screen) -> None:
     relative = now.option("merge_values", VALUES, "score") == "lead"
 
     with st.container(horizontal=True, key="merge_top", vertical_alignment="center"):
-        widgets.heading("Merge", QUESTION)
+        widgets.heading("Merge", QUESTION.format(one=one))
         with st.container(horizontal=True, key="merge_controls", width="content", vertical_alignment="center"):
             with st.container(width=370):
-                films.choose(screen, "Film to explain", "merge_film", "film", film, ranking)
+                films.choose(screen, f"{one.capitalize()} to explain", "merge_film", "film", film, ranking)
             st.segmented_control(
-                "Numbers", list(VALUES), format_func=VALUES.__getitem__, required=True, label_visibility="collapsed",
+                "Numbers", list(VALUES), format_func=lambda name: VALUES[name].format(one=one), required=True,
+                label_visibility="collapsed",
                 **widgets.controlled("merge_values", "lead" if relative else "score", "merge_values"),
             )  # fmt: skip
-            st.toggle("Hide films already seen", **widgets.controlled("merge_seen", now.hide_seen, "hide_seen"))
-            st.number_input("Films per list", 1, state.MAX_K, width=220, **widgets.controlled("merge_k", now.k, "k"))
+            st.toggle(f"Hide {many} already seen", **widgets.controlled("merge_seen", now.hide_seen, "hide_seen"))
+            st.number_input(
+                f"{many.capitalize()} per list", 1, state.MAX_K, width=220, **widgets.controlled("merge_k", now.k, "k")
+            )
     widgets.say(*widgets.badged(explain.say_rank(shown, film, now.hide_seen), str(shown.catalogue.title[film])))
     table = explain.merge_table(natural, shown, now.k, film, now.hide_seen, relative)
     many = len(shown.head_scores) > MANY
@@ -87,13 +101,14 @@ def _panel(screen: Screen) -> None:
         proof = None if dragged else explain.additivity(shown, screen.trace_of(intervention=change))
         _desk(
             key="merge_desk",
-            data=_desk_data(base, shown, change, table, film, relative, proof) | {"names": screen.names},
+            data=_desk_data(base, shown, change, table, film, relative, proof)
+            | {"names": screen.names, "noun": screen.words},
             on_gate_change=lambda: _set_gate(screen),
             on_film_change=lambda: _set_film(screen),
         )
         with st.container(horizontal=True):
             widgets.download("Table as CSV", table.drop(columns="part"), "fame-merge.csv", "merge_csv")
-            widgets.save(lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html")
+            widgets.save(screen, lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html")
     with right:
         _why(screen, shown, ranking)
 
@@ -134,7 +149,7 @@ def _desk_data(
         "forced": change.gate is not None,
         "changed": changed,
         "note": _note(H, changed, bool(change)),
-        "proof": _proof(proof, changed, shown.catalogue.n_items),
+        "proof": _proof(proof, changed, shown.catalogue),
         "rows": [
             {
                 "row": int(line.row),
@@ -150,7 +165,7 @@ def _desk_data(
             }
             for i, line in enumerate(table.itertuples())
         ],
-        "parts": {"left": "No longer on the list", "film": "The film looked at"},
+        "parts": {"left": "No longer on the list", "film": f"The {shown.catalogue.noun} looked at"},
         "film": film,
         "relative": relative,
         "largest": float(abs(columns).max()) or 1.0,
@@ -168,7 +183,7 @@ def _note(H: int, by_hand: bool, changed: bool) -> str:
     return "The gate is as the model set it. Move a fader to merge again."
 
 
-def _proof(difference: float | None, changed: bool, n_items: int) -> dict[str, Any]:
+def _proof(difference: float | None, changed: bool, catalogue: Catalogue) -> dict[str, Any]:
     """The badge: whether the sums are the scores of the model's pass."""
     if difference is None:
         return {"ok": True, "text": "merged again", "about": "Checked against a pass of the model when you let go."}
@@ -177,7 +192,8 @@ def _proof(difference: float | None, changed: bool, n_items: int) -> dict[str, A
     return {
         "ok": ok,
         "text": f"{what if ok else what.replace('=', '≠')}, largest difference {difference:.0e}",
-        "about": f"Over all {n_items:,} films, against a forward pass; up to {explain.ADDS_UP:.0e} is rounding.",
+        "about": f"Over all {catalogue.n_items:,} {catalogue.noun}s, against a forward pass; "
+        f"up to {explain.ADDS_UP:.0e} is rounding.",
     }
 
 
@@ -228,12 +244,12 @@ def _pair(screen: Screen, ranking: Sequence[int]) -> tuple[int, int]:
 def _why(screen: Screen, shown: Trace, ranking: Sequence[int]) -> None:
     a, b = _pair(screen, ranking)
     told = explain.beats(shown, a, b)
-    widgets.subheading("A beats B because…")
+    widgets.subheading({"A": "A beats B because…", "B": "B beats A because…"}.get(_winner(told.margin), "A and B"))
     with st.container(horizontal=True, key="merge_ab"):
         films.choose(screen, "A", "merge_box_a", "merge_a", a, ranking, by_id=True)
         films.choose(screen, "B", "merge_box_b", "merge_b", b, ranking, by_id=True)
     if a == b:
-        widgets.say("A and B are the same film. Choose another one to compare.")
+        widgets.say(f"A and B are the same {screen.noun}. Choose another one to compare.")
         return
     winner = a if told.margin >= 0 else b
     widgets.say(*widgets.badged(told.sentence, str(shown.catalogue.title[winner])))
@@ -252,12 +268,17 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int]) -> None:
     )
     with st.container(horizontal=True):
         widgets.download("Differences as CSV", told.table, "fame-beats.csv", "merge_beats_csv")
-        widgets.save(lambda: plots.beats(shown, a, b, screen.theme), "fame-beats", "merge_beats_html")
+        widgets.save(screen, lambda: plots.beats(shown, a, b, screen.theme), "fame-beats", "merge_beats_html")
+
+
+def _winner(margin: float) -> str:
+    """Who wins with a margin of A's, in letters."""
+    return "A" if margin > 0 else "B" if margin < 0 else "level"
 
 
 def _without(margin: float, natural: float, digits: int) -> dict[str, Any]:
-    """Who would win without a head, in letters."""
-    if margin == 0:
-        return {"without": "level", "turned": natural != 0}
-    winner, turned = "A" if margin > 0 else "B", margin * natural < 0
+    """Who would win without a head."""
+    winner, turned = _winner(margin), _winner(margin) != _winner(natural)
+    if winner == "level":
+        return {"without": winner, "turned": turned}
     return {"without": f"{winner if turned else f'still {winner}'}, by {number(abs(margin), digits)}", "turned": turned}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,25 +13,28 @@ import streamlit as st
 from app import films, state, widgets
 from app.components import component
 from app.screen import Screen
+from app.sources import Source
+from app.state import State
 from fame import explain, plots
+from fame.bundle import Bundle
 
 __all__ = ["render"]
 
 _story = component("story")
 
 ABOUT = """
-**From top to bottom**: the films that were watched; the *gate*, which decides how much say each head has after them;
+**From top to bottom**: the history; the *gate*, which decides how much say each head has after it;
 each head's own list; the list that is recommended.
 
-A head scores every film by itself. The final score is the sum of gate × score over the heads, so the little bars of
+A head scores every {one} by itself. The final score is the sum of gate × score over the heads, so the little bars of
 the final list add up to the number beside them. What lowers a score is hatched, to the left of zero.
 
-**Lines** join the same film in neighbouring lists. A line is as wide as the head's share, gate × score, and has the
-colour of the head that it leaves; it is grey and dashed where that head pulls the film down. It thins out beside a film
-that the next list does not hold; of the film to explain, the rank further down stands in a box under the list.
+**Lines** join the same {one} in neighbouring lists. A line is as wide as the head's share, gate × score, and has the
+colour of the head that it leaves; it is grey and dashed where that head pulls the {one} down. It thins out beside {a}
+that the next list does not hold; of the {one} to explain, the rank further down stands in a box under the list.
 
-**Point at a film** to see it everywhere, **click** (or arrow keys and Enter) to choose it; the sentence above the
-picture says why it stands where it stands. Percentages there compare with the average film not seen yet.
+**Point at {a}** to see it everywhere, **click** (or arrow keys and Enter) to choose it; the sentence above the
+picture says why it stands where it stands. Percentages there compare with the average {one} not seen yet.
 
 **A name beside a head** (*genres*) is given where probes of its item space, kept with the model, find it to be about
 that attribute; a head without a name is unclear.
@@ -40,26 +44,34 @@ router). Where a head looked is not why it decided: *Experts* measures that.
 """
 
 
+def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
+    """Which values this screen's own choices may have: it has none."""
+    return {}
+
+
 def render(screen: Screen) -> None:
+    one, many = screen.words["one"], screen.words["many"]
     with st.container(horizontal=True, key="story_top", vertical_alignment="center"):
         widgets.heading("Story", "What is recommended, and which head says so?")
         with st.container(horizontal=True, key="story_controls", width="content", vertical_alignment="center"):
             choose_film = st.container(width=370)
             seen = widgets.controlled("story_seen", screen.state.hide_seen, "hide_seen")
-            st.toggle("Hide films already seen", **seen)
+            st.toggle(f"Hide {many} already seen", **seen)
             st.number_input(
-                "Films per list", 1, state.MAX_K, width=220, **widgets.controlled("story_k", screen.state.k, "k")
-            )
+                f"{many.capitalize()} per list", 1, state.MAX_K, width=220,
+                **widgets.controlled("story_k", screen.state.k, "k"),
+            )  # fmt: skip
     film = screen.film
     with choose_film:
-        films.choose(screen, "Film to explain", "story_film", "film", film, screen.trace.ranking().tolist())
+        ranking = screen.trace.ranking().tolist()
+        films.choose(screen, f"{one.capitalize()} to explain", "story_film", "film", film, ranking)
     sentence = explain.say_rank(screen.trace, film, screen.state.hide_seen)
     widgets.say(*widgets.badged(sentence, str(screen.bundle.catalogue.title[film])))
     _story(key="story", data=picture(screen, film), on_pick_change=lambda: _pick(len(screen.bundle.catalogue)))
     with st.container(horizontal=True, key="story_save"):
         widgets.download("Lists as CSV", lambda: lists(screen), "fame-lists.csv", "story_csv")
-        widgets.save(lambda: _figure(screen, film), "fame-story", "story_html")
-    widgets.about("story", ABOUT)
+        widgets.save(screen, lambda: _figure(screen, film), "fame-story", "story_html")
+    widgets.about(screen, "story", ABOUT)
 
 
 def _pick(V: int) -> None:
@@ -72,13 +84,14 @@ def _usual(screen: Screen) -> list[float] | None:
     """The mean gate over many users, where the bundle's evidence holds it and the gate is the model's own."""
     gate = screen.bundle.evidence.get("gate")
     mean = gate.get("mean") if isinstance(gate, dict) else None
-    if screen.state.intervention or not isinstance(mean, list) or len(mean) != screen.bundle.config.n_heads:
+    H = screen.bundle.config.n_heads
+    if screen.state.intervention or H == 1 or not isinstance(mean, list) or len(mean) != H:
         return None
     return mean if all(isinstance(x, int | float) and 0 <= x <= 1 for x in mean) else None
 
 
 def _figure(screen: Screen, film: int) -> go.Figure:
-    return plots.head_lists(screen.trace, screen.state.k, screen.state.hide_seen, film, screen.theme)
+    return plots.head_lists(screen.trace, screen.state.k, screen.state.hide_seen, film, screen.theme, screen.names)
 
 
 def lists(screen: Screen) -> pd.DataFrame:
@@ -90,7 +103,7 @@ def lists(screen: Screen) -> pd.DataFrame:
     }
     table = pd.concat(tables, names=["list", None]).reset_index(level="list")
     shares = trace.contributions(table["row"].astype(int).tolist())
-    return table.assign(**{f"share_{h}": shares[f"head_{h}"].to_numpy() for h in range(1, H + 1)}).drop(columns="row")
+    return table.assign(**{f"share_{h}": shares[f"head_{h}"].to_numpy() for h in range(1, H + 1)})
 
 
 def picture(screen: Screen, film: int) -> dict[str, Any]:
@@ -106,6 +119,7 @@ def picture(screen: Screen, film: int) -> dict[str, Any]:
     shares = trace.shares(rows).T
     look = trace.mixed_attention[:, -1].T  # [T,H]
     return {
+        "noun": screen.words,
         "film": film,
         "gate": trace.gate[-1].tolist(),
         "usual": _usual(screen),

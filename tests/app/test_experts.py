@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from app import encode
+from app.views.experts import _map_table
 from fame import explain
 from fame.bundle import Bundle
 from fame.plots.style import digits_for, number, percent
@@ -34,7 +35,8 @@ def check(
     strip, tiles, whole = (component(app, name) for name in ("strip", "tiles", "map"))
 
     assert strip["head"] == head and [film["title"] for film in strip["films"]] == titles
-    np.testing.assert_allclose(strip["experts"], trace.attention[head, :, -1], rtol=1e-5)
+    told = N if N > 1 else 0  # the only expert is the mix
+    np.testing.assert_allclose(strip["experts"], trace.attention[head, :told, -1].tolist(), rtol=1e-5)
     np.testing.assert_allclose(strip["mix"], trace.router[-1, head] @ trace.attention[head, :, -1], atol=1e-5)
     np.testing.assert_allclose(strip["router"], trace.router[-1, head], rtol=1e-5)
     if N > 1:
@@ -50,13 +52,13 @@ def check(
     else:
         assert strip["effects"] is None and "cannot be left out" in page_text(app)
 
-    assert (tiles["H"], tiles["N"], tiles["T"]) == (H, N, T)
-    shown = np.frombuffer(b64decode(tiles["tiles"]), np.uint8).reshape(H, N + 1, T, T)
+    assert (tiles["H"], tiles["N"], tiles["T"]) == (H, told, T)
+    shown = np.frombuffer(b64decode(tiles["tiles"]), np.uint8).reshape(H, told + 1, T, T)
     largest = trace.attention[:, :, T // 2 :].max()
-    np.testing.assert_allclose(shown[:, :N] / 255, np.minimum(trace.attention / largest, 1), atol=0.003)
-    np.testing.assert_allclose(shown[:, N] / 255, np.minimum(trace.mixed_attention / largest, 1), atol=0.003)
+    np.testing.assert_allclose(shown[:, :told] / 255, np.minimum(trace.attention[:, :told] / largest, 1), atol=0.003)
+    np.testing.assert_allclose(shown[:, told] / 255, np.minimum(trace.mixed_attention / largest, 1), atol=0.003)
     np.testing.assert_allclose(tiles["router"], trace.router[-1], rtol=1e-5)
-    assert tiles["flags"] == [explain.router_flag(trace, h) for h in range(H)]
+    assert tiles["flags"] == [explain.router_flag(trace, h) if told else "" for h in range(H)]
 
     expert = tiles["chosen"][1]
     wanted = trace.mixed_attention[head] if expert is None else trace.attention[head, expert]
@@ -106,10 +108,10 @@ def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bund
         assert [entry["row"] for entry in shown["films"]] == trace.top(4, head=1, expert=n)["row"].tolist()
         assert shown["weight"] == f"router {percent(float(trace.router[-1, 1, n]))}"
         cases = effects[(effects["head"] == 2) & (effects["expert"] == n + 1) & (effects["gate"] == gate)]
-        for line, run in zip(shown["facts"][1:], ("alone", "without"), strict=True):
+        for (place, adds), run in zip((shown["facts"][1:3], shown["facts"][3:]), ("alone", "without"), strict=True):
             one = cases.set_index("run").loc[run]
-            assert line[1] == explain.ordinal(int(one["rank"]))
-            assert float(line[2].replace("−", "-")) == pytest.approx(-one["effect"], abs=0.006)
+            assert place[1] == explain.ordinal(int(one["rank"]))
+            assert float(adds[1].replace("−", "-")) == pytest.approx(one["effect"], abs=0.006)
 
 
 def test_the_journey_is_told_and_drawn(open_app: OpenApp, small: Bundle) -> None:
@@ -142,7 +144,8 @@ def test_other_shapes(heads: int, experts: int, films: int, open_app: OpenApp, t
     rows = [1 + i % 20 for i in range(films)]
     app = open_app({"h": "-".join(f"f{row}" for row in rows)}, at=bundle.save(tmp_path / "other"), screen="experts")
     check(app, bundle, rows)
-    assert len(lists(app)) == (1 if experts == 1 else 1 + experts)
+    shown = [x.proto.component_name for x in app.get("bidi_component")]
+    assert ("fame_lists" in shown) is (experts > 1) and (experts == 1 or len(lists(app)) == 1 + experts)
     control = [info.value for info in app.info]
     assert (len(control) == 1 and "every head has one expert" in control[0]) is (experts == 1)
 
@@ -173,6 +176,14 @@ def test_colour_scales_end_where_later_steps_do() -> None:
     assert encode.late_maximum(weights) == pytest.approx(0.6)
     levels = np.frombuffer(b64decode(encode.levels(weights, 0.6)), np.uint8).reshape(4, 4)
     assert levels[0, 0] == levels[2, 2] == 255 and levels[3, 2] == 128 and levels[0, 1] == 0
+
+
+def test_a_saved_map_has_names(small: Bundle) -> None:
+    trace = small.trace([4, 9])
+    table = _map_table(trace, trace.mixed_attention[0])
+    labels = [small.catalogue.label(row) for row in (4, 9)]
+    assert list(table) == ["step", "item_id", "title", f"1: {labels[0]}", f"2: {labels[1]}"]
+    assert table["item_id"].tolist() == ["f4", "f9"] and table["step"].tolist() == [1, 2]
 
 
 # --- in a browser

@@ -79,14 +79,14 @@ def said(app: AppTest) -> str:
 
 @pytest.mark.parametrize("screen", OTHERS)
 def test_an_empty_history(open_screen: OpenScreen, screen: str) -> None:
-    assert "Add one above, or open an example" in said(open_screen(screen, {"h": "none"}))
+    assert "Add an item above, or open an example" in said(open_screen(screen, {"h": "none"}))
 
 
 @pytest.mark.parametrize("history", ["f1", "f1-f1-f1-f1-f1-f1-f1-f1", "-".join(["f2", "f3"] * 200)])
 @pytest.mark.parametrize("screen", OTHERS)
 def test_histories_too_short_and_too_long(open_screen: OpenScreen, screen: str, history: str) -> None:
     text = said(open_screen(screen, {"h": history, "film": "f1"}))
-    assert ("400 films; the last 200 are kept" in text) == (len(history) > 100)
+    assert ("400 items; the last 200 are kept" in text) == (len(history) > 100)
 
 
 @pytest.mark.parametrize("screen", OTHERS)
@@ -97,7 +97,8 @@ def test_a_link_with_nothing_right_in_it(open_screen: OpenScreen, screen: str) -
          "atlas_right", "atlas_kind", "atlas_colour", "atlas_values", "atlas_layers"], NASTY,
     )  # fmt: skip
     app = open_screen(screen, {"h": f"f1-{NASTY}", "m": NASTY, **wrong, **own})
-    assert said(app) and len(app.warning) == 2 + len(wrong)
+    assert said(app) and len(app.warning) == 2 + len(wrong) + sum(name.startswith(screen) for name in own)
+    assert not any(name.startswith(screen) for name in app.session_state["fame"].state.options)
 
 
 @pytest.mark.parametrize("screen", OTHERS)
@@ -137,7 +138,7 @@ SENT_BY = {
     "": [("bar", "act"), ("story", "pick")],
     "merge": [("merge_desk", "gate"), ("merge_desk", "film")],
     "experts": [("experts_tiles", "pick"), ("experts_lists", "film")],
-    "atlas": [("atlas_maps", "act")],
+    "atlas": [("atlas_maps", "act"), ("atlas_find", "act")],
 }
 
 
@@ -182,7 +183,7 @@ def test_titles_never_become_markup(screen: str, hostile_address: str, open_page
     page.get_by_role("button", name="Examples").click()
     expect(page.get_by_role("menuitem").first).to_contain_text(NASTY)
     page.keyboard.press("Escape")
-    page.get_by_role("combobox", name="Add a film").fill("img src")
+    page.get_by_role("combobox", name="Add an item").fill("img src")
     expect(page.get_by_role("option").first).to_contain_text("<img src=x")
     page.keyboard.press("Escape")
     for summary in page.locator("details:not([open]) > summary").all():

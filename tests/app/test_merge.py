@@ -107,6 +107,7 @@ def test_any_film_can_be_looked_at_and_compared(open_app: OpenApp, small: Bundle
     last = int(trace.ranking()[-1])
     app.selectbox(key="merge_film").set_value(last).run()
     data = check(app, small, [4, 9, 2], k=3)
+    assert len(app.selectbox(key="merge_film").options) == 30, "any can be searched for"
     assert data["film"] == last and data["rows"][-1]["part"] == "film" and data["rows"][-1]["rank"] == 27
     app.selectbox(key="merge_box_b").set_value(last).run()
     bars, told = component(app, "beats"), explain.beats(trace, int(trace.ranking()[0]), last)
@@ -125,7 +126,7 @@ def test_typed_titles_are_found_or_said_not_to_be(small: Bundle, monkeypatch: py
     assert films.found(small.catalogue, 7) == 7
     assert films.found(small.catalogue, "amelie") == small.catalogue.resolve("Amélie")
     assert films.found(small.catalogue, "qqqqqq") is None
-    assert said == ["No film of this catalogue has a title like that."]
+    assert said == ["No item of this catalogue has a title like that."]
 
 
 def test_broken_choices_in_a_link_are_passed_over(open_app: OpenApp, small: Bundle) -> None:

@@ -95,8 +95,10 @@ def test_a_chosen_film_of_the_history_is_said_to_be_seen(open_app: OpenApp, smal
 def test_an_empty_history_says_what_to_do(open_app: OpenApp) -> None:
     app = open_app({"h": "none"})
     assert not app.exception
-    assert "Add one above, or open an example" in page_text(app)
+    assert "Add an item above, or open an example" in page_text(app)
     assert component(app, "bar")["history"] == []
+    app.button(key="empty_1").click().run()
+    assert [film["row"] for film in component(app, "bar")["history"]] == [5] and app.query_params == {"h": "f5"}
 
 
 def test_an_over_long_history_says_what_is_dropped(open_app: OpenApp, small: Bundle) -> None:
@@ -104,7 +106,7 @@ def test_an_over_long_history_says_what_is_dropped(open_app: OpenApp, small: Bun
     check(app, small, list(range(1, 10)))
     bar = component(app, "bar")
     assert bar["dropped"] == 3 and len(bar["history"]) == 9
-    assert bar["note"] == "This model reads the last 6 films: the 3 oldest are not read, only kept out of the lists."
+    assert bar["note"] == "This model reads the last 6 items: the 3 oldest are not read, only kept out of the lists."
 
 
 def test_nothing_left_to_recommend_says_what_to_do(open_app: OpenApp, tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_nothing_left_to_recommend_says_what_to_do(open_app: OpenApp, tmp_path: 
     everything = {"h": "-".join([*(f"f{row}" for row in range(1, 30)), "a%2Db%2Cc"])}
     folder = bundle.save(tmp_path / "other")
     app = open_app(everything, at=folder)
-    assert not app.exception and "switch off &#x27;Hide films already seen&#x27;" in page_text(app)
+    assert not app.exception and "switch off &#x27;Hide items already seen&#x27;" in page_text(app)
     app.toggle(key="story_seen").set_value(False).run()
     check(app, bundle, list(range(1, 31)), seen=False)
 
@@ -123,8 +125,8 @@ def test_broken_parts_of_a_link_are_said(open_app: OpenApp, small: Bundle) -> No
     said = [warning.value for warning in app.warning]
     assert said == [
         "The link asks for the model 'unheard-of', which is not here; this is tiny.",
-        "One film of the link is not in this catalogue and left out: nothing.",
-        "The link's number of films could not be used: 'many' came, expected a whole number from 1 to 50.",
+        "One item is not in this catalogue and left out: nothing.",
+        "The link's number of items could not be used: “many” is not a whole number from 1 to 50.",
         "The link's gate could not be used: gate has 2 weights; this model has 3 heads.",
     ]
 
@@ -187,6 +189,15 @@ def test_a_bundle_that_cannot_be_read_is_one_plain_sentence(
     app = open_app(at=copy)
     assert not app.exception and not app.error
     assert "This cannot be shown" in page_text(app) and message in page_text(app)
+
+
+def test_items_are_called_what_the_catalogue_calls_them(open_app: OpenApp, folder: Path, shipped: Path) -> None:
+    for at, one in ((folder, "item"), (shipped, "film")):
+        app = open_app({"h": "none"}, at=at)
+        assert component(app, "bar")["noun"]["a"] == f"a{'n' * (one == 'item')} {one}"
+        app = open_app(at=at)
+        assert app.toggle(key="story_seen").label == f"Hide {one}s already seen"
+        assert app.selectbox(key="story_film").label == f"{one.capitalize()} to explain"
 
 
 def test_the_shipped_bundle_with_every_example(open_app: OpenApp, shipped: Path) -> None:
