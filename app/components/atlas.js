@@ -1,4 +1,4 @@
-// Facet atlas: two maps of the same films, drawn as pixels into a canvas each.
+// Facet atlas: two maps of the same items, drawn as pixels into a canvas each.
 //
 // One component, mounted three times. The mount that gets bytes only unpacks them: titles, positions and colours change
 // rarely, and what has not changed is not sent again. The search stands among the page's controls. The third mount gets
@@ -15,6 +15,7 @@ const MOST_NAMED = 90 // visible points up to which each is named, where there i
 const FOUND = 8
 const CLOSEST = 10 // times the whole map, to which the history is zoomed
 const CROWDED = 14 // pixels from a named film within which a less important one goes without a name
+const TOOLS = 40 // pixels at the bottom of a map that the buttons take
 const MORPH = 650 // milliseconds from one map to the next
 
 const el = (tag, cls, text) => {
@@ -125,16 +126,22 @@ class Stage {
     this.draw()
   }
 
+  /** The whole map, above the buttons. */
   fitted() {
     const [hx, hy] = this.map.half
-    return Math.min((this.w - 56) / (2 * Math.max(hx, 1e-3)), (this.h - 56) / (2 * Math.max(hy, 1e-3)))
+    const k = Math.min((this.w - 56) / (2 * Math.max(hx, 1e-3)), (this.h - 56 - TOOLS) / (2 * Math.max(hy, 1e-3)))
+    return { x: 0, y: -TOOLS / 2 / k, k }
   }
 
-  isWhole() { return this.points && Math.abs(this.view.k / this.whole - 1) < 1e-3 && !this.view.x && !this.view.y }
+  isWhole() {
+    const { x, y } = this.fitted()
+    return this.points && Math.abs(this.view.k / this.whole - 1) < 1e-3 && this.view.x === x && Math.abs(this.view.y - y) < 1e-3
+  }
 
   fit(smooth) {
-    this.whole = this.fitted()
-    this.go({ x: 0, y: 0, k: this.whole }, smooth)
+    const whole = this.fitted()
+    this.whole = whole.k
+    this.go(whole, smooth)
   }
 
   /** The history and where it points, as large as they fit. */
@@ -706,10 +713,10 @@ class Stage {
     const film = this.points.titles[data.film]
     this.stage.setAttribute(
       "aria-label",
-      `${own.name}: map of ${(this.points.V - 1).toLocaleString("en")} films, ${data.kind}. ` +
+      `${own.name}: map of ${(this.points.V - 1).toLocaleString("en")} ${data.noun.many}, ${data.kind}. ` +
         (data.values.length ? `Coloured by ${data.attribute}: ${data.values.map(v => `${v.name} (${v.count})`).join(", ")}. ` : "") +
         `${film} is chosen; its nearest are in the table below. ` +
-        "Arrow keys pan, plus and minus zoom, H goes to the history, 0 shows all, Enter chooses the film in the middle.",
+        "Arrow keys pan, plus and minus zoom, H goes to the history, 0 shows all, Enter chooses what is in the middle.",
     )
     this.list(data, own)
   }
@@ -718,7 +725,7 @@ class Stage {
     const caption = el("caption")
     caption.append("Nearest to ", el("b", "", this.points.titles[data.film]), ` in ${own.name.charAt(0).toLowerCase()}${own.name.slice(1)}`)
     const head = el("tr")
-    for (const [cls, text] of [["n", "#"], ["", "film"], ["", data.attribute ? `${data.attribute} in common` : ""], ["n", "cosine"]]) {
+    for (const [cls, text] of [["n", "#"], ["", data.noun.one], ...(data.attribute ? [["", `${data.attribute} in common`]] : []), ["n", "cosine"]]) {
       const cell = el("th", cls, text)
       cell.scope = "col"
       head.append(cell)
@@ -735,7 +742,7 @@ class Stage {
         cell.append(tag)
       }
       const value = el("td", "n", cosine.toFixed(2).replace("-", "−"))
-      line.append(el("td", "n soft", i + 1), cell, el("td", "soft common", common || "–"), value)
+      line.append(el("td", "n soft", i + 1), cell, ...(data.attribute ? [el("td", "soft common", common || "–")] : []), value)
       line.onpointerenter = () => this.atlas.light(row)
       line.onpointerleave = () => this.atlas.light(0)
       pick.onfocus = () => this.atlas.light(row)
@@ -958,7 +965,7 @@ class Atlas {
     this.legend.replaceChildren(...(chips.length ? [el("span", "what", "Show one alone:")] : []), ...chips)
     if (chips.length) {
       const rest = el("span", "still")
-      rest.append(el("i", "swatch none"), "other films")
+      rest.append(el("i", "swatch none"), `other ${this.data.noun.many}`)
       this.legend.append(rest)
     }
     if (chips.length > 1 && this.data.several) {
@@ -974,7 +981,7 @@ class Atlas {
       ["history", "step", "1", "history"],
       ["recommended", "diamond", "1", "recommended"],
       ["place", "target", "", "where the history points"],
-      ["regions", "words", "", "what crowds where"],
+      ...(this.data.attribute ? [["regions", "words", "", "what crowds where"]] : []),
     ]
     this.switches.replaceChildren(
       el("span", "what", "Draw in:"),
@@ -1027,14 +1034,13 @@ class Find {
     this.search = el("div", "search")
     this.input = el("input")
     this.options = el("ul")
-    const label = el("label", "", "Find a film")
+    const label = (this.label = el("label"))
     label.htmlFor = this.input.id = "find"
     Object.assign(this.input, { type: "search", placeholder: "Title", autocomplete: "off", spellcheck: false })
     this.options.id = "found"
     this.options.hidden = true
     this.options.setAttribute("role", "listbox")
-    this.options.setAttribute("aria-label", "Films found")
-    for (const [name, value] of Object.entries({ role: "combobox", "aria-label": "Find a film on the maps", "aria-controls": "found", "aria-expanded": "false", "aria-autocomplete": "list" })) {
+    for (const [name, value] of Object.entries({ role: "combobox", "aria-controls": "found", "aria-expanded": "false", "aria-autocomplete": "list" })) {
       this.input.setAttribute(name, value)
     }
     this.input.oninput = () => this.seek()
@@ -1049,7 +1055,7 @@ class Find {
         event.preventDefault()
         const row = Number(rows[Math.max(at, 0)]?.dataset.film)
         if (row) this.pick(row)
-        else if (this.input.value.trim()) this.atlas.send("act", { do: "search", text: this.input.value.slice(0, 100) })
+        else this.enter = this.input.value // the answer is still on its way
       } else if (event.key === "Escape") {
         this.input.value = ""
         this.seek()
@@ -1065,13 +1071,25 @@ class Find {
 
   gone() { document.removeEventListener("pointerdown", this.away) }
 
+  /** data: what the catalogue is of, and the rows whose titles resemble `text`. */
+  show(data, send) {
+    this.data = data
+    this.send = send
+    this.label.textContent = `Find ${data.noun.a}`
+    this.input.setAttribute("aria-label", `Find ${data.noun.a} on the maps`)
+    this.options.setAttribute("aria-label", `${data.noun.many} found`)
+    if (this.asked && data.text === this.asked && data.text === this.text()) this.seek()
+  }
+
+  text() { return this.input.value.trim().slice(0, 100) }
+
   seek() {
     const { points } = this.atlas ?? {}
     if (!points) return
     const words = fold(this.input.value).split(" ").filter(Boolean)
     if (this.catalogue !== points.catalogue) this.folded = points.titles.map(title => ` ${fold(title)}`)
     this.catalogue = points.catalogue
-    const hits = []
+    let hits = []
     if (words.length) {
       for (let row = 1; row < points.V; row++) {
         const key = this.folded[row]
@@ -1080,6 +1098,12 @@ class Find {
         }
       }
       hits.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])
+    }
+    clearTimeout(this.timer)
+    const known = this.data.text === this.text() // what resembles it
+    if (words.length && !hits.length && known) hits = this.data.similar.map(row => [0, 0, row])
+    else if (words.length && !hits.length) {
+      this.timer = setTimeout(() => this.send("act", (this.asked = this.text())), 150)
     }
     this.atlas.found = new Set(words.length && hits.length <= 200 ? hits.map(h => h[2]) : [])
     this.options.replaceChildren(
@@ -1094,7 +1118,7 @@ class Find {
       }),
     )
     if (words.length && !hits.length) {
-      const none = el("li", "none", "No title has this; Enter looks for similar ones")
+      const none = el("li", "none", known ? `No ${this.data.noun.one} resembles “${this.text()}”.` : "…")
       none.setAttribute("role", "option")
       none.setAttribute("aria-disabled", "true")
       this.options.append(none)
@@ -1104,6 +1128,7 @@ class Find {
     this.input.setAttribute("aria-expanded", open)
     this.input.removeAttribute("aria-activedescendant")
     for (const stage of this.atlas.stages) stage.remark()
+    if (this.enter && hits.length && this.enter === this.input.value) this.pick(hits[0][2])
   }
 
   mind(at) {
@@ -1114,6 +1139,7 @@ class Find {
   }
 
   pick(row) {
+    this.enter = null
     this.input.value = ""
     this.seek()
     this.atlas.light(0)
@@ -1142,6 +1168,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   if (data.find) {
     if (!mounted.has(root)) mounted.set(root, new Find(root))
+    mounted.get(root).show(data, setTriggerValue)
     return () => mounted.get(root).gone()
   }
   if (!mounted.has(root)) mounted.set(root, new Atlas(root))

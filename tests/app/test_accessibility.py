@@ -50,6 +50,18 @@ def test_axe_finds_nothing_serious(screen: str, scheme: str, address: str, open_
     assert not findings(open_page(address + SCREENS[screen], scheme))
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", ["merge", "experts", "atlas"])
+def test_a_chosen_segment_can_be_read_under_the_pointer(
+    screen: str, scheme: str, address: str, open_page: Open
+) -> None:
+    page = open_page(address + SCREENS[screen], scheme)
+    chosen = page.locator(".stButtonGroup button[aria-checked=true]").first
+    chosen.hover()
+    page.wait_for_timeout(400)  # what changes under the pointer changes slowly
+    assert not findings(page)
+
+
 def test_axe_finds_nothing_serious_in_menus_messages_and_the_empty_page(address: str, open_page: Open) -> None:
     page = open_page(f"{address}/?h=unknown&k=-1&gate=0.1")
     assert page.get_by_role("alert").count() > 1 and not findings(page)
