@@ -175,7 +175,7 @@ def expert_attention(
         },
     )
     largest = float(experts.max())
-    ramp_key(fig, head_scale(head, theme), f"{percent(largest)} of an expert's attention", theme)
+    key = ramp_key(fig, head_scale(head, theme), f"{percent(largest)} of an expert's attention", theme)
     if effects is not None:
         said = f"What each {trace.catalogue.noun} adds to {text(effect_of)}, measured by leaving it out"
         fig.add_annotation(
@@ -191,7 +191,7 @@ def expert_attention(
         for n, row in enumerate(experts)
     )
     alt = f"{head_name(head)} at step {t + 1} of {T}. Router: {weights}. Attention: {looks}."
-    least, bottom = max(480, (100 + axis_width(trace)) / 0.82), KEY
+    least, bottom = max(480, (100 + axis_width(trace)) / 0.82, 100 + key), KEY
     if effects is not None:
         if T <= NUMBERED:
             least = max(least, (100 + 42 * T) / 0.82)
@@ -309,14 +309,14 @@ def attention_map(trace: Trace, head: int, expert: int | None = None, theme: The
     )
     who = f"{head_name(head)}, its experts mixed" if expert is None else f"{head_name(head)}, expert {expert + 1}"
     note = f"Rows: after this {trace.catalogue.noun}. Columns: what that step looked at; a row adds up to 100%."
-    ramp_key(fig, scale, f"{_or_more(largest)} of a step's attention", theme)
+    key = ramp_key(fig, scale, f"{_or_more(largest)} of a step's attention", theme)
     last = int(weights[-1].argmax())
     alt = (
         f"{who}: attention of {plural(T, 'step')} over the {trace.catalogue.noun}s up to each. "
         f"The last step looks most at {trace.catalogue.label(trace.items[last])}, {percent(float(weights[-1, last]))}."
     )
     title = f"{who}: where each step looked"
-    least = max(480, 200 + axis_width(trace))
+    least = max(480, 200 + max(axis_width(trace), key))
     return finish(
         fig, theme=theme, title=title, note=note, alt=alt, height=cell * T, least=least, top=axis_height(trace),
         bottom=KEY,
@@ -348,7 +348,7 @@ def attention_overview(trace: Trace, full: bool = False, theme: Theme = "light")
     largest = _late_max(trace.attention) if full else float(trace.attention[:, :, -1].max())
     fig = (_tiles if full else _rows)(trace, weights, largest, theme)
     said = f"{_or_more(largest) if full else percent(largest)} of a step's attention, in each head's colour"
-    ramp_key(fig, ink_scale(theme), f"{said}; mixed as here" if N > 1 else said, theme)
+    key = ramp_key(fig, ink_scale(theme), f"{said}; mixed as here" if N > 1 else said, theme)
     looks = "; ".join(
         f"head {h + 1} at {trace.catalogue.label(trace.items[int(row[-1].argmax())])}" for h, row in enumerate(mixed)
     )
@@ -365,7 +365,7 @@ def attention_overview(trace: Trace, full: bool = False, theme: Theme = "light")
         alt += "."
     top = 24 if full else axis_height(trace)
     columns = weights.shape[1]
-    least = max(480, 68 + columns * 76) if full else max(480, 150 + axis_width(trace))
+    least = max(480, 68 + max(columns * 76, key)) if full else max(480, 84 + max(64 + axis_width(trace), key))
     return finish(
         fig, theme=theme, title=title, note=note, alt=alt, height=fig.layout.height, least=least, top=top, bottom=KEY
     )

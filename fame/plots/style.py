@@ -329,13 +329,13 @@ KEY = 26  # pixels under a picture for one line of `ramp_key`
 RAMP = (8, 11)  # steps of a key's ramp, pixels of each
 
 
-def ramp_key(fig: go.Figure, scale: Scale, said: str, theme: Theme, line: int = 0) -> None:
+def ramp_key(fig: go.Figure, scale: Scale, said: str, theme: Theme) -> float:
     """A key to a picture's colours under its left corner: 0, a ramp from one end of `scale` to the other, `said`.
 
-    line: how many lines further down; give `finish` a `bottom` of KEY pixels for each, beside other labels'.
+    Give `finish` a `bottom` of KEY pixels for it, and a `least` with the pixels that come back: its width.
     """
     steps, width = RAMP
-    down, low, high = -14 - KEY * line, scale[0][1], scale[-1][1]
+    down, low, high = -14, scale[0][1], scale[-1][1]
     at = {"xref": "paper", "yref": "paper", "x": 0, "y": 0, "xanchor": "left", "yanchor": "middle", "yshift": down}
     fig.add_annotation(text="0", **at)
     fig.add_annotation(text=said, xshift=20 + steps * width, **at)
@@ -349,6 +349,7 @@ def ramp_key(fig: go.Figure, scale: Scale, said: str, theme: Theme, line: int = 
         type="rect", xref="paper", yref="paper", xanchor=0, yanchor=0, xsizemode="pixel", ysizemode="pixel",
         x0=14, x1=14 + steps * width, y0=down - 5, y1=down + 5, line={"width": 1, "color": look(theme).line},
     )  # fmt: skip
+    return 20 + steps * width + 6.4 * len(said) + MARGIN
 
 
 def _extent(title: str, note: str) -> float:
