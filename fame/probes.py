@@ -14,12 +14,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.special import expit, ndtr
+from scipy.special import ndtr
 
 from fame.catalogue import Catalogue
 from fame.data.sequences import Sequences
@@ -67,7 +67,9 @@ RULE = (
 UNCLEAR = "unclear"
 MAX_NEWTON = 50
 MAX_HALVINGS = 10
-NEAR = 1e-3  # a Newton step so short is the last; the next would be of its square
+LEAST_PERMUTATIONS = 100  # for each head
+LEAST_PROJECTIONS = 400
+NEAR = 1e-2  # a Newton step so short is the last; the next would be of its square
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,15 @@ class ProbeConfig:
     most_items: int = 2_000  # of a larger catalogue so many, at random, are probed
     folds: int = 5
     ridge: float = 1.0  # on standardised features; 1 / C of scikit-learn
-    permutations: int = 100  # for each head
-    projections: int = 400
+    permutations: int = 0  # for each head; 0: as many as `with_draws` says
+    projections: int = 0  # the same; fewer tell means, but no p-value that stays small when corrected
     bootstraps: int = 200
     histories: int = 500  # of more so many, at random, are read
     depth: int = 50  # of the lists that are compared
     persistence: float = 0.9  # of rank-biased overlap; the first 10 of a list bear 86% of its weight
 
     def __post_init__(self) -> None:
-        least = {"least_items": 2, "folds": 2, "bootstraps": 2}
+        least = {"least_items": 2, "folds": 2, "permutations": 0, "projections": 0, "bootstraps": 2}
         for f in fields(self):
             value = getattr(self, f.name)
             if f.name not in ("ridge", "persistence") and (type(value) is not int or value < least.get(f.name, 1)):
@@ -100,6 +102,16 @@ class ProbeConfig:
             raise FameError("probes: ridge must be above 0 and persistence between 0 and 1")
         if self.least_items < self.folds:
             raise FameError(f"probes: values with {self.least_items} items do not fill {self.folds} folds")
+
+    def with_draws(self, n_heads: int, n_attributes: int) -> ProbeConfig:
+        """The same with numbers of draws: where none is given, enough to find a single head about one attribute.
+
+        The least p-value is 1 / (1 + draws), and Benjamini-Hochberg makes a lone finding's q so many times as large as
+        there are heads times attributes; draws are so many that this is at most half of SIGNIFICANCE.
+        """
+        enough = math.ceil(2 * n_heads * n_attributes / SIGNIFICANCE)
+        permutations = self.permutations or max(LEAST_PERMUTATIONS, math.ceil(enough / n_heads))
+        return replace(self, permutations=permutations, projections=self.projections or max(LEAST_PROJECTIONS, enough))
 
 
 class Labels(NamedTuple):
@@ -122,17 +134,20 @@ class Labels(NamedTuple):
             return np.where(known, per_value, 0) @ belongs / (known @ belongs)
 
 
-def labels_of(catalogue: Catalogue, config: ProbeConfig) -> Labels:
-    """The values of the catalogue's attributes that are common enough; attributes with one or none are left out."""
+def labels_of(catalogue: Catalogue, rows: np.ndarray, config: ProbeConfig) -> Labels:
+    """The values that are common enough, with and without, among the rows that are probed; most frequent there first.
+
+    Attributes with one such value or none are left out. rows: int [i], each once.
+    """
     names: list[str] = []
     values: list[str] = []
     owner: list[int] = []
     columns = [np.zeros((len(catalogue), 0), bool)]
     for name in catalogue.facts:
         attribute = catalogue.attribute(name)
-        count = attribute.matrix.sum(0)
-        common = np.flatnonzero((count >= config.least_items) & (catalogue.n_items - count >= config.least_items))
-        common = common[: config.most_values]
+        count = attribute.matrix[rows].sum(0)
+        order = np.argsort(-count, kind="stable")
+        common = order[np.minimum(count, len(rows) - count)[order] >= config.least_items][: config.most_values]
         if len(common) > 1:
             owner += [len(names)] * len(common)
             names.append(name)
@@ -154,43 +169,53 @@ def logistic(X: np.ndarray, Y: np.ndarray, on: np.ndarray, ridge: float) -> np.n
     """
     X = np.column_stack([X, np.ones(len(X), X.dtype)])
     P, k = len(Y), X.shape[1]
-    Y, on = Y.astype(X.dtype), on.astype(X.dtype)
+    wrong, on = 1 - 2 * Y.astype(X.dtype), on.astype(X.dtype)  # the sign that a logit of the wrong answer has
     upper = np.triu_indices(k)
-    products = X[:, upper[0]] * X[:, upper[1]]
+    products = (X.T[upper[0]] * X.T[upper[1]]).T
     penalty = np.append(np.full(k - 1, ridge), 1e-6).astype(X.dtype)
     base = np.clip((Y * on).sum(1) / np.maximum(on.sum(1), 1), 1e-3, 1 - 1e-3)
     w = np.zeros((P, k), X.dtype)
     w[:, -1] = np.log(base / (1 - base))  # most of the way for rare values
     left = np.arange(P)  # that have not converged
+    v, logits = w, wrong * w[:, -1:]  # logits of the wrong answer [P i]
+    p, loss = surprise(logits, on)
+    loss += (penalty * v**2).sum(1) / 2
     for _ in range(MAX_NEWTON):
-        v, y, some = w[left], Y[left], on[left]
-        logits = v @ X.T  # [P i]
-        p = expit(logits)
-        gradient = ((p - y) * some) @ X + penalty * v
+        gradient = (p * on * wrong) @ X + penalty * v
         curvature = np.empty((len(left), k, k), X.dtype)
-        curvature[:, upper[0], upper[1]] = (p * (1 - p) * some) @ products
+        curvature[:, upper[0], upper[1]] = (p * (1 - p) * on) @ products
         curvature[:, upper[1], upper[0]] = curvature[:, upper[0], upper[1]]
         curvature[:, range(k), range(k)] += penalty
         step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
-        length, slope = np.ones((len(left), 1), X.dtype), step @ X.T
-        before = penalised_loss(logits, v, y, some, penalty)
-        for _ in range(MAX_HALVINGS):  # where classes are apart a whole step may overshoot
-            after = penalised_loss(logits - length * slope, v - length * step, y, some, penalty)
-            worse = after > before * (1 + 1e-6)
-            if not worse.any():
+        length, slope = np.ones((len(left), 1), X.dtype), wrong * (step @ X.T)
+        for halvings in range(MAX_HALVINGS + 1):  # where classes are apart a whole step may overshoot
+            p, after = surprise(logits - length * slope, on)
+            after += (penalty * (v - length * step) ** 2).sum(1) / 2
+            worse = after > loss * (1 + 1e-6)
+            if halvings == MAX_HALVINGS or not worse.any():
                 break
             length[worse] /= 2
-        w[left] = v - length * step
-        left = left[np.abs(step).max(1) >= NEAR]
-        if not len(left):
+        v, logits, loss = v - length * step, logits - length * slope, after
+        w[left] = v
+        far = np.abs(step).max(1) >= NEAR
+        if not far.any():
             break
+        if not far.all():
+            left, v, logits, loss, p = left[far], v[far], logits[far], loss[far], p[far]
+            wrong, on = wrong[far], on[far]
     return w
 
 
-def penalised_loss(logits: np.ndarray, w: np.ndarray, Y: np.ndarray, on: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """What `logistic` minimises, for each problem: [P]."""
-    loss = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits))) - Y * logits
-    return (loss * on).sum(1) + (penalty * w**2).sum(1) / 2
+def surprise(logits: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From logits of the wrong answer [P,i]: its probability [P,i], and the loss, summed where `on`: [P]."""
+    tail = np.exp(-np.abs(logits))
+    loss = np.log(1 + tail)
+    loss += np.maximum(logits, 0)
+    loss *= on
+    p = np.where(logits < 0, tail, 1)
+    tail += 1
+    p /= tail
+    return p, loss.sum(1)
 
 
 def standardise(X: np.ndarray) -> np.ndarray:
@@ -227,15 +252,17 @@ def average_precision(scores: np.ndarray, Y: np.ndarray, weights: np.ndarray | N
     weights: [B,i], how often each item counts in each of B resamples; then the result is [B,M].
     """
     order = np.argsort(-scores, axis=0, kind="stable")
-    counts = np.ones((1, len(Y))) if weights is None else weights
-    result = np.zeros((len(counts), Y.shape[1]))
-    for m in range(Y.shape[1]):
-        all_ = counts[:, order[:, m]]
-        positive = all_ * Y[order[:, m], m]
-        precision = positive.cumsum(1) / np.maximum(all_.cumsum(1), 1)
-        with np.errstate(invalid="ignore"):
+    hit = np.take_along_axis(Y, order, 0)
+    with np.errstate(invalid="ignore"):
+        if weights is None:
+            return (hit.cumsum(0) / np.arange(1, len(Y) + 1)[:, None] * hit).sum(0) / hit.sum(0)
+        result = np.zeros((len(weights), Y.shape[1]))
+        for m in range(Y.shape[1]):
+            all_ = weights[:, order[:, m]]
+            positive = all_ * hit[:, m]
+            precision = positive.cumsum(1) / np.maximum(all_.cumsum(1), 1)
             result[:, m] = (precision * positive).sum(1) / positive.sum(1)
-    return result[0] if weights is None else result
+    return result
 
 
 def p_values(observed: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -290,10 +317,14 @@ def head_importance(spaces: np.ndarray, Y: np.ndarray, labels: Labels, ridge: fl
     """How much each head matters for each attribute in a probe that reads all heads at once: [H,A].
 
     The deviation over items of the head's part of the logit, mean over values. spaces [H,i,k], Y [i,M].
+
+    The probe learns from the items that it is read on. With H·k features and few items the parts hold some
+    overfitting, which spreads over all heads alike and so makes DCI too small rather than too large; random
+    projections, with which `evidence` compares, share it. Out of fold it would take as many fits as folds.
     """
     H, _, k = spaces.shape
-    X = np.stack([standardise(space) for space in spaces])
-    w = logistic(np.concatenate(X, 1), Y.T.astype(float), np.ones(Y.T.shape), ridge)[:, :-1]
+    X = np.stack([standardise(space) for space in spaces]).astype(np.float32)
+    w = logistic(np.concatenate(X, 1), Y.T, np.ones(Y.T.shape), ridge)[:, :-1]
     parts = np.einsum("hik,mhk->him", X, w.reshape(-1, H, k))
     return labels.by_attribute(parts.std(1))
 
@@ -492,7 +523,7 @@ def evidence(
     Keys (figures by head are lists of H, by attribute of A, by expert of N):
         version, seconds, seed, settings (ProbeConfig), items (probed)
         histories: count, source, median_length
-        attributes: one {name, values, items, base_rate} each; `items` counts per value
+        attributes: one {name, values, items, base_rate} each; of probed items, `items` counts per value
         probes: average precision by head and attribute: ap, ap_low, ap_high (95%, items resampled), p_null, q_null,
             p_random, q_random, gain, lead, p_lead, q_lead (see RULE; null where not `known`), values (by head,
             attribute, value); by attribute: null and random with _low and _high (95% of draws), full and popularity
@@ -518,9 +549,10 @@ def evidence(
     model.eval()
     H, N = model.config.n_heads, model.config.n_experts
     rng = np.random.default_rng(seed)
-    labels = labels_of(catalogue, config)
     rows = 1 + np.sort(rng.permutation(catalogue.n_items)[: config.most_items])
-    counts = labels.has.sum(0)
+    labels = labels_of(catalogue, rows, config)
+    config = config.with_draws(H, len(labels.attributes))
+    counts = labels.has[rows].sum(0)
     result: dict[str, Any] = {
         "version": VERSION,
         "seed": seed,
@@ -531,7 +563,7 @@ def evidence(
                 "name": name,
                 "values": [v for v, o in zip(labels.values, labels.owner, strict=True) if o == a],
                 "items": counts[labels.owner == a],
-                "base_rate": (counts[labels.owner == a] / catalogue.n_items).mean(),
+                "base_rate": (counts[labels.owner == a] / len(rows)).mean(),
             }
             for a, name in enumerate(labels.attributes)
         ],
