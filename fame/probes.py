@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.special import ndtr
 
 from fame.catalogue import Catalogue
 from fame.data.sequences import Sequences
@@ -453,7 +452,7 @@ def list_overlap(lists: np.ndarray, p: float) -> np.ndarray:
 class Lift(NamedTuple):
     """Share of attention on items with a value, over the value's share of the same histories' items: [H,N,M] each.
 
-    low, high: 95% interval, histories resampled.   q: of attention being blind to the value, two-sided, after
+    low, high: 95% interval, histories resampled.   q: of attention being blind to the value (see `blind_p`), after
     Benjamini-Hochberg over all experts and values. NaN, and q 1, where no history has items both with and without it.
     """
 
@@ -472,13 +471,8 @@ def attended_lift(readings: Readings, has: np.ndarray, draws: int, rng: np.rando
     mixed = (base > 0) & (base < 1)  # elsewhere attention cannot choose
     base, seen = base * mixed, seen * mixed[:, None, None]
     flat = seen.reshape(len(seen), -1)  # [u hnm]
-    excess = seen - base[:, None, None]
-    n = mixed.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         lift = seen.sum(0) / base.sum(0)
-        mean = excess.sum(0) / n
-        error = np.sqrt(np.maximum((excess**2).sum(0) / n - mean**2, 0) / n)
-        p = np.where(n > 1, 2 * ndtr(-np.abs(mean) / error), 1)
         weights = rng.multinomial(len(base), np.full(len(base), 1 / len(base)), draws).astype(float)
         resampled = (weights @ flat).reshape(draws, *lift.shape) / (weights @ base)[:, None, None]
     known = np.isfinite(lift)
@@ -486,7 +480,40 @@ def attended_lift(readings: Readings, has: np.ndarray, draws: int, rng: np.rando
     if lift.size:  # nanquantile of nothing has another shape
         ends = np.nanquantile(np.where(known, resampled, 0), [0.025, 0.975], axis=0)
         low, high = np.where(known, ends, np.nan)
-    return Lift(lift, low, high, benjamini_hochberg(np.nan_to_num(p, nan=1.0)))
+    return Lift(lift, low, high, benjamini_hochberg(blind_p(readings.attention, value, there)))
+
+
+def blind_p(attention: np.ndarray, value: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Two-sided p-values of attention being blind to values: [H,N,M]; 1 where it cannot choose.
+
+    Blind: each history's attention might as well be turned round by any number of places. Unlike shuffling this keeps
+    that neighbours share values and that attention falls on neighbours. It takes a value to be as frequent early in
+    histories as late; where people turn to newer films, an expert of the latest items is not blind to the year.
+
+    Summed over histories, attention beyond the base rate has mean 0 under turning, and its exact second and third
+    moments give the tail, of a Pearson type III curve (as Josse, Pagès & Husson 2008 do for permutations); a normal
+    curve finds far too much where values are rare and attention is on few items. Two things err towards blindness:
+    the thinner tail is taken to be a normal's, and the variance that which is seen between histories where this is
+    the larger one, as it is where attention always stays at one end.
+
+    attention: [U,H,N,T].   value: boolean [U,T,M].   there: int [U], how many of the T places are items.
+    """
+    from scipy.stats import pearson3
+
+    shape = (*attention.shape[1:3], value.shape[2])
+    total, apart, turned, skewed = np.zeros((4, shape[0] * shape[1], shape[2]))
+    for a, v, T in zip(attention, value, there.tolist(), strict=True):
+        turns = (np.arange(T)[:, None] + np.arange(T)) % T
+        excess = a[..., :T].reshape(-1, T)[:, turns] @ (v[:T] - v[:T].mean(0))  # [hn turn m]
+        total += excess[:, 0]
+        apart += excess[:, 0] ** 2
+        turned += (excess**2).mean(1)
+        skewed += (excess**3).mean(1)
+    chooses = turned > 1e-12
+    deviation = np.sqrt(np.where(chooses, np.maximum(turned, apart), 1))
+    z, skewness = total / deviation, skewed / deviation**3
+    p = 2 * pearson3.sf(np.abs(z), np.maximum(np.sign(z) * skewness, 0))
+    return np.where(chooses, np.minimum(p, 1), 1).reshape(shape)
 
 
 # --- all of it ----------------------------------------------------------------------------------------

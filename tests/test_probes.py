@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, pearson3
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
@@ -24,6 +24,7 @@ from fame.probes import (
     attended_lift,
     average_precision,
     benjamini_hochberg,
+    blind_p,
     cka,
     dci,
     divergence,
@@ -235,6 +236,58 @@ def test_lift_by_hand() -> None:
     np.testing.assert_allclose(found.lift[0, :, 0], [(0.9 + 0.6) / (1 / 2 + 1 / 3), 1])
     assert found.low[0, 0, 0] >= min(0.9 / 0.5, 0.6 * 3) - 1e-9
     assert np.isnan(found.lift[0, :, 1]).all() and (found.q[0, :, 1] == 1).all()
+
+
+def blind(rng: np.random.Generator, kind: str, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Attention of 16 experts that know nothing of 20 values, most of them rare, over n histories of 5 to 40 items."""
+    there, rate = rng.integers(5, 41, n), np.geomspace(0.01, 0.5, 20)
+    value = rng.random((n, 40, 20)) < rate
+    if kind == "latest":
+        for t in range(1, 40):  # neighbours share values
+            value[:, t] = np.where(rng.random((n, 20)) < 0.85, value[:, t - 1], value[:, t])
+    attention = np.zeros((n, 2, 8, 40))
+    for u, T in enumerate(there):
+        sparse = rng.dirichlet(np.full(T, 0.1), (2, 8))
+        latest = rng.dirichlet(np.ones(T), (2, 8)) * 0.8 ** np.arange(T)[::-1]
+        attention[u, ..., :T] = latest / latest.sum(-1, keepdims=True) if kind == "latest" else sparse
+        value[u, T:] = False
+    return attention, value, there
+
+
+@pytest.mark.parametrize("n", [10, 60])
+@pytest.mark.parametrize("kind", ["sparse", "latest"])
+def test_attention_that_is_blind_is_seldom_found_to_choose(kind: str, n: int) -> None:
+    rng = np.random.default_rng(11)
+    p = np.array([blind_p(*blind(rng, kind, n)) for _ in range(1200 // n)])
+    for level in (0.1, 0.01, 0.001):
+        assert (p < level).mean() < 1.4 * level
+    if n > 10:
+        assert (p < 0.1).mean() > 0.04
+
+
+def test_attention_that_chooses_or_avoids_is_found() -> None:
+    rng = np.random.default_rng(12)
+    attention, value, there = blind(rng, "sparse", 200)
+    for n, factor in ((0, 3), (1, 1 / 3)):
+        attention[:, 0, n] *= np.where(value[:, :, 12], factor, 1)
+        attention[:, 0, n] /= attention[:, 0, n].sum(-1, keepdims=True)
+    assert (blind_p(attention, value, there)[0, :2, 12] < 1e-3).all()
+
+
+def test_turned_attention_by_hand() -> None:
+    value = np.zeros((3, 5, 2), bool)
+    value[:2, 0, 0] = True  # the first of 4 items, the first of 2, none of 3; nothing has the second value
+    attention = np.zeros((3, 2, 1, 5))
+    attention[:, 0, 0, 0] = 1
+    attention[0, 1, 0, 1] = attention[1:, 1, 0, 0] = 1  # beside the value once
+    p = blind_p(attention, value, np.array([4, 2, 3]))
+    # Beyond the base rate are 3/4 and 1/2; turned, the first is 3/4 once and -1/4 three times, the second ±1/2.
+    turned, third, apart = 3 / 16 + 1 / 4, 3 / 32, 9 / 16 + 1 / 4
+    assert apart > turned
+    assert p[0, 0, 0] == pytest.approx(2 * pearson3.sf(1.25 / apart**0.5, third / apart**1.5))
+    assert p[1, 0, 0] == pytest.approx(2 * pearson3.sf(0.25 / turned**0.5, third / turned**1.5))
+    assert (p[:, 0, 1] == 1).all()
+    assert (blind_p(np.full((1, 1, 1, 3), 1 / 3), value[:1, :3], np.array([3])) == 1).all()  # even: no choice
 
 
 def test_a_lead_is_over_the_best_of_the_others() -> None:
