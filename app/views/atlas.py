@@ -427,10 +427,10 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
     )
     st.html(
         f"""<style>{STYLE}</style>
+        <p class="fame-gathers"><b>What each space gathers</b>: how many of each {noun}'s {k} nearest have a value in
+        common with it, mean over all {noun}s. Bold: the head with the most.</p>
         <div class="fame-scroll" tabindex="0" role="group" aria-label="What each space gathers">
-        <table class="fame-agree">
-        <caption><b>What each space gathers</b>: how many of each {noun}'s {k} nearest have a value in common with it,
-        mean over all {noun}s. Bold: the head with the most.</caption>
+        <table class="fame-agree" aria-label="What each space gathers">
         <thead><tr><th scope="col">in common</th><th scope="col">{k} at random</th><th scope="col">full embedding</th>
         {top}</tr></thead><tbody>{lines}</tbody></table></div>"""
     )
@@ -441,8 +441,8 @@ STYLE = """
 [class*="st-key-atlas_shown"] [data-tag] { background: var(--panel); color: var(--ink); border: 1px solid var(--line); }
 :has(> .st-key-atlas_values) { min-width: min(16rem, 100%); }
 .fame-scroll { overflow-x: auto; }
-.fame-agree { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin-top: 1rem; }
-.fame-agree caption { text-align: left; padding-bottom: 6px; max-width: 44rem; color: inherit; }
+.fame-agree { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
+.fame-gathers { margin: 1rem 0 6px; max-width: 44rem; font-size: 14px; }
 .fame-agree :is(th, td) { padding: 4px 14px; text-align: right; border: 0; border-bottom: 1px solid var(--line); }
 .fame-agree th { font-weight: 400; color: var(--soft); font-size: 13px; }
 .fame-agree th[scope=row] { text-align: left; color: var(--ink); padding-left: 0; }
