@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.stats import false_discovery_control, pearson3
+from scipy.stats import false_discovery_control, norm, pearson3
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
@@ -277,15 +277,17 @@ def test_attention_that_chooses_or_avoids_is_found() -> None:
 def test_turned_attention_by_hand() -> None:
     value = np.zeros((3, 5, 2), bool)
     value[:2, 0, 0] = True  # the first of 4 items, the first of 2, none of 3; nothing has the second value
-    attention = np.zeros((3, 2, 1, 5))
+    attention = np.zeros((3, 3, 1, 5))
     attention[:, 0, 0, 0] = 1
     attention[0, 1, 0, 1] = attention[1:, 1, 0, 0] = 1  # beside the value once
+    attention[:, 2, 0, 1] = 1  # … and twice
     p = blind_p(attention, value, np.array([4, 2, 3]))
     # Beyond the base rate are 3/4 and 1/2; turned, the first is 3/4 once and -1/4 three times, the second ±1/2.
     turned, third, apart = 3 / 16 + 1 / 4, 3 / 32, 9 / 16 + 1 / 4
     assert apart > turned
     assert p[0, 0, 0] == pytest.approx(2 * pearson3.sf(1.25 / apart**0.5, third / apart**1.5))
     assert p[1, 0, 0] == pytest.approx(2 * pearson3.sf(0.25 / turned**0.5, third / turned**1.5))
+    assert p[2, 0, 0] == pytest.approx(2 * norm.sf(0.75 / turned**0.5))  # the thin tail
     assert (p[:, 0, 1] == 1).all()
     assert (blind_p(np.full((1, 1, 1, 3), 1 / 3), value[:1, :3], np.array([3])) == 1).all()  # even: no choice
 
