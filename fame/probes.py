@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.nn.functional import softplus
 
 from fame.catalogue import Catalogue
 from fame.data.sequences import Sequences
@@ -166,55 +167,52 @@ def logistic(X: np.ndarray, Y: np.ndarray, on: np.ndarray, ridge: float) -> np.n
 
     X: [i,k]; its precision is that of the work.   Y: [P,i], 0 or 1.   on: [P,i], which items each learns from.
     """
-    X = np.column_stack([X, np.ones(len(X), X.dtype)])
-    P, k = len(Y), X.shape[1]
-    wrong, on = 1 - 2 * Y.astype(X.dtype), on.astype(X.dtype)  # the sign that a logit of the wrong answer has
-    upper = np.triu_indices(k)
-    products = (X.T[upper[0]] * X.T[upper[1]]).T
-    penalty = np.append(np.full(k - 1, ridge), 1e-6).astype(X.dtype)
-    base = np.clip((Y * on).sum(1) / np.maximum(on.sum(1), 1), 1e-3, 1 - 1e-3)
-    w = np.zeros((P, k), X.dtype)
-    w[:, -1] = np.log(base / (1 - base))  # most of the way for rare values
-    left = np.arange(P)  # that have not converged
+    x = torch.from_numpy(np.column_stack([X, np.ones(len(X), X.dtype)]))
+    y, used = torch.tensor(Y, dtype=x.dtype), torch.tensor(on, dtype=x.dtype)
+    P, k = len(y), x.shape[1]
+    wrong = 1 - 2 * y  # the sign that a logit of the wrong answer has
+    first, second = torch.triu_indices(k, k)
+    products = (x.T[first] * x.T[second]).T
+    place = torch.empty(k, k, dtype=torch.long)
+    place[first, second] = place[second, first] = torch.arange(len(first))
+    penalty = torch.full((k,), ridge, dtype=x.dtype)
+    penalty[-1] = 1e-6
+    w = x.new_zeros(P, k)
+    w[:, -1] = ((y * used).sum(1) / used.sum(1).clamp(min=1)).logit(1e-3)  # most of the way for rare values
+    left = torch.arange(P)  # that have not converged
     v, logits = w, wrong * w[:, -1:]  # logits of the wrong answer [P i]
-    p, loss = surprise(logits, on)
-    loss += (penalty * v**2).sum(1) / 2
+    loss = (softplus(logits) * used).sum(1) + (penalty * v**2).sum(1) / 2
     for _ in range(MAX_NEWTON):
-        gradient = (p * on * wrong) @ X + penalty * v
-        curvature = np.empty((len(left), k, k), X.dtype)
-        curvature[:, upper[0], upper[1]] = (p * (1 - p) * on) @ products
-        curvature[:, upper[1], upper[0]] = curvature[:, upper[0], upper[1]]
-        curvature[:, range(k), range(k)] += penalty
-        step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
-        length, slope = np.ones((len(left), 1), X.dtype), wrong * (step @ X.T)
+        p = logits.sigmoid()
+        weight = p * used
+        gradient = (weight * wrong) @ x + penalty * v
+        curvature = (weight * (1 - p) @ products).index_select(1, place.flatten()).unflatten(1, (k, k))
+        curvature.diagonal(dim1=1, dim2=2).add_(penalty)
+        step = solve(curvature, gradient)
+        length, slope = x.new_ones(len(left), 1), wrong * (step @ x.T)
         for halvings in range(MAX_HALVINGS + 1):  # where classes are apart a whole step may overshoot
-            p, after = surprise(logits - length * slope, on)
-            after += (penalty * (v - length * step) ** 2).sum(1) / 2
-            worse = after > loss * (1 + 1e-6)
+            nearer, there = v - length * step, logits - length * slope
+            after = (softplus(there) * used).sum(1) + (penalty * nearer**2).sum(1) / 2
+            worse = after > loss * (1 + 1e-5)  # more than rounding
             if halvings == MAX_HALVINGS or not worse.any():
                 break
             length[worse] /= 2
-        v, logits, loss = v - length * step, logits - length * slope, after
+        v, logits, loss = nearer, there, after
         w[left] = v
-        far = np.abs(step).max(1) >= NEAR
+        far = step.abs().amax(1) >= NEAR
         if not far.any():
             break
         if not far.all():
-            left, v, logits, loss, p = left[far], v[far], logits[far], loss[far], p[far]
-            wrong, on = wrong[far], on[far]
-    return w
+            left, v, logits, loss, wrong, used = (z[far] for z in (left, v, logits, loss, wrong, used))
+    return w.numpy()
 
 
-def surprise(logits: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From logits of the wrong answer [P,i]: its probability [P,i], and the loss, summed where `on`: [P]."""
-    tail = np.exp(-np.abs(logits))
-    loss = np.log(1 + tail)
-    loss += np.maximum(logits, 0)
-    loss *= on
-    p = np.where(logits < 0, tail, 1)
-    tail += 1
-    p /= tail
-    return p, loss.sum(1)
+def solve(A: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """A^-1 b for symmetric A [P,k,k] and b [P,k], in half the time of a general solver where all A are definite."""
+    factor, failed = torch.linalg.cholesky_ex(A)
+    if failed.any():  # by rounding
+        return torch.linalg.solve(A, b)
+    return torch.cholesky_solve(b[:, :, None], factor)[:, :, 0]
 
 
 def standardise(X: np.ndarray) -> np.ndarray:

@@ -371,7 +371,12 @@ def test_evidence_names_the_heads_and_is_plain_json() -> None:
     probes = found["probes"]
     for key in ("ap", "low", "high", "p_null", "q_null", "p_random", "q_random", "gain", "lead", "q_lead", "baseline"):
         assert np.shape(probes[key if key not in ("low", "high") else f"ap_{key}"]) == (2, 2), key
-    ap = np.array(probes["ap"])
+    for name in ("null", "random", "lead"):
+        np.testing.assert_allclose(probes[f"q_{name}"], benjamini_hochberg(np.array(probes[f"p_{name}"])), atol=1e-4)
+    ap, gain = np.array(probes["ap"]), np.array(probes["gain"])
+    beyond = np.array(probes["full"]) - probes["null"]
+    np.testing.assert_allclose(gain, (ap - probes["random"]) / beyond, atol=1e-3)
+    np.testing.assert_allclose(probes["lead"], lead_over(gain), atol=1e-4)
     assert (np.array(probes["ap_low"]) <= ap).all() and (ap <= np.array(probes["ap_high"])).all()
     assert min(ap[0, 0], ap[1, 1]) > 0.75 and max(ap[0, 1], ap[1, 0]) < 0.4
     for key in ("popularity", "null"):
@@ -386,6 +391,20 @@ def test_evidence_names_the_heads_and_is_plain_json() -> None:
     assert np.shape(experts["lift"]) == (2, 3, 2, 4)
     again = evidence(model, catalogue, histories, counts, 0, baseline=sasrec, source="made", config=QUICK)
     assert found | {"seconds": 0} == again | {"seconds": 0}
+
+
+def test_leads_of_random_heads_are_random_where_one_attribute_is_known_far_better() -> None:
+    model, catalogue, histories = small_world()
+    genre, decade = (catalogue.attribute(name).matrix[1:].astype(float) for name in ("genres", "decade"))
+    rng = np.random.default_rng(13)
+    eight = FAME(replace(model.config, n_heads=8))
+    with torch.no_grad():
+        both = 2 * genre @ rng.normal(size=(4, 16)) + 0.7 * decade @ rng.normal(size=(4, 16))
+        eight.items.weight[1:] = torch.from_numpy(both + rng.normal(size=(240, 16)))
+        eight.facets.W_f.copy_(torch.from_numpy(rng.normal(size=(8, 2, 16))))
+    probes = evidence(eight, catalogue, histories, config=QUICK)["probes"]
+    assert probes["known"] == [True, True] and probes["random"][0] > probes["random"][1] + 0.1
+    assert ((np.mean(probes["p_lead"], 0) > 0.25) & (np.mean(probes["p_lead"], 0) < 0.75)).all()
 
 
 def test_evidence_takes_as_many_draws_as_heads_and_attributes_need(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,6 +424,8 @@ def test_evidence_names_no_head_where_items_are_shuffled() -> None:
     assert [v["verdict"] for v in found["verdicts"]] == ["unclear", "unclear"]
     assert found["probes"]["popularity"] is None and found["probes"]["baseline"] is None
     assert np.min(found["probes"]["p_null"]) > 0.02
+    assert found["probes"]["known"] == [False, False] and found["dci"] is None
+    assert found["probes"]["gain"] == found["probes"]["q_lead"] == [[None, None], [None, None]]
 
 
 def test_evidence_does_without_attributes() -> None:
