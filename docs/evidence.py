@@ -23,7 +23,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from rich.progress import Progress
+
+from fame.catalogue import Catalogue
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "evidence.jsonl", HERE / "evidence.md"
@@ -33,7 +37,8 @@ RUNS = Path("runs/evidence")
 SHORT = {"evidence": False, "maps": False}
 SIMULATED: dict[str, Any] = {
     "model": {"dropout": 0.2},
-    "training": {"epochs": 10},
+    # No early stop: the cosine would not come down, and the gate is learnt after accuracy has stopped rising.
+    "training": {"epochs": 10, "patience": 10},
     "data": {"planted": {"n_viewers": 6_000}},
 }
 # Three difficulties: how long a facet stays in force, how many films are noise, how many values a viewer prefers.
@@ -42,7 +47,13 @@ AUDIENCES: dict[str, dict[str, Any]] = {
     "medium": {"stickiness": 0.9, "noise": 0.1, "preferences": 3},
     "hard": {"stickiness": 0.8, "noise": 0.3, "preferences": 3},
 }
+DIFFICULTIES = tuple(AUDIENCES)
 AUDIENCES |= {f"{a}, 10,000 viewers": AUDIENCES[a] | {"n_viewers": 10_000} for a in ("medium", "hard")}
+AUDIENCES["medium, other values"] = AUDIENCES["medium"] | {"choice": "random"}
+# Few films have one director or actor, so that histories are short.
+AUDIENCES["director and cast"] = AUDIENCES["medium"] | {
+    "facets": ["director", "cast"], "shortest": 10, "longest": 20, "n_viewers": 12_000
+}  # fmt: skip
 SMALL = {"d_model": 64, "n_layers": 2, "dropout": 0.1}
 DATA: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: ("planted-plain", SIMULATED | {"data": {"planted": SIMULATED["data"]["planted"] | a}})
@@ -57,6 +68,17 @@ NOISE, BALANCE, CON = {"noise": 0.3}, {"balance": 1.0}, {"con": 0.1}
 TIED = {"heads": BOTH} | SUP | EXCL | TIE | MI
 GUIDED = TIED | NOISE | BALANCE  # the recipe of artifacts/planted
 REAL = TIED | {"tie": 0.3}  # the recipe of artifacts/ml-1m-guided
+OTHER_WEIGHTS = {"sup": (0.02, 0.5), "excl": (0.0, 0.3), "tie": (0.3, 3.0), "mi": (0.0, 0.1), "noise": (0.1, 0.5)}
+RARE = {"heads": ["director", "cast"], "least_items": 8}
+WEIGHED = {f"{name} {w:g}": {"guidance": GUIDED | {name: w}} for name, ws in OTHER_WEIGHTS.items() for w in ws}
+# What could set experts apart without the catalogue's attributes.
+UNTAUGHT: dict[str, dict[str, Any]] = {
+    "plain, spread 4": {"model": {"spread": 4.0}},
+    "plain, top-1 routing": {"model": {"active_experts": 1}},
+    "plain, top-2 routing": {"model": {"active_experts": 2}},
+    "plain, div 0.1": {"guidance": {"div": 0.1}},
+    "plain, mi 0.03": {"guidance": MI},
+}
 IDEAS: dict[str, dict[str, Any]] = {
     "SASRec": {"model": {"variant": "sasrec"}},
     "plain": {},
@@ -70,27 +92,56 @@ IDEAS: dict[str, dict[str, Any]] = {
     "con, excl, tie, mi": {"guidance": {"heads": BOTH} | CON | EXCL | TIE | MI},
     "guided": {"guidance": GUIDED},
     "guided, two free heads": {"guidance": GUIDED, "model": {"n_heads": 4}},
+    "guided, top-1 routing": {"guidance": GUIDED, "model": {"active_experts": 1}},
+    "guided, undecided start": {"guidance": GUIDED | {"start": 0.0}},
+    "guided by director and cast": {"guidance": GUIDED | RARE},
     "real": {"guidance": REAL},
     "real, balance": {"guidance": REAL | BALANCE},
     "real, four attributes": {"guidance": REAL | {"heads": ["genres", "decade", "director", "cast"], "least_items": 8}},
+    "real, director and cast": {"guidance": REAL | RARE},
     "real, all attributes": {"guidance": REAL | {"heads": ["attributes"], "sup": 0.02, "excl": 0.0}},
+    **UNTAUGHT,
+    **WEIGHED,
+    "sup, excl, tie, mi, balance": {"guidance": TIED | BALANCE},
+    "guided, a fifth held out": {"guidance": GUIDED | {"held_out": 0.2}},
+    "guided, a fifth held out, dealt at random": {"guidance": GUIDED | {"held_out": 0.2}, "dealt": True},
+    "real, a fifth held out": {"guidance": REAL | {"held_out": 0.2}},
 }
 BUNDLES = ("ml-1m", "ml-1m-guided", "planted", "planted-plain")
-FIVE, THREE = range(5), range(3)
-SHOWN = ("SASRec", "plain", "sup, excl, tie, mi", "guided")
+FIVE, THREE, LATE = range(5), range(3), range(5, 8)
+BY_TERM = (
+    "SASRec", "plain", "sup", "sup, excl", "sup, excl, mos, mi", "tie", "sup, excl, tie", "sup, excl, tie, mi",
+    "sup, excl, tie, mi, noise", "con, excl, tie, mi", "guided", "guided, two free heads", "guided, top-1 routing",
+    "guided, undecided start", "guided by director and cast", *UNTAUGHT,
+)  # fmt: skip
+HELD_OUT = ("guided, a fifth held out", "guided, a fifth held out, dealt at random")
 STUDIES: dict[str, list[tuple[str, str, int]]] = {
-    "difficulties": [(a, i, s) for a in ("easy", "medium", "hard") for i in SHOWN for s in FIVE],
+    "difficulties": [(a, i, s) for a in DIFFICULTIES for i in ("SASRec", "plain", "guided") for s in FIVE],
+    "late": [(a, "guided", s) for a in DIFFICULTIES for s in LATE],
+    "audiences": [
+        (a, i, s)
+        for a in ("medium, other values", "director and cast")
+        for i in ("plain", "guided" if a != "director and cast" else "guided by director and cast")
+        for s in THREE
+    ],
+    "noise": [
+        ("hard", f"sup, excl, tie, mi{more}", s) for more in ("", ", noise", ", balance") for s in THREE
+    ] + [("hard", "guided", s) for s in THREE],
+    "held out": [("medium", i, s) for i in HELD_OUT for s in THREE] + [("ml-1m", "real, a fifth held out", 0)],
+    "planted": [("medium", i, s) for i in BY_TERM for s in THREE],
     "viewers": [(a, "guided", s) for a in AUDIENCES if "viewers" in a for s in THREE],
-    "planted": [("medium", i, s) for i in IDEAS if not i.startswith("real") for s in THREE],
-    "ml-1m": [
-        *[("ml-1m", i, s) for i in ("plain", "real") for s in THREE],
-        *[
-            ("ml-1m", i, 0)
-            for i in ("sup, excl, mos, mi", "sup, excl, tie, mi", "real, balance", "real, four attributes")
-        ],
+    "ml-1m": [("ml-1m", i, s) for i in ("SASRec", "plain", "real") for s in THREE]
+    + [
+        ("ml-1m", i, 0)
+        for i in (
+            "sup, excl, mos, mi", "sup, excl, tie, mi", "real, balance", "real, four attributes",
+            "real, director and cast", "plain, top-1 routing", "plain, div 0.1", "plain, spread 4",
+        )
     ],
     "beauty": [("beauty", i, 0) for i in ("SASRec", "plain", "real, all attributes")],
-}
+    "weights": [("medium", i, s) for i in ("guided", *WEIGHED) for s in THREE],
+}  # fmt: skip
+PROBED = {key for study in ("held out", "planted", "weights", "ml-1m", "beauty") for key in STUDIES[study]}
 
 
 def run_name(data: str, idea: str) -> str:
@@ -103,24 +154,27 @@ def run_name(data: str, idea: str) -> str:
 def run(data: str, idea: str, seed: int) -> dict[str, Any]:
     """Train under an idea and measure: metrics, entropies, probes of the heads' spaces, and recovery where there is
     a truth."""
-    import torch
-
     from fame.card import usage
     from fame.evaluate import ranks, summarise
-    from fame.probes import ProbeConfig, evidence
+    from fame.probes import ProbeConfig, evidence, head_spaces, random_spaces
     from fame.recipe import SILENT, Recipe, learn, load_recipe, merged, prepare
     from fame.train import launched
 
     torch.set_num_threads(1)
     name, changes = DATA[data]
-    changes = merged(merged(SHORT, changes), IDEAS[idea])
+    idea_changes = {key: value for key, value in IDEAS[idea].items() if key != "dealt"}
+    changes = merged(merged(SHORT, changes), idea_changes)
     changes = merged(changes, {"name": run_name(data, idea), "training": {"seed": seed}})
     if data in AUDIENCES:
         changes = merged(changes, {"data": {"planted": {"seed": seed}}})
     recipe: Recipe = load_recipe(RECIPES / f"{name}.toml", changes)
     prepared = prepare(recipe)
-    began = time.perf_counter()
+    true = prepared.catalogue
+    if "dealt" in IDEAS[idea]:
+        prepared = replace(prepared, catalogue=dealt(true, seed))
+    catalogue = prepared.catalogue
     model, epochs = learn(recipe, prepared, launched(), RUNS, False, SILENT)
+    began = time.perf_counter()
     row: dict[str, Any] = {"data": data, "idea": idea, "seed": seed, "seconds": sum(e.seconds for e in epochs)}
     best = max(e.valid["NDCG@10"] for e in epochs)
     rank = ranks(model, prepared.split.test)
@@ -130,19 +184,62 @@ def run(data: str, idea: str, seed: int) -> dict[str, Any]:
         assert used is not None
         row |= {"gate entropy": used.gate_entropy, "gate mean": used.gate_mean.tolist()}
         row |= {"gate std": used.gate_std.tolist(), "router entropy": used.router_entropy.tolist()}
-    if recipe.model.variant == "fame" and (data, idea, seed) in STUDIES[data if data in STUDIES else "planted"]:
+    if (data, idea, seed) in PROBED and recipe.model.variant == "sasrec":
+        row["attributes"] = list(catalogue.attributes)
+        row["probe ap"] = precision(head_spaces(model)[1], catalogue, row["attributes"], seed)
+    elif (data, idea, seed) in PROBED:
         # Coarser than a bundle's: means are told here, and no p-value.
         config = ProbeConfig(permutations=2, projections=40, bootstraps=2)
         histories = prepared.split.test.histories
-        found = evidence(model, prepared.catalogue, histories, prepared.counts, seed, config=config)
+        found = evidence(model, catalogue, histories, prepared.counts, seed, config=config)
         row["router std"] = found["experts"]["router_entropy_std"]
         row["dead"] = int(sum(map(sum, found["experts"]["dead"])))
         if found["probes"]:
             row["attributes"] = [a["name"] for a in found["attributes"]]
             row |= {f"probe {k}": found["probes"][k] for k in ("ap", "null", "random", "full")}
+        if recipe.guidance.held_out:
+            told = np.append(False, recipe.guidance.told(catalogue.n_items))
+            x, spaces = head_spaces(model)
+            random = random_spaces(x, 20, spaces.shape[-1], np.random.default_rng(seed))
+            row["unseen ap"] = precision(spaces, catalogue, row["attributes"], seed, told)
+            row["unseen random"] = np.mean(precision(random, catalogue, row["attributes"], seed, told), 0).tolist()
+            row["unseen full"] = precision(x[None], catalogue, row["attributes"], seed, told)[0]
     if data in AUDIENCES:
-        row |= recovered(recipe, prepared.catalogue, model, seed)
-    return row | {"measured in": time.perf_counter() - began - row["seconds"]}
+        row |= recovered(recipe, true, model, seed)
+    return row | {"measured in": time.perf_counter() - began}
+
+
+def dealt(catalogue: Catalogue, seed: int) -> Catalogue:
+    """The same items with each attribute's cells dealt to them at random."""
+    order = [0, *(1 + np.random.default_rng(seed).permutation(catalogue.n_items)).tolist()]
+    return replace(catalogue, facts={name: tuple(cells[i] for i in order) for name, cells in catalogue.facts.items()})
+
+
+def precision(
+    spaces: np.ndarray, catalogue: Catalogue, attributes: Sequence[str], seed: int, told: np.ndarray | None = None
+) -> list[list[float]]:
+    """Average precision of a probe, mean over an attribute's common values, of each space [S,V,k]: [S][A].
+
+    Out of fold; or, where some items are told (boolean [V]), learnt from them and judged on the others.
+    """
+    from fame.probes import average_precision, logistic, out_of_fold, standardise, stratified_folds
+
+    table = []
+    for space in spaces:
+        line = []
+        for name in attributes:
+            has = catalogue.attribute(name).matrix
+            judged = has[1:] if told is None else has[1:][~told[1:]]
+            has = has[1:, (has.sum(0) >= 8) & (judged.sum(0) >= 5)][:, :18]
+            if told is None:
+                scores = out_of_fold(space[1:], has, stratified_folds(has, 5, np.random.default_rng(seed)), 1.0)
+            else:
+                X, fit = standardise(space[1:]), told[1:]
+                w = logistic(X[fit], has[fit].T, np.ones((has.shape[1], fit.sum())), 1.0)
+                scores, has = X[~fit] @ w[:, :-1].T + w[:, -1], has[~fit]
+            line.append(float(np.mean(average_precision(scores, has))))
+        table.append(line)
+    return table
 
 
 def recovered(recipe: Any, catalogue: Any, model: Any, seed: int) -> dict[str, Any]:
@@ -154,7 +251,8 @@ def recovered(recipe: Any, catalogue: Any, model: Any, seed: int) -> dict[str, A
     audience = simulate(catalogue, viewers, audience=1)
     told = recovery(model, catalogue, audience, seed=seed)
     fair = recovery(model, catalogue, audience, bayes_filter(catalogue, viewers, audience.sequences), seed=seed)
-    kept = ("accuracy", "margin", "constant", "control", "control_high", "information", "probe", "probe_states")
+    kept = ("accuracy", "margin", "constant", "control", "control_high", "probe", "probe_states")
+    kept += ("information", "control_information", "ceiling_information")
     row: dict[str, Any] = {}
     for name in ("gate", "gate_relative"):
         row |= {f"{name} {k}": fair[name][k] for k in kept}
@@ -216,20 +314,58 @@ def over_seeds(rows: Rows, value: Callable[[dict[str, Any]], float | None], digi
     return f"{mean} ± {statistics.stdev(found):.{digits}f}" if len(found) > 1 else mean
 
 
-def part(a: str, b: str) -> Callable[[dict[str, Any]], float | None]:
+Value = Callable[[dict[str, Any]], float | None]
+
+
+def plain(name: str) -> Value:
+    return lambda r: r.get(name)
+
+
+def part(a: str, b: str) -> Value:
     """The ratio of two figures of a row."""
-    return lambda r: r[a] / r[b] if a in r else None
+    return lambda r: r[a] / r[b] if a in r and b in r else None
 
 
-def mean_of(name: str) -> Callable[[dict[str, Any]], float | None]:
+def above(name: str) -> Value:
+    """Which part of what the observer has beyond the best constant answer, the gate or router has too."""
+    return lambda r: (
+        (r[f"{name} accuracy"] - r[f"{name} constant"]) / (r[f"{name} ceiling"] - r[f"{name} constant"])
+        if f"{name} accuracy" in r
+        else None
+    )
+
+
+def mean_of(name: str) -> Value:
     return lambda r: statistics.mean(r[name]) if name in r else None
+
+
+def by_facet(r: dict[str, Any]) -> dict[str, float]:
+    """Means over a run's facets of what is known of its routers, weighted by their steps, as 'router …'."""
+    facets = [v for k, v in r.items() if k.startswith("router ") and isinstance(v, dict)]
+    steps = sum(f["steps"] for f in facets)
+    names = ("constant", "control_high", "information", "ceiling_information")
+    return {f"router {n}": sum(f[n] * f["steps"] for f in facets) / steps for n in names} if steps else {}
+
+
+def completed(rows: dict[Key, dict[str, Any]]) -> dict[Key, dict[str, Any]]:
+    """The runs with what follows from them: the observer's information is the same for every idea."""
+    told = {
+        (r["data"], r["seed"]): r["gate ceiling_information"] for r in rows.values() if "gate ceiling_information" in r
+    }
+    known = {}
+    for key, r in rows.items():
+        ceiling = told.get((r["data"], r["seed"]))
+        known[key] = (
+            r | by_facet(r) | ({"gate ceiling_information": ceiling} if ceiling and "gate accuracy" in r else {})
+        )
+    return known
 
 
 def guided(r: dict[str, Any]) -> list[tuple[int, int]]:
     """The guided heads of a run and their attributes, as places in its probes; of a plain run those that guided ones of
     the same data have."""
     known = r["attributes"] if "probe ap" in r else []
-    heads = IDEAS[r["idea"]].get("guidance", {"heads": BOTH if "genres" in known else known})["heads"]
+    heads = IDEAS[r["idea"]].get("guidance", {}).get("heads", BOTH if "genres" in known else known)
     return [(h, known.index(a)) for h, a in enumerate(heads) if a in known]
 
 
@@ -240,7 +376,8 @@ def own(r: dict[str, Any]) -> float | None:
 
 def gain(r: dict[str, Any]) -> float | None:
     """… less that of random spaces of the same model."""
-    return statistics.mean(r["probe ap"][h][a] - r["probe random"][a] for h, a in guided(r)) if guided(r) else None
+    pairs = guided(r) if "probe random" in r else []
+    return statistics.mean(r["probe ap"][h][a] - r["probe random"][a] for h, a in pairs) if pairs else None
 
 
 def others(r: dict[str, Any]) -> float | None:
@@ -249,23 +386,52 @@ def others(r: dict[str, Any]) -> float | None:
     return statistics.mean(found) if found else None
 
 
-Column = tuple[str, Callable[[dict[str, Any]], float | None], int]
-RECOVERED: list[Column] = [
-    ("gate", lambda r: r.get("gate accuracy"), 2),
-    ("… of ceiling", part("gate accuracy", "gate ceiling"), 2),
-    ("relative gate", lambda r: r.get("gate_relative accuracy"), 2),
-    ("… of ceiling", part("gate_relative accuracy", "gate_relative ceiling"), 2),
-    ("probe of gate", lambda r: r.get("gate probe"), 2),
-    ("… of states", lambda r: r.get("gate probe_states"), 2),
-    ("shuffled", lambda r: r.get("gate control_high"), 2),
-    ("ceiling", lambda r: r.get("gate ceiling"), 2),
-    ("router", lambda r: r.get("router accuracy"), 2),
-    ("… of ceiling", part("router accuracy", "router ceiling"), 2),
+def unseen(name: str) -> Value:
+    """A figure of the items whose attributes were held out, for the guided heads' own ones."""
+
+    def value(r: dict[str, Any]) -> float | None:
+        if f"unseen {name}" not in r:
+            return None
+        found = r[f"unseen {name}"]
+        return statistics.mean((found[h][a] if name == "ap" else found[a]) for h, a in guided(r))
+
+    return value
+
+
+Column = tuple[str, Value, int]
+GATE: list[Column] = [
+    ("gate", plain("gate accuracy"), 2),
+    ("constant", plain("gate constant"), 2),
+    ("shuffled", plain("gate control_high"), 2),
+    ("ceiling", plain("gate ceiling"), 2),
+    ("of ceiling", part("gate accuracy", "gate ceiling"), 2),
+    ("above chance", above("gate"), 2),
+    ("relative, above chance", above("gate_relative"), 2),
+    ("information, of ceiling's", part("gate information", "gate ceiling_information"), 2),
+    ("probe of gate", plain("gate probe"), 2),
+    ("of states", plain("gate probe_states"), 2),
+]
+ROUTER: list[Column] = [
+    ("router", plain("router accuracy"), 2),
+    ("constant", plain("router constant"), 2),
+    ("shuffled", plain("router control_high"), 2),
+    ("ceiling", plain("router ceiling"), 2),
+    ("of ceiling", part("router accuracy", "router ceiling"), 2),
+    ("above chance", above("router"), 2),
+    ("information, of ceiling's", part("router information", "router ceiling_information"), 2),
 ]
 SHARES: list[Column] = [
     ("gate, of ceiling", part("gate accuracy", "gate ceiling"), 2),
-    ("relative", part("gate_relative accuracy", "gate_relative ceiling"), 2),
+    ("above chance", above("gate"), 2),
+    ("relative", above("gate_relative"), 2),
     ("router, of ceiling", part("router accuracy", "router ceiling"), 2),
+    ("above chance", above("router"), 2),
+]
+HELD: list[Column] = [
+    ("own AP, out of fold", lambda r: own(r), 2),
+    ("own AP, held-out items", unseen("ap"), 2),
+    ("random spaces, held-out items", unseen("random"), 2),
+    ("full embedding, held-out items", unseen("full"), 2),
 ]
 QUALITY: list[Column] = [
     ("NDCG@20", lambda r: r["NDCG@20"], 4),
@@ -274,7 +440,7 @@ QUALITY: list[Column] = [
     ("router entropy", mean_of("router entropy"), 2),
     ("… its sd", mean_of("router std"), 2),
 ]
-PROBED: list[Column] = [
+PROBES: list[Column] = [
     ("own AP", own, 2),
     ("gain", gain, 2),
     ("other's AP", others, 2),
@@ -316,16 +482,24 @@ def matrix(name: str) -> str:
 def write_tables(rows: dict[Key, dict[str, Any]]) -> None:
     """Every table of the page between its two marks."""
     page = PAGE.read_text(encoding="utf-8")
+    rows = completed(rows)
 
     def those(study: str) -> Rows:
         return [rows[k] for k in STUDIES[study] if k in rows]
 
+    by = ["data", "idea"]
     tables = {
-        "difficulties": table(those("difficulties"), ["data", "idea"], [*RECOVERED, *QUALITY[:1]]),
+        "gates": table(those("difficulties"), by, GATE),
+        "routers": table([r for r in those("difficulties") if r["idea"] != "SASRec"], by, [*ROUTER, *QUALITY[:1]]),
+        "late": table(those("late"), ["data"], [*SHARES, *QUALITY[:1]]),
+        "audiences": table(those("audiences"), by, [*SHARES, *QUALITY[:1]]),
         "viewers": table(those("viewers"), ["data"], [*SHARES, *QUALITY[:1]]),
-        "planted": table(those("planted"), ["idea"], [*SHARES, *QUALITY, *PROBED]),
-        "ml-1m": table(those("ml-1m"), ["idea"], [*QUALITY, *PROBED]),
-        "beauty": table(those("beauty"), ["idea"], [*QUALITY, *PROBED]),
+        "noise": table(those("noise"), ["idea"], [*SHARES, *QUALITY[:1]]),
+        "held out": table(those("held out"), by, [*SHARES, *HELD]),
+        "planted": table(those("planted"), ["idea"], [*SHARES, *QUALITY, *PROBES]),
+        "weights": table(those("weights"), ["idea"], [*SHARES, *QUALITY[:1], *PROBES]),
+        "ml-1m": table(those("ml-1m"), ["idea"], [*QUALITY, *PROBES]),
+        "beauty": table(those("beauty"), ["idea"], [*QUALITY, *PROBES]),
     }
     for bundle in BUNDLES:
         if (HERE.parent / "artifacts" / bundle / "evidence.json").exists():
