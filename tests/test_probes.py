@@ -37,6 +37,7 @@ from fame.probes import (
     out_of_fold,
     p_values,
     rank_biased_overlap,
+    solve,
     spread,
     standardise,
     stratified_folds,
@@ -80,6 +81,12 @@ def test_logistic_stays_finite_where_classes_are_apart_or_features_are_many() ->
     w = logistic(X, Y, np.ones((2, 40)), ridge=1.0)
     logits = w[:, :-1] @ X.T + w[:, -1:]
     assert np.isfinite(w).all() and ((logits > 0) == (Y > 0)).mean() > 0.95
+
+
+def test_a_curvature_that_rounding_makes_indefinite_is_solved_all_the_same() -> None:
+    A, b = torch.stack([torch.diag(torch.tensor([2.0, 4.0])), torch.diag(torch.tensor([2.0, -1.0]))]), torch.ones(2, 2)
+    np.testing.assert_allclose(solve(A[:1], b[:1]), [[0.5, 0.25]])
+    np.testing.assert_allclose(solve(A, b), [[0.5, 0.25], [0.5, -1]])
 
 
 def test_average_precision_is_scikit_learns_and_weights_repeat_items() -> None:
@@ -382,6 +389,8 @@ def test_evidence_names_the_heads_and_is_plain_json() -> None:
     for key in ("popularity", "null"):
         assert max(probes[key]) < 0.4, key
     assert min(probes["full"]) > 0.75 and np.max(probes["baseline"]) < 0.4
+    importance = np.array(found["dci"]["importance"])
+    assert importance.min() > 0 and importance[[0, 1], [0, 1]].min() > 3 * importance[[0, 1], [1, 0]].max()
     assert found["dci"]["disentanglement"] > 0.3 > 0.2 > found["dci"]["random_disentanglement"]
     assert found["redundancy"]["cka"][0][1] < 0.3
     assert np.shape(found["lists"]["rbo"]) == (3, 3)
@@ -428,6 +437,24 @@ def test_evidence_names_no_head_where_items_are_shuffled() -> None:
     assert found["probes"]["gain"] == found["probes"]["q_lead"] == [[None, None], [None, None]]
 
 
+def test_a_head_is_not_named_by_what_popularity_tells_as_well() -> None:
+    model, catalogue, histories = small_world()
+    genres = catalogue.attribute("genres").matrix  # one genre each, and no fame but its genre's
+    found = evidence(model, catalogue, histories, genres @ np.array([1, 10, 100, 1000]), config=QUICK)
+    assert found["probes"]["popularity"][0] > 0.99  # also of genres that are neither the most nor the least famous
+    first, second = found["verdicts"]
+    assert first["verdict"] == "unclear" and first["why"].endswith("no better than popularity")
+    assert second["verdict"] == "decade"
+
+
+def test_a_gate_that_moves_about_a_small_mean_is_first_relative_to_it() -> None:
+    model, catalogue, histories = small_world()
+    with torch.no_grad():
+        model.facets.gate.bias.copy_(torch.tensor([5.0, 0]))
+    gate = evidence(model, catalogue, histories, config=QUICK)["gate"]
+    assert gate["first"] == [1, 0] and 0.1 < gate["relative_first"][0] < 0.9
+
+
 def test_evidence_does_without_attributes() -> None:
     model, catalogue, histories = small_world()
     model = FAME(replace(model.config, n_heads=4)).eval()
@@ -445,10 +472,10 @@ def test_an_expert_that_never_gets_an_even_share_is_dead() -> None:
     with torch.no_grad():
         model.facets.W_exp.zero_()  # all weights 1/3
         value = model(torch.tensor([[5]])).f[0, 0, 1]
-        model.facets.W_exp[1, :8, 2] = -5 * value / value.square().sum()  # a logit of -5
+        model.facets.W_exp[1, :8, 2] = -0.2 * value / value.square().sum()  # a logit of -0.2
     experts = evidence(model, catalogue, one, config=QUICK)["experts"]
     assert experts["dead"] == [[False, False, False], [False, False, True]]
-    assert experts["router_most"][1][2] == pytest.approx(np.exp(-5) / (2 + np.exp(-5)), abs=1e-4)
+    assert experts["router_most"][1][2] == pytest.approx(np.exp(-0.2) / (2 + np.exp(-0.2)), abs=1e-4)
     assert experts["router_entropy"][0] == pytest.approx(1, abs=1e-4)
 
 
