@@ -449,6 +449,8 @@ PROBES: list[Column] = [
 
 def table(rows: Rows, by: Sequence[str], columns: Sequence[Column]) -> str:
     """Markdown: a line for each value of `by`, in the order of the rows."""
+    if not rows:
+        return "*Not run yet.*"
     groups: dict[tuple[str, ...], Rows] = {}
     for r in rows:
         groups.setdefault(tuple(r[b] for b in by), []).append(r)
