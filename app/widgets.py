@@ -106,6 +106,7 @@ def controlled(key: str, value: Any, field: str, read: Callable[[Any], Any] = la
     return tied(key, value, lambda chosen: state.update(**{field: read(chosen)}))
 
 
+KEYS = 8  # a widget takes in turn; a browser is never that many changes behind
 OWN = object()  # the next value a widget shows follows from the visitor's own choice in it
 
 
@@ -113,13 +114,14 @@ def tied(key: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
     """Arguments that tie a widget to `value`, which it always shows; what the visitor chooses in it goes to `take`.
 
     A browser that has not yet heard of a new value still reports the old one with the next click anywhere, which
-    would pass for a choice. So a widget whose value was changed elsewhere goes on under another key.
+    would pass for a choice. So a widget whose value was changed elsewhere goes on under another key. The keys come
+    round again: Streamlit keeps what it knows of each, a box's options among it, as long as the session lasts.
     """
     shown: dict[str, tuple[Any, int]] = st.session_state.setdefault("fame_shown", {})
     last, turn = shown.get(key, (value, 0))
     turn += last is not OWN and last != value
     shown[key] = value, turn
-    own = f"{key}-{turn}" if turn else key
+    own = f"{key}-{turn % KEYS}" if turn % KEYS else key
     st.session_state[own] = value
 
     def change() -> None:

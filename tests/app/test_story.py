@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.widgets import KEYS
 from fame import explain
 from fame.bundle import Bundle
 from tests.app.conftest import OpenApp
@@ -219,6 +221,19 @@ def test_a_late_word_about_a_widgets_old_value_is_no_choice(open_app: OpenApp) -
     after.set_value(9).run()
     assert app.query_params["film"] == "f9"
     assert app.selectbox(key="story_film-1").value == 9, "the visitor's own choice keeps the box, and so the focus"
+
+
+def test_a_long_visit_takes_no_more_keys_than_a_short_one(open_app: OpenApp) -> None:
+    """Streamlit keeps every key of a session; a box that moves on and on must not take a new one each time."""
+    app = open_app({"h": "f1-f2-f3"})
+    seen = []
+    for row in [5, 6, 7, 8] * KEYS:
+        app.query_params["film"] = f"f{row}"
+        app.run()
+        [box] = [box for box in app.selectbox if box.key.startswith("story_film")]
+        assert box.value == row and app.query_params["film"] == f"f{row}"
+        seen.append(box.key)
+    assert all(a != b for a, b in pairwise(seen)) and len(set(seen)) == KEYS
 
 
 def test_heads_have_the_names_that_the_evidence_gives_them(open_app: OpenApp, small: Bundle, tmp_path: Path) -> None:
