@@ -639,7 +639,7 @@ def merge_table(
     """The final list of `after`, cut by head, with its moves since `before`: two traces of one history.
 
     One row per item, in three parts: 'list', the top k; 'left', what was in the top k before and is no more; and
-    'film', the item looked at, where it is in neither. Columns: part, row, item_id, title, year; rank and old_rank
+    'chosen', the item looked at, where it is in neither. Columns: part, row, item_id, title, year; rank and old_rank
     (missing where the item is no candidate); move, the places won; head_1 … head_H, the shares g_h·s_h, or
     `relative_shares` where `relative`; sum, their sum: the score, or the lead.
 
@@ -651,7 +651,7 @@ def merge_table(
     top = new[: max(0, k)]
     left = old[: max(0, k)][~np.isin(old[: max(0, k)], top)]
     extra = _rows([] if film is None else [film], V)
-    parts = {"list": top, "left": left, "film": extra[~np.isin(extra, [*top, *left])]}
+    parts = {"list": top, "left": left, "chosen": extra[~np.isin(extra, [*top, *left])]}
     rows = np.concatenate(list(parts.values()))
     shares = relative_shares(after, rows, exclude_history) if relative else after.shares(rows).astype(np.float64)
     table = pd.DataFrame(

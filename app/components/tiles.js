@@ -24,9 +24,11 @@ class Tiles {
     this.grid.classList.toggle("small", side < 60)
     this.grid.classList.toggle("dense", N > 5)
     this.grid.style.setProperty("--side", `${side}px`)
-    this.grid.style.gridTemplateColumns = `62px repeat(${N + 1}, max-content)`
-    this.grid.setAttribute("aria-label", "All heads and experts. Arrow keys move, Enter opens a map.")
-    const cells = [make("span", { class: "top" }, N > 5 ? "expert" : ""), ...Array.from({ length: N }, (_, n) => make("span", { class: "top" }, N > 5 ? String(n + 1) : `expert ${n + 1}`)), make("span", { class: "top mix" }, N ? "mixed" : "")]
+    // Where a head is one map, as many heads as fit stand beside each other.
+    const across = N ? 1 : Math.max(1, Math.min(H, Math.floor(width / (side + 90))))
+    this.grid.style.gridTemplateColumns = N ? `62px repeat(${N + 1}, max-content)` : `repeat(${across}, 62px max-content)`
+    this.grid.setAttribute("aria-label", `All heads${N ? " and experts" : ""}. Arrow keys move, Enter opens a map.`)
+    const cells = N ? [make("span", { class: "top" }, N > 5 ? "expert" : ""), ...Array.from({ length: N }, (_, n) => make("span", { class: "top" }, N > 5 ? String(n + 1) : `expert ${n + 1}`)), make("span", { class: "top mix" }, "mixed")] : []
     for (let h = 0; h < H; h++) {
       const scale = scaled(paint(this.root, `--h${h % 8 + 1}`))
       cells.push(make("div", { class: "head" }, badge(h), flags[h]))
@@ -41,7 +43,7 @@ class Tiles {
             onclick: () => { this.tip.hide(); send("pick", { head: h, expert: n < N ? n : null }) },
             onpointermove: event => this.tip.show(event.clientX, event.clientY, words[h][n]),
             onpointerleave: () => this.tip.hide(),
-            onkeydown: event => this.move(event, h, n, H, N),
+            onkeydown: event => this.move(event, h, n, H, N, across),
           },
           canvas,
           n < N
@@ -54,8 +56,9 @@ class Tiles {
     if (focused) this.grid.querySelector(`[data-at="${focused}"]`)?.focus()
   }
 
-  move(event, h, n, H, N) {
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key]
+  move(event, h, n, H, N, across) {
+    const side = N ? [0, 1] : [1, 0]
+    const step = { ArrowLeft: side.map(d => -d), ArrowRight: side, ArrowUp: [-across, 0], ArrowDown: [across, 0] }[event.key]
     if (!step) return
     event.preventDefault()
     const next = this.grid.querySelector(`[data-at="${Math.max(0, Math.min(H - 1, h + step[0]))}.${Math.max(0, Math.min(N, n + step[1]))}"]`)

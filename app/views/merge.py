@@ -165,7 +165,7 @@ def _desk_data(
             }
             for i, line in enumerate(table.itertuples())
         ],
-        "parts": {"left": "No longer on the list", "film": f"The {shown.catalogue.noun} looked at"},
+        "parts": {"left": "No longer on the list", "chosen": f"The {shown.catalogue.noun} looked at"},
         "film": film,
         "relative": relative,
         "largest": float(abs(columns).max()) or 1.0,

@@ -9,7 +9,7 @@ import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -150,7 +150,7 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-@cache
+@lru_cache(4096)
 def ink_on(colour: str) -> str:
     """White or dark text that reads on `colour`, with a contrast of at least 4.5 (WCAG AA)."""
     # Black or white always reaches it; the page's softer dark goes before black where that is enough.

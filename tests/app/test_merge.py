@@ -108,7 +108,7 @@ def test_any_film_can_be_looked_at_and_compared(open_app: OpenApp, small: Bundle
     app.selectbox(key="merge_film").set_value(last).run()
     data = check(app, small, [4, 9, 2], k=3)
     assert len(app.selectbox(key="merge_film").options) == 30, "any can be searched for"
-    assert data["film"] == last and data["rows"][-1]["part"] == "film" and data["rows"][-1]["rank"] == 27
+    assert data["film"] == last and data["rows"][-1]["part"] == "chosen" and data["rows"][-1]["rank"] == 27
     app.selectbox(key="merge_box_b").set_value(last).run()
     bars, told = component(app, "beats"), explain.beats(trace, int(trace.ranking()[0]), last)
     np.testing.assert_allclose([head["share"] for head in bars["heads"]], told.table["share"], atol=1e-6)
