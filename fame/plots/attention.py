@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from fame import explain
 from fame.errors import FameError
+from fame.explain.read import ALL_TO_ONE, NEAR_UNIFORM
 from fame.plots.style import (
     KEY,
     Scale,
@@ -208,9 +209,9 @@ def expert_attention(
 def _router_note(beta: np.ndarray, even: float) -> str:
     if len(beta) == 1:
         return "This head has one expert, so the router has nothing to choose."
-    if even > explain.NEAR_UNIFORM:
+    if even > NEAR_UNIFORM:
         return "The router is nearly even: it hardly chooses between the experts."
-    if beta.max() > explain.ALL_TO_ONE:
+    if beta.max() > ALL_TO_ONE:
         return "The router leaves nearly everything to one expert."
     return "The router mixes the experts with the weights at the right."
 
