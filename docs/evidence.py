@@ -129,7 +129,6 @@ STUDIES: dict[str, list[tuple[str, str, int]]] = {
     ] + [("hard", "guided", s) for s in THREE],
     "held out": [("medium", i, s) for i in HELD_OUT for s in THREE] + [("ml-1m", "real, a fifth held out", 0)],
     "planted": [("medium", i, s) for i in BY_TERM for s in THREE],
-    "viewers": [(a, "guided", s) for a in AUDIENCES if "viewers" in a for s in THREE],
     "ml-1m": [("ml-1m", i, s) for i in ("SASRec", "plain", "real") for s in THREE]
     + [
         ("ml-1m", i, 0)
@@ -139,6 +138,7 @@ STUDIES: dict[str, list[tuple[str, str, int]]] = {
         )
     ],
     "beauty": [("beauty", i, 0) for i in ("SASRec", "plain", "real, all attributes")],
+    "viewers": [(a, "guided", s) for a in AUDIENCES if "viewers" in a for s in THREE],
     "weights": [("medium", i, s) for i in ("guided", *WEIGHED) for s in THREE],
 }  # fmt: skip
 PROBED = {key for study in ("held out", "planted", "weights", "ml-1m", "beauty") for key in STUDIES[study]}
@@ -531,6 +531,7 @@ def main() -> None:
         k for k in dict.fromkeys(k for study in STUDIES.values() for k in study) if a.only in " ".join(map(str, k))
     ]
     todo = [k for k in wanted if (a.fresh or k not in rows) and not a.tables]
+    todo.sort(key=lambda key: key[2])  # one seed of everything first
     if a.fresh:
         for data, idea, _ in todo:
             shutil.rmtree(RUNS / run_name(data, idea), ignore_errors=True)
