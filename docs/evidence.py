@@ -535,14 +535,21 @@ def main() -> None:
     if a.fresh:
         for data, idea, _ in todo:
             shutil.rmtree(RUNS / run_name(data, idea), ignore_errors=True)
+    failed = []
     with ThreadPoolExecutor(a.jobs) as pool, Progress() as bar:
         task = bar.add_task("runs", total=len(todo))
         futures = {pool.submit(child, k): k for k in todo}
         for future in as_completed(futures):
-            rows[futures[future]] = future.result()
-            keep(rows)
+            try:
+                rows[futures[future]] = future.result()
+                keep(rows)
+            except RuntimeError as error:
+                failed.append(str(error))
+                bar.console.print(error, style="red", markup=False)
             bar.advance(task)
     write_tables(rows)
+    if failed:
+        sys.exit(f"{len(failed)} of {len(todo)} runs failed: see above; the others are kept")
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ class Guidance(nn.Module):
             loss = loss + c.tie * self.surprise(out, real, wanted)
         if c.balance:
             mean = self.gate(out, real).mean(0)
-            loss = loss + c.balance * (np.log(len(mean)) + torch.special.xlogy(mean, mean).sum())
+            loss = loss + c.balance * (np.log(len(mean)) - entropy(mean))
         if c.mos:
             loss = loss + c.mos * mixture_of_softmaxes(model, out, real, wanted, c.mos_positions)
         if c.mi and out.gate is not None and out.router is not None:
@@ -265,10 +265,12 @@ def mutual_information(p: Tensor) -> Tensor:
     """I(row; choice) of rows of probabilities p [m c], over log c: entropy of the mean minus mean of the entropies."""
     if p.shape[-1] < 2:
         return p.new_zeros(())
-    mean = p.mean(0)
-    entropy_of_mean = -torch.special.xlogy(mean, mean).sum()
-    mean_of_entropies = -torch.special.xlogy(p, p.clamp(min=1e-12)).sum(-1).mean()
-    return (entropy_of_mean - mean_of_entropies) / np.log(p.shape[-1])
+    return (entropy(p.mean(0)) - entropy(p).mean()) / np.log(p.shape[-1])
+
+
+def entropy(p: Tensor) -> Tensor:
+    """Entropy over the last axis, in nats, with a finite gradient at 0: of what top-k routing leaves out."""
+    return -torch.special.xlogy(p, p.clamp(min=1e-12)).sum(-1)
 
 
 def likeness(x: Tensor) -> Tensor:

@@ -62,6 +62,19 @@ def test_mutual_information_by_hand() -> None:
     assert mutual_information(torch.ones(3, 1)) == 0
 
 
+def test_an_expert_that_is_never_chosen_leaves_gradients_finite(catalogue: Catalogue) -> None:
+    model = network(active_experts=1)
+    with torch.no_grad():  # logits x, -x and 0
+        model.facets.W_exp[0, :, 1] = -model.facets.W_exp[0, :, 0]
+        model.facets.W_exp[0, :, 2] = 0
+    config = GuidanceConfig(heads=("genres", "decade"), tie=1.0, mi=1.0, balance=1.0)
+    guidance = Guidance(config, model, catalogue)
+    out, real, wanted = passed(model)
+    assert not out.router[real][:, 0, 2].any(), "the third expert is chosen, so that nothing is tested"
+    guidance(model, out, real, wanted).backward()
+    assert all(w.grad.isfinite().all() for w in model.parameters() if w.grad is not None)
+
+
 def test_linear_cka_by_hand() -> None:
     x = torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
     turned = x @ torch.tensor([[0.0, 3], [-3, 0]])  # a rotation and a scale change nothing
