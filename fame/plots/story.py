@@ -38,6 +38,7 @@ FINAL_BARS = (1.0, 1.72)
 UNIT = 205  # pixels
 ROW = 28
 LINK = 0.45  # rows that the widest link is thick
+BELOW = 1.4  # rows from a list's last item to the box of an item further down
 
 
 def gate(trace: Trace, usual: np.ndarray | None = None, theme: Theme = "light") -> go.Figure:
@@ -110,7 +111,8 @@ def head_lists(
     """The heads' lists as columns under their gates, the final list last; a link joins an item's places side by side.
 
     A link takes the colour of the head it leaves, its width is that head's share |g_h·s_h| of the item's score;
-    grey means that the share pulls the item down. An item below rank k enters and leaves through the bottom.
+    grey means that the share pulls the item down. An item below rank k enters and leaves through the bottom; the
+    highlighted one has a box there with its rank.
     Items that reach the final list stand in full ink. The bars at the right are g_h·s_h, their sum is the score.
 
     highlight: row of the item whose way is drawn strongly; the first of the final list where None.
@@ -134,21 +136,26 @@ def head_lists(
     lists = [trace.ranking(head=h, exclude_history=exclude_history)[:k] for h in range(H)] + [final]
     shares = trace.shares(final)  # [H, k]
 
+    rows = len(final)
+    down = _further_down(trace, lists, lit, exclude_history)
+
     fig = go.Figure()
     _lists(fig, trace, lists, lit, theme)
     _headings(fig, trace, names or [""] * H, theme)
-    _links(fig, trace, lists, lit, theme)
+    _links(fig, trace, lists, lit, dict.fromkeys(down, rows + BELOW), theme)
     _final_bars(fig, trace, final, shares, theme)
-    rows = len(final)
+    for c, rank in down.items():
+        _box(fig, c, c + (COLUMN if c < H else FINAL), rows + BELOW, look(theme).soft, dashed=True)
+        fig.add_annotation(x=c + 0.03, y=rows + BELOW, text=f"further down: {explain.ordinal(rank)}", xanchor="left")
     fig.update_layout(barmode="relative", barcornerradius=0, bargap=0.62, hoverdistance=UNIT // 2)
     width = H + FINAL
     fig.update_xaxes(visible=False)
     fig.update_layout(
         xaxis={"range": [0, width]},
         xaxis2={"domain": [(H + FINAL_BARS[0]) / width, (H + FINAL_BARS[1]) / width], "anchor": "y", "visible": False},
-        yaxis={"range": [rows + 0.75, -1.6], "visible": False},
+        yaxis={"range": [rows + 0.75 + BELOW * bool(down), -1.6], "visible": False},
     )
-    sentence = explain.say_rank(trace, lit)
+    sentence = explain.say_rank(trace, lit, exclude_history)
     titles = "; ".join(f"{i + 1} {trace.catalogue.label(r)}" for i, r in enumerate(final))
     called = listing([f"head {h + 1} {name}" for h, name in enumerate(names) if name] or [""])
     about = f" Heads are about: {called}." if called else ""
@@ -158,9 +165,18 @@ def head_lists(
         title="What comes next, and which head says so",
         note=text(sentence),
         alt=f"{plural(H, 'head')} and their lists beside the final one.{about} {sentence} Final list: {titles}.",
-        height=ROW * (rows + 2.35),
+        height=ROW * (rows + 2.35 + BELOW * bool(down)),
         width=UNIT * width + 32,
     )
+
+
+def _further_down(trace: Trace, lists: list[np.ndarray], lit: int, exclude_history: bool) -> dict[int, int]:
+    """The rank of an item by column, where it is a candidate and the column is too short for it."""
+    if exclude_history and lit in trace.seen:
+        return {}
+    ranks = explain.head_ranks(trace, [lit], exclude_history)[:, 0].tolist()
+    ranks.append(1 + int(np.flatnonzero(trace.ranking(exclude_history=exclude_history) == lit)[0]))
+    return {c: rank for c, rank in enumerate(ranks) if rank > len(lists[c])}
 
 
 def _lists(fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, theme: Theme) -> None:
@@ -223,10 +239,13 @@ def _headings(fig: go.Figure, trace: Trace, names: Sequence[str], theme: Theme) 
     fig.add_annotation(x=H + FINAL, y=-0.05, text="gate × score, by head", xanchor="right")
 
 
-def _box(fig: go.Figure, x0: float, x1: float, row: float, colour: str, half: float = 0.46) -> None:
-    fig.add_shape(
-        type="rect", x0=x0, x1=x1, y0=row - half, y1=row + half, fillcolor=colour, line={"width": 0}, layer="below"
-    )
+def _box(
+    fig: go.Figure, x0: float, x1: float, row: float, colour: str, half: float = 0.46, dashed: bool = False
+) -> None:
+    """A box filled with a colour, or outlined with it."""
+    line = {"width": 1, "color": colour, "dash": "dot"} if dashed else {"width": 0}
+    fill = None if dashed else colour
+    fig.add_shape(type="rect", x0=x0, x1=x1, y0=row - half, y1=row + half, fillcolor=fill, line=line, layer="below")
 
 
 def _hover(trace: Trace, row: int, head: int | None, rank: int) -> str:
@@ -243,8 +262,13 @@ def _hover(trace: Trace, row: int, head: int | None, rank: int) -> str:
     return f"{name}<br>rank {rank}, score {number(float(trace.scores[row]), digits)}{parts}"
 
 
-def _links(fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, theme: Theme) -> None:
-    """Ribbons between neighbouring columns, of every item of the final list: one trace per gap and tone."""
+def _links(
+    fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, down: dict[int, float], theme: Theme
+) -> None:
+    """Ribbons between neighbouring columns, of every item of the final list: one trace per gap and tone.
+
+    down: where the highlighted item stands in the columns that do not list it.
+    """
     H = len(lists) - 1
     colours = look(theme)
     drawn = list(dict.fromkeys([*lists[-1].tolist(), lit]))
@@ -253,6 +277,9 @@ def _links(fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, them
     bottom = max(map(len, lists)) + 0.7
     for c in range(H):
         place = [{int(r): i + 1.0 for i, r in enumerate(lists[side])} for side in (c, c + 1)]
+        for side in (0, 1):
+            if c + side in down:
+                place[side][lit] = down[c + side]
         ribbons: dict[tuple[bool, bool], list[np.ndarray]] = {}
         for row, share in zip(drawn, shares[c], strict=True):
             here, there = place[0].get(row), place[1].get(row)

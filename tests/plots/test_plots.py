@@ -182,6 +182,17 @@ def test_gate_is_the_traces() -> None:
         plots.gate(trace, np.ones(2))
 
 
+def test_head_lists_say_how_far_down_the_highlighted_item_stands() -> None:
+    trace = make(4, 2, 6)
+    row = int(trace.ranking()[20])
+    fig = plots.head_lists(trace, 5, highlight=row)
+    told = {int(a.x): a.text for a in fig.layout.annotations if a.text.startswith("further down")}
+    ranks = explain.head_ranks(trace, [row])[:, 0]
+    assert told == {c: f"further down: {explain.ordinal(int(r))}" for c, r in enumerate([*ranks, 21]) if r > 5}
+    seen = plots.head_lists(trace, 5, highlight=int(trace.items[0]))
+    assert not [a for a in seen.layout.annotations if a.text.startswith("further down")], "what was seen has no rank"
+
+
 def test_head_lists_bars_add_up_to_the_score() -> None:
     trace = make()
     fig = plots.head_lists(trace, 7)
