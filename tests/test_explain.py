@@ -470,7 +470,7 @@ def routed(weights: list[float], steps: int = 1) -> Trace:
     "weights, words",
     [
         ([0.26, 0.24, 0.25, 0.25], "is near uniform (entropy 1.00 of 1): it hardly chooses between its 4 experts."),
-        ([0.01, 0.97, 0.01, 0.01], "gives all but everything to expert 2 (97%, entropy 0.12 of 1)."),
+        ([0.01, 0.97, 0.01, 0.01], "gives nearly everything to expert 2 (97%, entropy 0.12 of 1)."),
         ([0.1, 0.7, 0.1, 0.1], "leans on expert 2 (70%); its entropy is 0.68 of 1."),
         ([0.4, 0.1, 0.45, 0.05], "leans on expert 3 (45%) and expert 1 (40%); its entropy is 0.80 of 1."),
         ([0.13, 0.16, 0.58, 0.13], "leans on expert 3 (58%); its entropy is 0.82 of 1."),

@@ -154,7 +154,7 @@ def say_router(trace: Trace, head: int) -> str:
     if flag == "near uniform":
         return f"{who} is near uniform (entropy {even:.2f} of 1): it hardly chooses between its {len(beta)} experts."
     if flag:
-        return f"{who} gives all but everything to expert {best + 1} ({beta[best]:.0%}, entropy {even:.2f} of 1)."
+        return f"{who} gives nearly everything to expert {best + 1} ({beta[best]:.0%}, entropy {even:.2f} of 1)."
     order = np.argsort(-beta, kind="stable")
     fewest = order[: 1 + int((np.cumsum(beta[order]) < 0.6).sum())]
     named = _listed([f"expert {n + 1} ({beta[n]:.0%})" for n in fewest if n == best or beta[n] > 1 / len(beta)])
