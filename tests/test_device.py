@@ -1,0 +1,93 @@
+"""What trains on a CPU trains on another device, and comes to the same: nothing is left behind or mixed up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from card import CARD, fabric
+
+import fame
+from fame.config import FAMEConfig
+from fame.model import FAME
+from fame.recipe import Callbacks, Recipe, compare, train_recipe
+from fame.train import Step
+
+SMALL: dict[str, Any] = {
+    "model": {"d_model": 8, "n_heads": 2, "n_experts": 3, "max_len": 6, "dropout": 0.1},
+    "training": {"epochs": 3, "batch_size": 16, "learning_rate": 0.01},
+}
+EVERY_TERM = {name: 0.1 for name in ("sup", "con", "excl", "tie", "balance", "mos", "mi", "div")}
+CHANGES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "sasrec": {"model": {"variant": "sasrec"}},
+    "top-k": {"model": {"active_experts": 2}},
+    "sampled softmax": {"training": {"negatives": 4}},
+    "label smoothing": {"training": {"label_smoothing": 0.1}},
+    "guided": {"guidance": EVERY_TERM | {"heads": ["genres", "decade"], "least_items": 2, "held_out": 0.2}},
+}
+
+
+@pytest.fixture
+def on_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Training finds a card, as it finds a GPU where there is one."""
+
+    def launched() -> Any:
+        ready = fabric()
+        ready.launch()
+        return ready
+
+    # On a graphics card a weight keeps its identity when it moves; on this card it does so by this switch.
+    torch.__future__.set_swap_module_params_on_conversion(True)
+    monkeypatch.setattr("fame.recipe.launched", launched)
+    yield
+    torch.__future__.set_swap_module_params_on_conversion(False)
+
+
+def recipe(toy_log: Path, changes: dict[str, Any]) -> Recipe:
+    data = {"form": "csv", "path": toy_log / "log.csv", "items": toy_log / "items.csv"}
+    tables = {name: SMALL.get(name, {}) | changes.get(name, {}) for name in {*SMALL, *changes}}
+    return Recipe.from_tables({"name": "toy", "data": data, "evidence": False, "maps": False, **tables})
+
+
+def test_the_card_does_not_mix_with_the_cpu() -> None:
+    here, there = torch.ones(3), torch.ones(3, device=CARD)
+    for mixed in (lambda: here + there, lambda: there @ here, lambda: torch.cat([here, there])):
+        with pytest.raises(RuntimeError, match="on the card and, of shape"):
+            mixed()
+    assert (there + here.to(CARD)).cpu().tolist() == [2, 2, 2]
+    model = FAME(FAMEConfig(n_items=5, max_len=4, d_model=8))
+    with pytest.raises(RuntimeError, match="on the card and, of shape"):
+        model(torch.ones(1, 2, dtype=torch.int64, device=CARD))
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+def test_a_bundle_trained_on_a_card_is_that_of_the_cpu(
+    toy_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any, changes: dict[str, Any]
+) -> None:
+    wanted = recipe(toy_log, changes)
+    train_recipe(wanted, tmp_path / "cpu", runs=tmp_path / "runs-cpu")
+    request.getfixturevalue("on_card")
+    met = []
+
+    def look(step: Step) -> None:
+        met.append(step)
+        if (step.epoch, step.done) == (3, 1):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # and goes on from the checkpoint of the second epoch
+        train_recipe(wanted, tmp_path / "card", runs=tmp_path / "runs-card", callbacks=Callbacks(step=look))
+    train_recipe(wanted, tmp_path / "card", runs=tmp_path / "runs-card")
+    assert met, "training told nothing"
+    cpu, card = fame.load(tmp_path / "cpu"), fame.load(tmp_path / "card")
+    for name, weights in cpu.model.state_dict().items():
+        torch.testing.assert_close(card.model.state_dict()[name], weights, rtol=1e-4, atol=1e-5, msg=name)
+    assert card.training["NDCG@10"].tolist() == pytest.approx(cpu.training["NDCG@10"].tolist(), abs=1e-9)
+
+
+def test_a_comparison_runs_on_a_card(toy_log: Path, tmp_path: Path, on_card: None) -> None:
+    compared = compare(recipe(toy_log, {"comparison": {"seeds": [0]}}), runs=tmp_path)
+    assert compared is not None and len(compared) >= 3
