@@ -65,6 +65,7 @@ DATA: dict[str, tuple[str, dict[str, Any]]] = {
 BOTH = ["genres", "decade"]
 SUP, EXCL, MOS, MI, TIE = {"sup": 0.1}, {"excl": 0.05}, {"mos": 0.05}, {"mi": 0.03}, {"tie": 1.0}
 NOISE, BALANCE, CON = {"noise": 0.3}, {"balance": 1.0}, {"con": 0.1}
+PRETRAINED = {"pretrain": 100}
 TIED = {"heads": BOTH} | SUP | EXCL | TIE | MI
 GUIDED = TIED | NOISE | BALANCE  # the recipe of artifacts/planted
 REAL = TIED | {"tie": 0.3}  # the recipe of artifacts/ml-1m-guided
@@ -94,6 +95,9 @@ IDEAS: dict[str, dict[str, Any]] = {
     "guided, two free heads": {"guidance": GUIDED, "model": {"n_heads": 4}},
     "guided, top-1 routing": {"guidance": GUIDED, "model": {"active_experts": 1}},
     "guided, undecided start": {"guidance": GUIDED | {"start": 0.0}},
+    "pretrained": {"guidance": {"heads": BOTH} | PRETRAINED},
+    "pretrained, tie": {"guidance": {"heads": BOTH} | PRETRAINED | TIE},
+    "guided, pretrained": {"guidance": GUIDED | PRETRAINED},
     "guided by director and cast": {"guidance": GUIDED | RARE},
     "real": {"guidance": REAL},
     "real, balance": {"guidance": REAL | BALANCE},
@@ -112,7 +116,8 @@ FIVE, THREE, LATE = range(5), range(3), range(5, 8)
 BY_TERM = (
     "SASRec", "plain", "sup", "sup, excl", "sup, excl, mos, mi", "tie", "sup, excl, tie", "sup, excl, tie, mi",
     "sup, excl, tie, mi, noise", "con, excl, tie, mi", "guided", "guided, two free heads", "guided, top-1 routing",
-    "guided, undecided start", "guided by director and cast", *UNTAUGHT,
+    "guided, undecided start", "pretrained", "pretrained, tie", "guided, pretrained", "guided by director and cast",
+    *UNTAUGHT,
 )  # fmt: skip
 HELD_OUT = ("guided, a fifth held out", "guided, a fifth held out, dealt at random")
 STUDIES: dict[str, list[tuple[str, str, int]]] = {

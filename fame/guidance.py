@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from fame.catalogue import Catalogue
 from fame.data.sequences import Sequences
 from fame.errors import FameError
-from fame.model import FAME, Pass
+from fame.model import FAME, INIT_STD, Pass
 
 __all__ = [
     "Guidance",
@@ -28,10 +28,11 @@ __all__ = [
     "supervised_contrast",
 ]
 
-BY_HEAD = ("sup", "con", "excl", "tie", "balance")  # the terms that ask for heads with names
-WEIGHTS = (*BY_HEAD, "mos", "mi", "div")
+BY_HEAD = ("pretrain", "sup", "con", "excl", "tie", "balance")  # what asks for heads with names
+WEIGHTS = (*BY_HEAD[1:], "mos", "mi", "div")
 CONTRASTED = 1024  # items that `con` compares with each other at a step
 TEMPERATURE = 0.1  # of their cosines
+PRETRAIN_RATE = 0.001
 PAIRS_AT_ONCE = 1 << 20
 
 
@@ -54,6 +55,7 @@ class GuidanceConfig:
     div: float = 0.0  # likeness of the outputs of a head's experts
     noise: float = 0.05  # the part of choices that `tie` leaves to no value at all
     start: float = 3.0  # logit of an expert's own value at first, the others' being 0; 0: undecided
+    pretrain: int = 0  # steps before training in which the heads' spaces learn `con` alone
     held_out: float = 0.0  # the part of the items whose attributes no term is told, to see later what it learnt
     mos_positions: int = 512
     least_items: int = 15  # values of an attribute with fewer items are not read out
@@ -64,9 +66,11 @@ class GuidanceConfig:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 100:
                 raise FameError(f"guidance: {name} is {value!r}; expected a weight from 0 up to, not including, 100")
+        if not isinstance(self.pretrain, int) or isinstance(self.pretrain, bool) or self.pretrain < 0:
+            raise FameError(f"guidance: pretrain is {self.pretrain!r}; expected a whole number of steps, or 0")
         by_head = any(getattr(self, name) for name in BY_HEAD)
         if by_head and not any(self.heads):
-            raise FameError(f"guidance: {' and '.join(BY_HEAD)} need heads, an attribute per head, like ['genres']")
+            raise FameError(f"guidance: {', '.join(BY_HEAD)} need heads, an attribute per head, like ['genres']")
         if any(self.heads) and not by_head:
             raise FameError(f"guidance: heads are named, but {', '.join(BY_HEAD)} are 0; give one, or leave heads out")
         if not isinstance(self.noise, (int, float)) or not 0 < self.noise < 1:
@@ -79,7 +83,7 @@ class GuidanceConfig:
             raise FameError("guidance: mos_positions and least_items must be at least 1")
 
     def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in WEIGHTS)
+        return any(getattr(self, name) for name in (*WEIGHTS, "pretrain"))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GuidanceConfig:
@@ -154,6 +158,24 @@ class Guidance(nn.Module):
     def values(self, h: int) -> Tensor:
         """The attribute of head h over the items, [items values], 0 or 1."""
         return getattr(self, f"values_{h}")
+
+    def pretrain(self, model: FAME) -> None:
+        """Moves item embeddings and W_f, before training, to spaces in which items that share a value lie together.
+
+        Source: the supervised contrastive loss of `supervised_contrast`, by Adam, `config.pretrain` steps of it. The
+        embeddings are then scaled back to the size with which the network starts.
+        """
+        weights = [model.items.weight, model.facets.W_f]
+        optimizer = torch.optim.Adam(weights, PRETRAIN_RATE)
+        for _ in range(self.config.pretrain):
+            optimizer.zero_grad()
+            spaces = model.facet_items()[:, 1:][:, self.told]
+            for h in self.heads:
+                supervised_contrast(spaces[h], self.values(h)[self.told]).backward(retain_graph=True)
+            optimizer.step()
+        optimizer.zero_grad()
+        with torch.no_grad():
+            model.items.weight *= INIT_STD / model.items.weight[1:].std()
 
     def forward(self, model: FAME, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
         """The weighted sum of the terms, per target. real [b t] marks targets, wanted [m] are their item indices."""

@@ -436,6 +436,9 @@ def learn(
     torch.manual_seed(recipe.training.seed)
     model = FAME(replace(recipe.model, n_items=data.catalogue.n_items))
     guidance = Guidance(recipe.guidance, model, data.catalogue, data.split.train) if recipe.guidance else None
+    if guidance and recipe.guidance.pretrain:
+        tell.stage("pretraining the heads' spaces")
+        guidance.pretrain(model)
     tell.begin(recipe)
     epochs = train(
         model,

@@ -27,7 +27,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "top-k": {"model": {"active_experts": 2}},
     "sampled softmax": {"training": {"negatives": 4}},
     "label smoothing": {"training": {"label_smoothing": 0.1}},
-    "guided": {"guidance": EVERY_TERM | {"heads": ["genres", "decade"], "least_items": 2, "held_out": 0.2}},
+    "guided": {
+        "guidance": EVERY_TERM | {"heads": ["genres", "decade"], "least_items": 2, "held_out": 0.2, "pretrain": 2}
+    },
 }
 
 

@@ -143,6 +143,25 @@ def test_guided_heads_learn_their_attribute_and_forget_the_others(catalogue: Cat
     assert max(other, other_too) < 0.05
 
 
+def test_pretraining_leaves_each_head_its_own_attribute(catalogue: Catalogue) -> None:
+    model, before = network(), network()
+    config = GuidanceConfig(heads=("genres", "decade"), pretrain=80, held_out=0.2, least_items=5)
+    guidance = Guidance(config, model, catalogue)
+    guidance.pretrain(model)
+    spaces, told = model.facet_items()[:, 1:].detach(), guidance.told
+    own, other, other_too, own_too = (
+        linear_cka(spaces[h][told], guidance.values(v)[told]).item() for h in (0, 1) for v in (0, 1)
+    )
+    assert min(own, own_too) > 0.8 and max(other, other_too) < 0.2
+    moved = {name for name, w in model.state_dict().items() if not w.equal(before.state_dict()[name])}
+    assert moved == {"items.weight", "facets.W_f"}
+    assert not model.items.weight[0].any(), "the padding row stays at 0"
+    assert model.items.weight[1:].std().item() == pytest.approx(0.02)
+    assert guidance(model, *passed(model)).item() == 0, "pretraining is no term of the loss"
+    unmoved = [h for h in (0, 1) if linear_cka(spaces[h][~told], guidance.values(h)[~told]) > 0.5]
+    assert not unmoved, "the held-out items lie by their values, which were told to no step"
+
+
 def test_tie_is_the_likelihood_of_a_mixture_of_values(catalogue: Catalogue) -> None:
     model, chosen = network(), np.random.default_rng(3).integers(1, 61, 200)
     histories = Sequences(np.array(["a", "b"]), chosen, np.array([0, 90, 200]))
@@ -282,9 +301,11 @@ def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
         ({"sup": -1.0}, "sup is -1.0; expected a weight from 0 up"),
         ({"sup": 0.1}, "need heads"),
         ({"tie": 0.1}, "need heads"),
-        ({"heads": ["genres"], "mi": 0.1}, "heads are named, but sup, con, excl, tie, balance are 0"),
+        ({"heads": ["genres"], "mi": 0.1}, "heads are named, but pretrain, sup, con, excl, tie, balance are 0"),
         ({"heads": ["genres"], "tie": 1.0, "noise": 1.0}, "noise is 1.0; expected a share"),
         ({"heads": ["genres"], "tie": 1.0, "start": -1}, "start is -1; expected a logit"),
+        ({"pretrain": 5}, "need heads"),
+        ({"heads": ["genres"], "pretrain": 1.5}, "pretrain is 1.5; expected a whole number of steps"),
         ({"heads": ["genres"], "tie": 1.0, "held_out": 1}, "held_out is 1; expected a share"),
         ({"loud": 1}, "unknown setting 'loud'"),
         ({"heads": ["genres", "decade", "genres"], "sup": 0.1}, "3 attributes for 2 heads"),
