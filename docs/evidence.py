@@ -54,6 +54,8 @@ AUDIENCES["medium, other values"] = AUDIENCES["medium"] | {"choice": "random"}
 AUDIENCES["director and cast"] = AUDIENCES["medium"] | {
     "facets": ["director", "cast"], "shortest": 10, "longest": 20, "n_viewers": 12_000
 }  # fmt: skip
+AUDIENCES["four facets"] = AUDIENCES["director and cast"] | {"facets": ["genres", "director", "cast", "decade"]}
+AUDIENCES["medium, eight values"] = AUDIENCES["medium"] | {"values": 8}
 SMALL = {"d_model": 64, "n_layers": 2, "dropout": 0.1}
 DATA: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: ("planted-plain", SIMULATED | {"data": {"planted": SIMULATED["data"]["planted"] | a}})
@@ -67,10 +69,12 @@ SUP, EXCL, MOS, MI, TIE = {"sup": 0.1}, {"excl": 0.05}, {"mos": 0.05}, {"mi": 0.
 NOISE, BALANCE, CON = {"noise": 0.3}, {"balance": 1.0}, {"con": 0.1}
 PRETRAINED = {"pretrain": 100}
 TIED = {"heads": BOTH} | SUP | EXCL | TIE | MI
-GUIDED = TIED | NOISE | BALANCE  # the recipe of artifacts/planted
+GUIDED = TIED | NOISE | BALANCE
+BEST = GUIDED | PRETRAINED | {"sup": 0.5}  # the recipe of artifacts/planted
 REAL = TIED | {"tie": 0.3}  # the recipe of artifacts/ml-1m-guided
 OTHER_WEIGHTS = {"sup": (0.02, 0.5), "excl": (0.0, 0.3), "tie": (0.3, 3.0), "mi": (0.0, 0.1), "noise": (0.1, 0.5)}
 RARE = {"heads": ["director", "cast"], "least_items": 8}
+FOUR = {"heads": ["genres", "director", "cast", "decade"], "least_items": 8}
 WEIGHED = {f"{name} {w:g}": {"guidance": GUIDED | {name: w}} for name, ws in OTHER_WEIGHTS.items() for w in ws}
 # What could set experts apart without the catalogue's attributes.
 UNTAUGHT: dict[str, dict[str, Any]] = {
@@ -98,10 +102,15 @@ IDEAS: dict[str, dict[str, Any]] = {
     "pretrained": {"guidance": {"heads": BOTH} | PRETRAINED},
     "pretrained, tie": {"guidance": {"heads": BOTH} | PRETRAINED | TIE},
     "guided, pretrained": {"guidance": GUIDED | PRETRAINED},
+    "guided, pretrained, sup 0.5": {"guidance": BEST},
     "guided by director and cast": {"guidance": GUIDED | RARE},
     "real": {"guidance": REAL},
     "real, balance": {"guidance": REAL | BALANCE},
-    "real, four attributes": {"guidance": REAL | {"heads": ["genres", "decade", "director", "cast"], "least_items": 8}},
+    "real, four attributes": {"guidance": REAL | FOUR},
+    "plain, four heads": {"model": {"n_heads": 4}},
+    "guided by all four": {"guidance": GUIDED | FOUR, "model": {"n_heads": 4}},
+    "plain, eight experts": {"model": {"n_experts": 8}},
+    "guided, eight experts": {"guidance": GUIDED, "model": {"n_experts": 8}},
     "real, director and cast": {"guidance": REAL | RARE},
     "real, all attributes": {"guidance": REAL | {"heads": ["attributes"], "sup": 0.02, "excl": 0.0}},
     **UNTAUGHT,
@@ -111,24 +120,26 @@ IDEAS: dict[str, dict[str, Any]] = {
     "guided, a fifth held out, dealt at random": {"guidance": GUIDED | {"held_out": 0.2}, "dealt": True},
     "real, a fifth held out": {"guidance": REAL | {"held_out": 0.2}},
 }
+PLAIN = ("plain", "plain, four heads", "plain, eight experts")
 BUNDLES = ("ml-1m", "ml-1m-guided", "planted", "planted-plain")
 FIVE, THREE, LATE = range(5), range(3), range(5, 8)
 BY_TERM = (
     "SASRec", "plain", "sup", "sup, excl", "sup, excl, mos, mi", "tie", "sup, excl, tie", "sup, excl, tie, mi",
     "sup, excl, tie, mi, noise", "con, excl, tie, mi", "guided", "guided, two free heads", "guided, top-1 routing",
-    "guided, undecided start", "pretrained", "pretrained, tie", "guided, pretrained", "guided by director and cast",
-    *UNTAUGHT,
+    "guided, undecided start", "pretrained", "pretrained, tie", "guided, pretrained",
+    "guided, pretrained, sup 0.5", "guided by director and cast", *UNTAUGHT,
 )  # fmt: skip
+OTHER_AUDIENCES = {
+    "medium, other values": ("plain", "guided"),
+    "medium, eight values": ("plain, eight experts", "guided", "guided, eight experts"),
+    "director and cast": ("plain", "guided by director and cast"),
+    "four facets": ("plain, four heads", "guided by all four"),
+}
 HELD_OUT = ("guided, a fifth held out", "guided, a fifth held out, dealt at random")
 STUDIES: dict[str, list[tuple[str, str, int]]] = {
     "difficulties": [(a, i, s) for a in DIFFICULTIES for i in ("SASRec", "plain", "guided") for s in FIVE],
-    "late": [(a, "guided", s) for a in DIFFICULTIES for s in LATE],
-    "audiences": [
-        (a, i, s)
-        for a in ("medium, other values", "director and cast")
-        for i in ("plain", "guided" if a != "director and cast" else "guided by director and cast")
-        for s in THREE
-    ],
+    "late": [(a, i, s) for a in DIFFICULTIES for i in ("guided", "guided, pretrained, sup 0.5") for s in LATE],
+    "audiences": [(a, i, s) for a, ideas in OTHER_AUDIENCES.items() for i in ideas for s in THREE],
     "noise": [
         ("hard", f"sup, excl, tie, mi{more}", s) for more in ("", ", noise", ", balance") for s in THREE
     ] + [("hard", "guided", s) for s in THREE],
@@ -143,7 +154,7 @@ STUDIES: dict[str, list[tuple[str, str, int]]] = {
         )
     ],
     "beauty": [("beauty", i, 0) for i in ("SASRec", "plain", "real, all attributes")],
-    "viewers": [(a, "guided", s) for a in AUDIENCES if "viewers" in a for s in THREE],
+    "viewers": [(a, "guided, pretrained, sup 0.5", s) for a in AUDIENCES if "viewers" in a for s in THREE],
     "weights": [("medium", i, s) for i in ("guided", *WEIGHED) for s in THREE],
 }  # fmt: skip
 PROBED = {key for study in ("held out", "planted", "weights", "ml-1m", "beauty") for key in STUDIES[study]}
@@ -255,17 +266,20 @@ def recovered(recipe: Any, catalogue: Any, model: Any, seed: int) -> dict[str, A
     viewers = replace(recipe.data.planted, n_viewers=500)
     audience = simulate(catalogue, viewers, audience=1)
     told = recovery(model, catalogue, audience, seed=seed)
-    fair = recovery(model, catalogue, audience, bayes_filter(catalogue, viewers, audience.sequences), seed=seed)
+    learning = bayes_filter(catalogue, viewers, audience.sequences)
+    named = {name: h for h, name in enumerate(recipe.guidance.heads) if name in viewers.facets}
+    fair = recovery(model, catalogue, audience, learning, seed=seed, named=named)
     kept = ("accuracy", "margin", "constant", "control", "control_high", "probe", "probe_states")
     kept += ("information", "control_information", "ceiling_information")
     row: dict[str, Any] = {}
     for name in ("gate", "gate_relative"):
         row |= {f"{name} {k}": fair[name][k] for k in kept}
         row |= {f"{name} ceiling": fair[name]["ceiling"], f"{name} ceiling told": told[name]["ceiling"]}
-    for name in ("router", "router_relative"):
+    for name in ("router", "router_relative", "router_named"):
         if f"{name}_accuracy" in fair:
             row |= {f"{name} accuracy": fair[f"{name}_accuracy"], f"{name} ceiling": fair[f"{name}_ceiling"]}
-            row |= {f"{name} ceiling told": told[f"{name}_ceiling"]}
+            if name in told:
+                row |= {f"{name} ceiling told": told[f"{name}_ceiling"]}
             row |= {f"{name} {facet}": score for facet, score in fair[name].items()}
     return row
 
@@ -353,16 +367,21 @@ def by_facet(r: dict[str, Any]) -> dict[str, float]:
 
 
 def completed(rows: dict[Key, dict[str, Any]]) -> dict[Key, dict[str, Any]]:
-    """The runs with what follows from them: the observer's information is the same for every idea."""
+    """The runs with what follows from them and from others: the observer's information is the same for every idea, and
+    accuracy is held against the plain model's of the same seed, which is of the same audience."""
     told = {
         (r["data"], r["seed"]): r["gate ceiling_information"] for r in rows.values() if "gate ceiling_information" in r
     }
+    plain = {(r["data"], r["seed"]): r["NDCG@20"] for r in rows.values() if r["idea"] in PLAIN}
     known = {}
     for key, r in rows.items():
-        ceiling = told.get((r["data"], r["seed"]))
-        known[key] = (
-            r | by_facet(r) | ({"gate ceiling_information": ceiling} if ceiling and "gate accuracy" in r else {})
-        )
+        at = r["data"], r["seed"]
+        more = by_facet(r)
+        if at in told and "gate accuracy" in r:
+            more["gate ceiling_information"] = told[at]
+        if at in plain and r["idea"] not in PLAIN:
+            more["NDCG@20 less plain's"] = r["NDCG@20"] - plain[at]
+        known[key] = r | more
     return known
 
 
@@ -383,6 +402,12 @@ def gain(r: dict[str, Any]) -> float | None:
     """… less that of random spaces of the same model."""
     pairs = guided(r) if "probe random" in r else []
     return statistics.mean(r["probe ap"][h][a] - r["probe random"][a] for h, a in pairs) if pairs else None
+
+
+def least_gain(r: dict[str, Any]) -> float | None:
+    """The smallest gain of a guided head."""
+    pairs = guided(r) if "probe random" in r else []
+    return min((r["probe ap"][h][a] - r["probe random"][a] for h, a in pairs), default=None)
 
 
 def others(r: dict[str, Any]) -> float | None:
@@ -438,10 +463,14 @@ HELD: list[Column] = [
     ("random spaces, held-out items", unseen("random"), 2),
     ("full embedding, held-out items", unseen("full"), 2),
 ]
+ACCURACY: list[Column] = [
+    ("NDCG@20", plain("NDCG@20"), 4),
+    ("less plain's", plain("NDCG@20 less plain's"), 4),
+]
 QUALITY: list[Column] = [
-    ("NDCG@20", lambda r: r["NDCG@20"], 4),
-    ("HR@10", lambda r: r["HR@10"], 4),
-    ("gate entropy", lambda r: r.get("gate entropy"), 2),
+    *ACCURACY,
+    ("HR@10", plain("HR@10"), 4),
+    ("gate entropy", plain("gate entropy"), 2),
     ("router entropy", mean_of("router entropy"), 2),
     ("… its sd", mean_of("router std"), 2),
 ]
@@ -464,6 +493,60 @@ def table(rows: Rows, by: Sequence[str], columns: Sequence[Column]) -> str:
     for group, of in groups.items():
         cells = [*group, str(len(of)), *(over_seeds(of, value, digits) for _, value, digits in columns)]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def targets(rows: dict[Key, dict[str, Any]]) -> str:
+    """Markdown: what was aimed at, and how far each kind of model came, over all seeds."""
+    of: dict[tuple[str, str], Rows] = {}
+    for (data, idea, _), r in sorted(rows.items()):
+        of.setdefault((data, idea), []).append(r)
+    real = {"ml-1m": "real", "beauty": "real, all attributes"}
+    asked: list[tuple[str, Value, int, Sequence[str]]] = [
+        ("gate, of the observer's accuracy: .95", part("gate accuracy", "gate ceiling"), 2,
+         ("plain", "guided", "best")),
+        ("router, of the observer's accuracy: .80", part("router accuracy", "router ceiling"), 2,
+         ("plain", "guided", "best")),
+        ("least gain of a guided head over random spaces: +.25", least_gain, 2, ("guided", "best")),
+        ("NDCG@20 less plain's, same seed: not clearly below 0", plain("NDCG@20 less plain's"), 4, ("guided", "best")),
+    ]  # fmt: skip
+    lines = ["| aim | model | " + " | ".join([*DIFFICULTIES, *real]) + " |", "|---|---|" + "---:|" * 5]
+    for aim, value, digits, kinds in asked:
+        for kind in kinds:
+            simulated = "guided, pretrained, sup 0.5" if kind == "best" else kind
+            found = [of.get((a, simulated), []) for a in DIFFICULTIES]
+            found += [
+                of.get((a, kind if kind == "plain" else idea), []) if kind != "best" else [] for a, idea in real.items()
+            ]
+            lines.append(f"| {aim} | {simulated} | " + " | ".join(over_seeds(f, value, digits) for f in found) + " |")
+    return "\n".join(lines)
+
+
+def bundles() -> str:
+    """Markdown: what each bundle's evidence.json says of heads and experts as a whole."""
+    lines = [
+        "| bundle | disentanglement | completeness | likeness of heads (CKA) | of their lists (RBO) | gate entropy |"
+        " router entropy | divergence of experts, bits | dead experts | lifts, q < .05 |",
+        "|---|" + "---:|" * 9,
+    ]
+    for name in BUNDLES:
+        found = json.loads((HERE.parent / "artifacts" / name / "evidence.json").read_text(encoding="utf-8"))
+        dci, alike, used, gate = found["dci"], found["redundancy"], found["experts"], found["gate"]
+        H, N = np.shape(used["dead"])
+        heads, experts = ~np.eye(H, dtype=bool), ~np.eye(N, dtype=bool)
+        q = np.array([x for head in used["lift_q"] for expert in head for by in expert for x in by], float)
+        cells = [
+            f"{dci['disentanglement']:.3f} (random {dci['random_disentanglement']:.3f})",
+            f"{dci['completeness']:.3f} ({dci['random_completeness']:.3f})",
+            f"{np.mean(np.array(alike['cka'])[heads]):.2f} ({alike['cka_random']:.2f})",
+            f"{np.mean(np.array(found['lists']['rbo'])[:H, :H][heads]):.2f}",
+            f"{gate['entropy']:.2f} ± {gate['entropy_std']:.2f}",
+            f"{np.mean(used['router_entropy']):.2f} ± {np.mean(used['router_entropy_std']):.2f}",
+            f"{np.mean(np.array(used['divergence'])[:, experts]):.2f}",
+            f"{int(np.sum(used['dead']))} of {H * N}",
+            f"{int((q < 0.05).sum())} of {int(np.isfinite(q).sum())}",
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -496,15 +579,17 @@ def write_tables(rows: dict[Key, dict[str, Any]]) -> None:
 
     by = ["data", "idea"]
     tables = {
+        "targets": targets(rows),
+        "bundles": bundles(),
         "gates": table(those("difficulties"), by, GATE),
-        "routers": table([r for r in those("difficulties") if r["idea"] != "SASRec"], by, [*ROUTER, *QUALITY[:1]]),
-        "late": table(those("late"), ["data"], [*SHARES, *QUALITY[:1]]),
-        "audiences": table(those("audiences"), by, [*SHARES, *QUALITY[:1]]),
-        "viewers": table(those("viewers"), ["data"], [*SHARES, *QUALITY[:1]]),
-        "noise": table(those("noise"), ["idea"], [*SHARES, *QUALITY[:1]]),
-        "held out": table(those("held out"), by, [*SHARES, *HELD]),
+        "routers": table([r for r in those("difficulties") if r["idea"] != "SASRec"], by, [*ROUTER, *ACCURACY]),
+        "late": table(those("late"), by, [*SHARES, *ACCURACY]),
+        "audiences": table(those("audiences"), by, [*SHARES, *ACCURACY]),
+        "viewers": table(those("viewers"), ["data"], [*SHARES, *ACCURACY]),
+        "noise": table(those("noise"), ["idea"], [*SHARES, *ACCURACY]),
+        "held out": table(those("held out"), by, [*SHARES, *HELD, *ACCURACY]),
         "planted": table(those("planted"), ["idea"], [*SHARES, *QUALITY, *PROBES]),
-        "weights": table(those("weights"), ["idea"], [*SHARES, *QUALITY[:1], *PROBES]),
+        "weights": table(those("weights"), ["idea"], [*SHARES, *ACCURACY, *PROBES]),
         "ml-1m": table(those("ml-1m"), ["idea"], [*QUALITY, *PROBES]),
         "beauty": table(those("beauty"), ["idea"], [*QUALITY, *PROBES]),
     }

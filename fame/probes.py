@@ -538,7 +538,7 @@ def evidence(
     source: str = "",
     config: ProbeConfig | None = None,
 ) -> dict[str, Any]:
-    """Everything measured, as plain JSON values: what a bundle keeps as evidence.json. A minute on one core.
+    """Everything measured, as plain JSON values: what a bundle keeps as evidence.json. One to six minutes on one core.
 
     histories: what the heads' lists, the gate and the experts are read on; real, simulated or curated. Only means
         over them are kept, none of them.   source: in words, where they come from.

@@ -4,7 +4,7 @@
     examples = "mine.examples.json"     # optional: [{"title": …, "look_for": …, "items": [titles or ids]}, …]
     metrics = "mine.metrics.csv"        # optional: what `fame compare` wrote, for the model card
     maps = true                         # build the atlas
-    evidence = true                     # probe heads and experts: a minute for 1,000 items
+    evidence = true                     # probe heads and experts: minutes for 1,000 items
 
     [data]                              # form, path, items, attributes, user, item, order as in `fame.data.read`;
                                         # noun, what sentences call an item: "film", "item", "book"
@@ -32,6 +32,7 @@ import json
 import math
 import re
 import shutil
+import time
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
@@ -332,6 +333,7 @@ def gather(recipe: Recipe, model: FAME, data: Prepared, tell: Callbacks) -> dict
     Beside the observer who is told the viewers' preferences and, where that can be computed, the one who learns them.
     """
     tell.stage("gathering evidence")
+    began = time.perf_counter()
     histories, seed = data.split.test.histories, recipe.training.seed
     found = evidence(model, data.catalogue, histories, data.counts, seed, tell.stage, source=f"{data.facts.form}, test")
     if recipe.data.form == "planted":
@@ -342,6 +344,7 @@ def gather(recipe: Recipe, model: FAME, data: Prepared, tell: Callbacks) -> dict
         if countable(data.catalogue, config):
             learning = bayes_filter(data.catalogue, config, audience.sequences)
             found["recovery"] = recovery(model, data.catalogue, audience, learning, seed=seed)
+    found["seconds"] = time.perf_counter() - began
     return found
 
 

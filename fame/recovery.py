@@ -9,7 +9,7 @@ along the viewers and so keeps its rhythm while it belongs to others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -230,15 +230,22 @@ def linear_probe(features: np.ndarray, truth: np.ndarray, half: np.ndarray) -> f
 
 
 def recovery(
-    model: FAME, catalogue: Catalogue, planted: Planted, beliefs: Beliefs | None = None, seed: int = 0
+    model: FAME,
+    catalogue: Catalogue,
+    planted: Planted,
+    beliefs: Beliefs | None = None,
+    seed: int = 0,
+    named: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """How well gate and router recover the truth about viewers that the model has not learned from; JSON values.
 
     beliefs: of `bayes_filter` on the same viewers; without them, those of the observer who is told the preferences.
+    named: a facet's name -> the head, from 0, that training was told to make of it.
 
     Keys: facets; viewers; gate, a `Recovered`; gate_relative, the same with the arg-max of each head's gate over its
     mean, which does not mind that a head is always weak; router and router_relative, a facet's name -> `Recovered`
-    and the `head` (from 1) that stands for it; router_accuracy, router_ceiling, router_of_ceiling, means over steps.
+    and the `head` (from 1) that stands for it; router_named, the same of the `named` heads; router_accuracy,
+    router_ceiling, router_of_ceiling and so on, means over steps.
     A SASRec's slices stand in for a gate. Without routers, or with one expert per head, there are only the gate's.
 
     Raises:
@@ -270,11 +277,15 @@ def recovery(
     if read.router is None or model.config.n_experts == 1:  # one expert stands for every value, which says nothing
         return result
     n_values = World.of(catalogue, config).n_values
-    for name, found, by_head in (("router", gate, read.gate.argmax(1)), ("router_relative", relative, labels)):
+    readings = [("router", gate, read.gate.argmax(1)), ("router_relative", relative, labels)]
+    for name, found, by_head in [*readings, *([("router_named", gate, labels)] if named else [])]:
         rows: dict[str, Any] = {}
         for a, attribute in enumerate(config.facets):
             on = facet == a
-            head = standing_for(a, found.matching, by_head[on])
+            if name == "router_named":
+                head = (named or {}).get(attribute)
+            else:
+                head = standing_for(a, found.matching, by_head[on])
             if head is None or len(np.unique(viewer[on])) < 2:
                 continue
             known = belief[on, a, : n_values[a]]
