@@ -385,11 +385,13 @@ def _config(path: Path, content: bytes) -> FAMEConfig:
 
 def _network(path: Path, content: bytes, config: FAMEConfig) -> FAME:
     """The network of the config with the weights of the file; no network is built that the file could not fill."""
-    if content.startswith((b"PK", b"\x80")):
-        raise FameError(f"{path}: a pickle, which is never read; expected safetensors: save the weights as such")
     try:
         tensors = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError):
+        if content.startswith((b"PK", b"\x80")):  # asked only now: safetensors may begin with any byte
+            raise FameError(
+                f"{path}: a pickle, which is never read; expected safetensors: save the weights as such"
+            ) from None
         raise FameError(f"{path}: no readable safetensors; {AGAIN}") from None
     apart = f"{path.name} and config.json do not belong together: {AGAIN}"
     if config.n_layers > len(tensors) or _least(config) > sum(t.numel() for t in tensors.values()):

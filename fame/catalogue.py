@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import heapq
 import re
@@ -181,13 +182,17 @@ class Catalogue:
         """
         try:
             frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            with open(path, encoding="utf-8-sig", newline="") as file:
+                header = next((row for row in csv.reader(file) if row), [])
         except FileNotFoundError:
             raise FameError(f"{path}: no such file; expected a CSV with a column item_id") from None
-        except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+        except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, OSError) as error:
             raise FameError(f"{path}: not a readable UTF-8 CSV ({str(error).splitlines()[0]})") from None
         if not isinstance(frame.index, pd.RangeIndex):  # what pandas makes of rows longer than the header
             raise FameError(f"{path}: rows have more fields than the header; put text that has a comma in quotes")
         nameless = frame.columns.str.fullmatch(r"Unnamed: \d+")  # pandas' word for no name: an index saved along
+        if twice := [name for name, n in Counter(header).items() if name and n > 1]:  # pandas would number them
+            raise FameError(f"{path}: two columns are named {twice[0]!r}; give each a name of its own")
         return cls.from_frame(frame.loc[:, ~nameless])
 
     def to_frame(self) -> pd.DataFrame:

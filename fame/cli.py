@@ -309,7 +309,11 @@ def watched(folder: Path) -> Iterator[Callbacks]:
             yield Callbacks(stage, begin, step, epoch)
     except KeyboardInterrupt:
         kept = any(folder.rglob(CHECKPOINT))
-        how = "the same command goes on after the last full epoch" if kept else "no epoch was full, nothing is kept"
+        how = (
+            "the same command without --fresh goes on after the last full epoch"
+            if kept
+            else "no epoch was full, nothing is kept"
+        )
         raise Interrupted(f"stopped; {how}") from None
 
 

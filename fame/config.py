@@ -58,7 +58,7 @@ class FAMEConfig:
         if self.d_model % self.backbone_heads:
             raise FameError(
                 f"config: d_model {self.d_model} does not divide by backbone_heads {self.backbone_heads}; "
-                "choose a width that is a multiple of the number of heads"
+                "choose a width that does, or another backbone_heads"
             )
 
     @property

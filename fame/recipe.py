@@ -189,7 +189,8 @@ SILENT = Callbacks()
 def load_recipe(path: str | Path, changes: Tables | None = None) -> Recipe:
     """The recipe in a TOML file.
 
-    changes: settings that go before the file's, in tables as in the file; paths in them are as they are.
+    changes: settings that go before the file's, in tables as in the file; paths in them are as they are. The file's
+        metrics, which are of other settings then, are left out, and under another variant the card's title and summary.
 
     Raises:
         FameError: the file is missing or no TOML, or a setting is unknown, missing, of another type or out of range.
@@ -199,8 +200,13 @@ def load_recipe(path: str | Path, changes: Tables | None = None) -> Recipe:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:  # endless digits are a plain ValueError
         raise FameError(f"{path}: not TOML ({error}); see recipes/ for how one looks") from None
+    changes = changes or {}
+    if any(changes.get(name) for name in ("data", "model", "training", "guidance")):
+        tables.pop("metrics", None)  # they are of the recipe as it is
+    if "variant" in changes.get("model", {}) and isinstance(card := tables.get("card"), dict):
+        tables["card"] = {k: v for k, v in card.items() if k not in ("title", "summary")}
     try:
-        return Recipe.from_tables(merged(tables, changes or {}), path.parent)
+        return Recipe.from_tables(merged(tables, changes), path.parent)
     except FameError as error:
         raise FameError(f"{path}: {error}") from None
 

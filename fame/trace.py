@@ -110,7 +110,7 @@ class Intervention:
 NOTHING = Intervention()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trace:
     """One history under one intervention; every array is read-only float32 unless said otherwise.
 

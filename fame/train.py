@@ -232,7 +232,8 @@ def train(
     """Trains `model` in place and leaves it with the weights of its best epoch by validation NDCG@10.
 
     folder: a checkpoint is kept there after each epoch, and a run that finds one goes on from it and ends
-        with the weights it would have had: every epoch draws its randomness from (seed, epoch) alone.
+        with the weights it would have had: every epoch draws its randomness from (seed, epoch) alone. Several
+        machines need a folder that all of them see.
     fabric: where to run; the default takes a GPU when there is one. Under `fabric run` every process works on
         its share of each batch.
 

@@ -316,7 +316,7 @@ def test_a_stopped_training_says_how_to_go_on(
     monkeypatch.setattr(recipe, "train", interrupted)
     said = run(*command)
     assert said.status == 130 and len(done) == 1
-    assert said.err.splitlines()[-1] == "stopped; the same command goes on after the last full epoch"
+    assert said.err.splitlines()[-1] == "stopped; the same command without --fresh goes on after the last full epoch"
     monkeypatch.setattr(recipe, "train", learn)
     said = run(*command)
     assert said.status == 0 and "epoch   1" not in said.err and "epoch   2" in said.err

@@ -85,6 +85,16 @@ def test_changes_go_before_the_file(tmp_path: Path) -> None:
     assert not recipe.guidance, "a SASRec has no heads to guide"
 
 
+def test_a_changed_recipe_claims_nothing_of_the_one_it_was(tmp_path: Path) -> None:
+    text = 'metrics = "m.csv"\n' + GOOD + '[card]\ntitle = "FAME"\nsummary = "Heads."\nlicense = "mit"'
+    path = written(tmp_path, text)
+    assert load_recipe(path, {"name": "other", "model": {}}).metrics == tmp_path / "m.csv"
+    longer = load_recipe(path, {"training": {"epochs": 3}})
+    assert longer.metrics is None and longer.card.title == "FAME"
+    plain = load_recipe(path, {"model": {"variant": "sasrec"}})
+    assert (plain.metrics, plain.card.title, plain.card.summary, plain.card.license) == (None, "", "", "mit")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -32,12 +32,12 @@ def check_file(path: str | Path, limit: int = MAX_FILE_BYTES) -> Path:
         if not path.exists():
             raise FameError(f"{path}: no such file; check the path")
         if not path.is_file():
-            raise FameError(f"{path}: not a file; give the path of the log itself")
+            raise FameError(f"{path}: not a file; give the path of the file itself")
         size = path.stat().st_size
     except OSError as error:
         raise FameError(f"{path}: cannot be opened ({error.strerror})") from None
     if size == 0:
-        raise FameError(f"{path}: the file is empty; expected a log")
+        raise FameError(f"{path}: the file is empty")
     if size > limit:
         raise FameError(f"{path}: {size:,} bytes; the limit is {limit:,}, use a smaller file")
     return path

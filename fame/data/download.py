@@ -9,6 +9,7 @@ import shutil
 import stat
 import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
 from collections.abc import Callable
@@ -58,7 +59,11 @@ def download(name: str, target: str | Path, *, base_url: str | None = None, prog
     if folder.is_dir():
         return folder
     base = (base_url or BASE_URL).rstrip("/")
-    if not base.startswith(("https://", "http://")):
+    try:
+        parts = urllib.parse.urlsplit(base)
+    except ValueError as error:
+        raise FameError(f"address {base!r}: {error}; expected one like https://host/folder") from None
+    if parts.scheme not in ("https", "http"):
         raise FameError(f"address {base!r}; expected one that begins with https:// or http://")
     url = f"{base}/{name}.zip"
     try:

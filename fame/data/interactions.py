@@ -169,8 +169,8 @@ def keep_items(interactions: Interactions, item_ids: Iterable[str]) -> Interacti
     keep = np.flatnonzero(named[interactions.item_codes])
     if not len(keep):
         raise FameError(
-            f"no item of the log is among the {len(wanted):,} wanted: the log has ids like "
-            f"{interactions.items[0]!r}, wanted are ids like {wanted[0] if wanted else ''!r}"
+            f"no item of the log is among the {len(wanted):,} of the catalogue: the log has ids like "
+            f"{interactions.items[0]!r}, the catalogue ids like {wanted[0] if wanted else ''!r}"
         )
     return _rows(interactions, keep)
 

@@ -217,6 +217,8 @@ def header_of(path: Path, delimiters: str) -> tuple[list[str], str]:
     number, text = next(lines(path), (1, ""))
     if number > 1:
         raise FameError(f"{path}: line 1 is empty; expected the column names")
+    if "\r" in text:
+        raise FameError(f"{path}: lines end in a carriage return alone; save it with the line ends LF or CRLF")
     delimiter = max(delimiters, key=text.count)
     return [name.strip() for name in next(csv.reader([text], delimiter=delimiter), [])], delimiter
 

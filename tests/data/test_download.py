@@ -102,6 +102,11 @@ def only(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FameError, match=r"Invalid IPv6 URL; expected one like https://host/folder"):
+        download("ml-1m", tmp_path, base_url="http://[")
+
+
 def test_a_whole_download_is_checked_unpacked_and_readable(server: Server, tmp_path: Path) -> None:
     server.publish(GOOD)
     told: list[tuple[int, int | None]] = []

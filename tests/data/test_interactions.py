@@ -114,5 +114,5 @@ def test_keep_items_drops_users_without_any() -> None:
     kept = keep_items(log([("u", "a", 1), ("v", "b", 1), ("w", "a", 2), ("w", "b", 1)]), ["a", "unknown"])
     assert rows_of(kept) == [("u", "a", 1), ("w", "a", 2)]
     assert kept.users.tolist() == ["u", "w"]
-    with pytest.raises(FameError, match="ids like 'a', wanted are ids like 'tt01'"):
+    with pytest.raises(FameError, match="ids like 'a', the catalogue ids like 'tt01'"):
         keep_items(log([("u", "a", 1)]), ["tt01"])

@@ -380,6 +380,12 @@ def test_bad_movielens_files_are_refused(tmp_path: Path, name: str, text: str, m
         read("movielens", tmp_path)
 
 
+def test_line_ends_of_an_old_machine_are_told(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_bytes(b"user,item,time\ru,a,1\r")
+    with pytest.raises(FameError, match="lines end in a carriage return alone; save it with the line ends LF or CRLF"):
+        read("csv", tmp_path / "log.csv")
+
+
 @pytest.mark.parametrize(
     ("header", "message"),
     [
@@ -468,7 +474,7 @@ def test_paths_and_forms_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     log = write(tmp_path / "log.txt", "u a b\n")
     with pytest.raises(FameError, match="has no named columns"):
         read("sequences", log, user="user")
-    with pytest.raises(FameError, match="ids like 'a', wanted are ids like 'tt01'"):
+    with pytest.raises(FameError, match="ids like 'a', the catalogue ids like 'tt01'"):
         read("sequences", log, items=write(tmp_path / "items.csv", "item_id\ntt01\n"))
 
 
