@@ -106,7 +106,7 @@ IDEAS: dict[str, dict[str, Any]] = {
     "guided by director and cast": {"guidance": GUIDED | RARE},
     "real": {"guidance": REAL},
     "real, balance": {"guidance": REAL | BALANCE},
-    "real, four attributes": {"guidance": REAL | FOUR},
+    "real, four attributes": {"guidance": REAL | FOUR | {"heads": [*BOTH, "director", "cast"]}},
     "plain, four heads": {"model": {"n_heads": 4}},
     "guided by all four": {"guidance": GUIDED | FOUR, "model": {"n_heads": 4}},
     "plain, eight experts": {"model": {"n_experts": 8}},
