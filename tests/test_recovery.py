@@ -204,7 +204,12 @@ def test_an_untrained_model_recovers_nothing_and_the_report_is_plain_json(films:
 
 
 def told(
-    films: Catalogue, planted: Planted, monkeypatch: pytest.MonkeyPatch, gate: np.ndarray, router: np.ndarray
+    films: Catalogue,
+    planted: Planted,
+    monkeypatch: pytest.MonkeyPatch,
+    gate: np.ndarray,
+    router: np.ndarray,
+    named: dict[str, int] | None = None,
 ) -> dict[str, Any]:
     """Recovery of a model that chooses so after each film: gate [n,2] and, in the head of the next facet, router [n,4].
 
@@ -215,7 +220,7 @@ def told(
     gate, its = gate[at], np.eye(2, dtype=bool)[planted.facet[at + 1]]
     router = np.where(its[:, :, None], router[at, None], 1 / 4)
     monkeypatch.setattr("fame.recovery.routing", lambda *_: Routing(at, gate, router, gate))
-    return recovery(network(films), films, planted)
+    return recovery(network(films), films, planted, named=named)
 
 
 def test_the_truth_that_is_to_be_told_is_the_next_steps(films: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,6 +262,16 @@ def test_a_gate_relative_to_its_mean_does_not_mind_that_a_head_or_an_expert_is_a
     assert found["router_accuracy"] < 0.9 and found["router_relative_accuracy"] == 1
     for name, heads in (("router", [2, 1]), ("router_relative", [1, 2])):  # always the other head: it gets the most
         assert [found[name][facet]["head"] for facet in ("genres", "decade")] == heads
+
+
+def test_a_named_head_is_judged_though_another_is_chosen(films: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = simulate(films, CONFIG)
+    other, router = np.roll(np.eye(2)[1 - planted.facet], -1, 0), np.roll(np.eye(4)[planted.value], -1, 0)
+    found = told(films, planted, monkeypatch, other, router, named={"genres": 0, "decade": 1})
+    assert found["gate"]["matching"] == ((1,), (0,)), "the gate tells the facet by the other head"
+    assert found["router_accuracy"] < 0.6 and found["router_named_accuracy"] == 1
+    assert [found["router_named"][facet]["head"] for facet in ("genres", "decade")] == [1, 2]
+    assert "router_named" not in told(films, planted, monkeypatch, other, router)
 
 
 def test_each_router_is_judged_on_the_facet_that_its_head_stands_for(films: Catalogue) -> None:
