@@ -19,8 +19,8 @@
     [guidance]                          # the fields of GuidanceConfig
     [card]                              # the fields of CardText
     [comparison]                        # for `fame compare`: seeds = [0, 1, 2], and the settings that the
-    [comparison.model]                  # baseline has of its own; otherwise it is a SASRec of the same sizes
-    [comparison.training]
+    [comparison.model]                  # baseline has of its own; otherwise it is a SASRec of the same sizes;
+    [comparison.training]               # probe = true trains it for the bundle too: its slices stand beside the heads
 
 Paths are relative to the folder that holds the recipe.
 """
@@ -115,6 +115,7 @@ class Comparison:
     model: FAMEConfig  # n_items is a placeholder
     training: TrainConfig
     seeds: tuple[int, ...] = (0, 1, 2)
+    probe: bool = False  # a bundle's evidence has the baseline's slices beside the heads
 
     def __post_init__(self) -> None:
         if len(set(self.seeds)) < len(self.seeds):
@@ -333,7 +334,9 @@ def prepare_planted(d: DataConfig) -> Prepared:
     return Prepared(catalogue, split, Facts.of(sequences, split, catalogue.n_items, d.form, said))
 
 
-def gather(recipe: Recipe, model: FAME, data: Prepared, tell: Callbacks) -> dict[str, Any]:
+def gather(
+    recipe: Recipe, model: FAME, data: Prepared, tell: Callbacks, baseline: FAME | None = None
+) -> dict[str, Any]:
     """The evidence of a bundle; of a simulated audience with what is recovered on HELD_OUT viewers of it.
 
     Beside the observer who is told the viewers' preferences and, where that can be computed, the one who learns them.
@@ -341,7 +344,8 @@ def gather(recipe: Recipe, model: FAME, data: Prepared, tell: Callbacks) -> dict
     tell.stage("gathering evidence")
     began = time.perf_counter()
     histories, seed = data.split.test.histories, recipe.training.seed
-    found = evidence(model, data.catalogue, histories, data.counts, seed, tell.stage, source=f"{data.facts.form}, test")
+    source = f"{data.facts.form}, test"
+    found = evidence(model, data.catalogue, histories, data.counts, seed, tell.stage, baseline=baseline, source=source)
     if recipe.data.form == "planted":
         tell.stage("comparing routing with the truth")
         config = replace(recipe.data.planted or PlantedConfig(), n_viewers=HELD_OUT)
@@ -389,6 +393,10 @@ def train_recipe(
     examples = read_examples(recipe.examples, data.catalogue) if recipe.examples else ()
     compared = read_comparison(recipe.metrics) if recipe.metrics else None
     model, epochs = learn(recipe, data, fabric, runs, fresh, tell)
+    probed = recipe.evidence and model.config.variant == "fame"
+    baseline = None
+    if probed and recipe.comparison and recipe.comparison.probe:
+        baseline = learn(baseline_of(recipe), data, fabric, runs, fresh, tell)[0].cpu()
     if not fabric.is_global_zero:
         return None
     tell.stage(f"testing on {len(data.split.test):,} users")
@@ -400,7 +408,7 @@ def train_recipe(
         atlas = build_atlas(
             model, seed=recipe.training.seed, progress=lambda space: tell.stage(f"drawing the map {space}")
         )
-    found = gather(recipe, model, data, tell) if recipe.evidence and model.config.variant == "fame" else {}
+    found = gather(recipe, model, data, tell, baseline) if probed else {}
     card = model_card(
         name=recipe.name,
         text=recipe.card,
@@ -427,6 +435,13 @@ def train_recipe(
     tell.stage(f"saving {out}")
     bundle.save(out)
     return bundle
+
+
+def baseline_of(recipe: Recipe) -> Recipe:
+    """The recipe of the model that this one is compared with."""
+    assert recipe.comparison is not None
+    model, training = recipe.comparison.model, recipe.comparison.training
+    return replace(recipe, model=model, training=training, guidance=GuidanceConfig())
 
 
 def run_folder(recipe: Recipe, runs: Path) -> Path:
@@ -514,11 +529,8 @@ def compare(
     tell = callbacks if fabric.is_global_zero else SILENT
     tell.stage("reading the log")
     data = prepare(recipe)
-    baseline = replace(
-        recipe, model=recipe.comparison.model, training=recipe.comparison.training, guidance=GuidanceConfig()
-    )
     found: dict[str, np.ndarray] = {}
-    for kind in (recipe, baseline):
+    for kind in (recipe, baseline_of(recipe)):
         rank = []
         for seed in recipe.comparison.seeds:
             seeded = replace(kind, training=replace(kind.training, seed=seed))

@@ -265,6 +265,23 @@ def test_a_simulated_audience_makes_a_bundle_that_says_so(toy_log: Path, tmp_pat
     assert len(split.test) == 60 and split.train.items.max() <= 9
 
 
+def test_the_baselines_slices_stand_beside_the_heads(tmp_path: Path) -> None:
+    rows = [f"{v},Film {v},{1950 + v},{'Drama' if v % 2 else 'Comedy'}" for v in range(1, 41)]
+    (tmp_path / "items.csv").write_text("\n".join(["item_id,title,year,genres", *rows]))
+    audience = {"n_viewers": 40, "shortest": 4, "longest": 6, "facets": ["genres"], "values": 2}
+    data = {"form": "planted", "items": tmp_path / "items.csv", "planted": audience}
+    tables = {"name": "toy", "data": data, "maps": False, **SMALL, "comparison": {"probe": True}}
+    bundle = train_recipe(Recipe.from_tables(tables), tmp_path / "out", runs=tmp_path / "runs")
+    assert bundle is not None
+    names, probes = [a["name"] for a in bundle.evidence["attributes"]], bundle.evidence["probes"]
+    assert np.shape(probes["baseline"]) == np.shape(probes["ap"]) == (2, len(names))
+    assert probes["baseline"] != probes["ap"]
+
+    tables["model"] = {**SMALL["model"], "variant": "sasrec"}
+    alone = train_recipe(Recipe.from_tables(tables), tmp_path / "alone", runs=tmp_path / "alone runs")
+    assert alone is not None and not alone.evidence, "a SASRec is not probed, so that no second one is trained for it"
+
+
 # --- the card -----------------------------------------------------------------------------------------
 
 
