@@ -37,7 +37,8 @@ def shared(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Keep a function's last `most` values for all visitors; who asks for one that is being computed waits for it."""
 
     def keep(compute: Callable[P, T]) -> Callable[P, T]:
-        cells, lock = lru_cache(maxsize=most)(lambda *args, **kwargs: Cell()), Lock()
+        cells: Callable[..., Cell] = lru_cache(maxsize=most)(lambda *args, **kwargs: Cell())
+        lock = Lock()
 
         @wraps(compute)
         def kept(*args: P.args, **kwargs: P.kwargs) -> T:

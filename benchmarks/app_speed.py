@@ -25,6 +25,7 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,13 +71,13 @@ async def clicks(address: str, bundle: Bundle, visitors: int, rounds: int, pause
             heads = range(bundle.config.n_heads)
             for _ in range(rounds):
                 row = rng.choice(visitor.data("story")["lists"][-1])
-                await click("Story: choose a film", lambda r=row: visitor.run(("story", "pick", r)))
-                await click("add that film", lambda r=row: visitor.run(("bar", "act", {"do": "add", "row": r})))
+                await click("Story: choose a film", partial(visitor.run, ("story", "pick", row)))
+                await click("add that film", partial(visitor.run, ("bar", "act", {"do": "add", "row": row})))
                 await click("undo", lambda: visitor.run(("bar", "act", {"do": "undo"})))
                 await click("go to Merge", lambda: visitor.go("merge"))
                 for off in ([heads[-1]] if len(heads) > 1 else [], []):
                     gate = {"weights": None, "off": off, "done": True}
-                    await click("Merge: mute a head, and back", lambda g=gate: visitor.run(("merge_desk", "gate", g)))
+                    await click("Merge: mute a head, and back", partial(visitor.run, ("merge_desk", "gate", gate)))
                 await click("go to Experts", lambda: visitor.go("experts"))
                 if bundle.atlas is not None:
                     await click("go to Facet atlas", lambda: visitor.go("atlas"))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from fame.atlas import Atlas, spaces_of
 from fame.bundle import Bundle
@@ -127,7 +127,7 @@ def main() -> None:
     for items in arguments.items:
         with tempfile.TemporaryDirectory() as folder, launched() as browser:
             bundle = make_bundle(items).save(Path(folder) / "clouds")
-            view = {"width": 1400, "height": 1000}
+            view = ViewportSize(width=1400, height=1000)
             page = browser.new_context(viewport=view, device_scale_factor=arguments.scale).new_page()
             cpu = page_cpu(browser)
             with served(bundle) as address:

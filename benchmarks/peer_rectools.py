@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import SASRecModel
@@ -24,10 +24,10 @@ class Clock(Callback):
 
     seconds: ClassVar[list[float]] = []
 
-    def on_train_epoch_start(self, trainer, module):
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         self.began = time.perf_counter()
 
-    def on_train_epoch_end(self, trainer, module):
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         self.seconds.append(time.perf_counter() - self.began)
         print(f"epoch {len(self.seconds)}: {self.seconds[-1]:.1f} s", flush=True)
 

@@ -29,7 +29,7 @@ from fame.train import TrainConfig, train
 
 HERE = Path(__file__).parent
 BEAUTY = HERE.parents[1] / "shared/data/amazon/Beauty.txt"
-OURS = {
+OURS: dict[str, dict[str, Any]] = {
     "FAME H=4 N=4": {"n_heads": 4, "n_experts": 4},
     "FAME H=2 N=2": {"n_heads": 2, "n_experts": 2},
     "fame sasrec": {"variant": "sasrec"},

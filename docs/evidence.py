@@ -269,7 +269,7 @@ def recovered(recipe: Any, catalogue: Any, model: Any, seed: int) -> dict[str, A
     learning = bayes_filter(catalogue, viewers, audience.sequences)
     named = {name: h for h, name in enumerate(recipe.guidance.heads) if name in viewers.facets}
     fair = recovery(model, catalogue, audience, learning, seed=seed, named=named)
-    kept = ("accuracy", "margin", "constant", "control", "control_high", "probe", "probe_states")
+    kept: tuple[str, ...] = ("accuracy", "margin", "constant", "control", "control_high", "probe", "probe_states")
     kept += ("information", "control_information", "ceiling_information")
     row: dict[str, Any] = {}
     for name in ("gate", "gate_relative"):
@@ -561,11 +561,13 @@ def matrix(name: str) -> str:
     for label, key in (
         ("chance", "null"),
         ("random space of that width", "random"),
+        ("slices of a SASRec, mean", "baseline"),
         ("popularity", "popularity"),
         ("full embedding", "full"),
     ):
         if probes[key]:
-            lines.append(f"| {label} | " + " | ".join(f"{x:.2f}" for x in probes[key]) + " | |")
+            figures = np.mean(np.atleast_2d(probes[key]), 0)
+            lines.append(f"| {label} | " + " | ".join(f"{x:.2f}" for x in figures) + " | |")
     return "\n".join(lines)
 
 

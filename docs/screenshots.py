@@ -11,16 +11,18 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser
 
+from fame.plots.style import Theme
 from tests.app.browser import ROOT, SCREENS, bundle_path, chromium, launched, served, settle
 
 OUT = ROOT / "docs" / "screens"
+SCHEMES: tuple[Theme, ...] = ("light", "dark")
 WIDTHS = {"": 1400, "-narrow": 700}
 LONGEST = 5000  # pixels; what lies further down is not shown
 LARGEST = 400_000  # bytes of one picture
 HEIGHT = """Math.max(...[...document.querySelectorAll('.stMainBlockContainer')].map(e => e.scrollHeight))"""
 
 
-def picture(browser: Browser, url: str, scheme: str, width: int) -> Image.Image:
+def picture(browser: Browser, url: str, scheme: Theme, width: int) -> Image.Image:
     """A whole screen as a new visitor sees it."""
     page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
     page.goto(url)
@@ -51,7 +53,7 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     with served(bundle_path()) as address, launched() as browser:
         for name, path in SCREENS.items():
-            for scheme in ("light", "dark"):
+            for scheme in SCHEMES:
                 for suffix, width in WIDTHS.items():
                     file = OUT / f"{name}-{scheme}{suffix}.png"
                     image = picture(browser, address + path, scheme, width)

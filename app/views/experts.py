@@ -98,7 +98,7 @@ def render(screen: Screen) -> None:
                     required=True, label_visibility="collapsed", **widgets.controlled("experts_head", head, "head"),
                 )  # fmt: skip
             with st.container(width=370):
-                films.choose(screen, f"{one.capitalize()} to explain", "experts_film", "film", film, ranking)
+                films.choose(screen, f"{one.capitalize()} to explain", "experts_film", "film", film, ranking.tolist())
             with st.container(width=330):
                 st.selectbox(
                     "measured on", list(measures), format_func=lambda name: measures[name],
@@ -292,8 +292,9 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
         **widgets.controlled("experts_gate", gate, "experts_gate"),
     )  # fmt: skip
     runs = _expert_effects(screen.source, now.history, film)
-    runs = runs[(runs["head"] == head + 1) & (runs["gate"] == gate)].set_index(["expert", "run"])
-    tops = {None: trace.top(now.k, head, exclude_history=now.hide_seen)}
+    runs = runs[(runs["head"] == head + 1) & (runs["gate"] == gate)]
+    cases = runs.set_index(["expert", "run"]).to_dict("index")
+    tops: dict[int | None, pd.DataFrame] = {None: trace.top(now.k, head, exclude_history=now.hide_seen)}
     tops |= {n: trace.top(now.k, head, n, exclude_history=now.hide_seen) for n in range(N)}
     digits = min(3, max(2, digits_for(runs["effect"].to_numpy())))
 
@@ -307,9 +308,9 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
                 ("by this head", explain.ordinal(here)),
                 ("in the final list", explain.ordinal(final)),
             ]
-        lines = [(f"{name} in the final list:", None)]
+        lines: list[tuple[str, str | None]] = [(f"{name} in the final list:", None)]
         for run, who, rest in CASES:
-            case = runs.loc[(n + 1, run)]
+            case = cases[n + 1, run]
             lines.append((who, explain.ordinal(int(case["rank"]))))
             lines.append((rest, number(case["effect"], digits, plus=True)))
         return lines

@@ -66,7 +66,7 @@ def _panel(screen: Screen) -> None:
     base = screen.trace_of(intervention=replace(now.intervention, gate=None, heads_off=()))
     settled = explain.regate(base, now.intervention.gate, now.intervention.heads_off)
     # What is compared and looked at stays while a fader is dragged.
-    ranking = settled.ranking(exclude_history=now.hide_seen)
+    ranking = settled.ranking(exclude_history=now.hide_seen).tolist()
     if not len(ranking):
         widgets.heading("Merge", QUESTION.format(one=screen.noun))
         st.info(f"Every {screen.noun} of this catalogue is in the history, so there is none left to rank.")
@@ -94,9 +94,9 @@ def _panel(screen: Screen) -> None:
             )
     widgets.say(*widgets.badged(explain.say_rank(shown, film, now.hide_seen), str(shown.catalogue.title[film])))
     table = explain.merge_table(natural, shown, now.k, film, now.hide_seen, relative)
-    many = len(shown.head_scores) > MANY
+    wide = len(shown.head_scores) > MANY
     with st.container(key="merge_two"):
-        left, right = (st.container(), st.container()) if many else st.columns([3, 2], gap="large")
+        left, right = (st.container(), st.container()) if wide else st.columns([3, 2], gap="large")
     with left:
         proof = None if dragged else explain.additivity(shown, screen.trace_of(intervention=change))
         _desk(
@@ -152,18 +152,18 @@ def _desk_data(
         "proof": _proof(proof, changed, shown.catalogue),
         "rows": [
             {
-                "row": int(line.row),
-                "part": line.part,
-                "title": line.title,
-                "year": int(line.year),
-                "rank": None if pd.isna(line.rank) else int(line.rank),
-                "old": None if pd.isna(line.old_rank) else int(line.old_rank),
-                "move": 0 if pd.isna(line.move) or not change else int(line.move),
+                "row": int(line["row"]),
+                "part": line["part"],
+                "title": line["title"],
+                "year": int(line["year"]),
+                "rank": None if pd.isna(line["rank"]) else int(line["rank"]),
+                "old": None if pd.isna(line["old_rank"]) else int(line["old_rank"]),
+                "move": 0 if pd.isna(line["move"]) or not change else int(line["move"]),
                 "shares": columns[i].tolist(),
-                "scores": shown.head_scores[:, line.row].tolist(),
-                "sum": float(line.sum),
+                "scores": shown.head_scores[:, line["row"]].tolist(),
+                "sum": float(line["sum"]),
             }
-            for i, line in enumerate(table.itertuples())
+            for i, line in enumerate(table.to_dict("records"))
         ],
         "parts": {"left": "No longer on the list", "chosen": f"The {shown.catalogue.noun} looked at"},
         "film": film,
@@ -258,8 +258,8 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int]) -> None:
         key="merge_beats",
         data={
             "heads": [
-                {"share": line.share, **_without(line.margin_without, told.margin, digits)}
-                for line in told.table.itertuples()
+                {"share": line["share"], **_without(line["margin_without"], told.margin, digits)}
+                for line in told.table.to_dict("records")
             ],
             "total": told.margin,
             "digits": digits,
