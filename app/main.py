@@ -18,7 +18,8 @@ from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.plots.style import Theme
 
-SCREENS = {"story": "Story", "merge": "Merge", "experts": "Experts", "atlas": "Facet atlas"}
+SCREENS = {"story": "Story", "merge": "Merge", "experts": "Experts", "atlas": "Facet atlas", "evidence": "Evidence"}
+OF_THE_MODEL = {"evidence"}  # screens that need no history
 Choices = Callable[[Source, Bundle, State], Mapping[str, Callable[[str], bool]]]
 EXAMPLES = 4  # offered where the history is empty
 
@@ -41,7 +42,7 @@ def draw(name: str, pages: dict[str, Page]) -> None:
         view = import_module(f"app.views.{name}")
         screen, said = prepare(found, name, view.choices)
         bar.render(screen, pages, name, offer, said)
-        if screen.state.history:
+        if screen.state.history or name in OF_THE_MODEL:
             view.render(screen)
         else:
             empty(screen)

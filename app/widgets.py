@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -34,6 +34,7 @@ __all__ = [
     "say",
     "style",
     "subheading",
+    "table",
     "tied",
 ]
 
@@ -54,15 +55,39 @@ def badge(head: int) -> str:
     return f'<span class="fame-badge fame-h{head % 8}" role="img" aria-label="head {head + 1}">{head + 1}</span>'
 
 
+def markup(part: str | Badge) -> str:
+    """A head's badge, Bold text, or plain text, which is never markup itself."""
+    if isinstance(part, Badge):
+        return badge(part)
+    return f"<b>{html.escape(part)}</b>" if isinstance(part, Bold) else html.escape(part)
+
+
 def say(*parts: str | Badge) -> None:
     """A sentence of plain text, Bold text and heads' badges. Text is never markup."""
-    words = [
-        badge(part) if isinstance(part, Badge)
-        else f"<b>{html.escape(part)}</b>" if isinstance(part, Bold)
-        else html.escape(part)
-        for part in parts
-    ]  # fmt: skip
-    st.html(f'<p class="fame-say">{"".join(words)}</p>')
+    st.html(f'<p class="fame-say">{"".join(map(markup, parts))}</p>')
+
+
+def table(
+    label: str, head: Sequence[str | Badge], rows: Iterable[Sequence[str | Badge]], words: Sequence[int] = ()
+) -> None:
+    """A table that scrolls where there is no room; the first column names the rows.
+
+    label: what a screen reader calls it.   words: the columns that hold words, not numbers.
+    """
+
+    def cell(i: int, part: str | Badge, tag: str, scope: str = "") -> str:
+        return f"<{tag}{scope}{' class=words' * (i in words)}>{markup(part)}</{tag}>"
+
+    top = "".join(cell(i, part, "th", " scope=col") for i, part in enumerate(head))
+    body = "".join(
+        f"<tr>{cell(0, row[0], 'th', ' scope=row')}{''.join(cell(i, row[i], 'td') for i in range(1, len(row)))}</tr>"
+        for row in rows
+    )
+    name = html.escape(label)
+    st.html(
+        f"""<div class="fame-scroll" tabindex="0" role="group" aria-label="{name}"><table class="fame-table"
+        aria-label="{name}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"""
+    )
 
 
 def badged(sentence: str, title: str) -> list[str | Badge]:
@@ -155,13 +180,17 @@ def picture(figure: go.Figure, key: str, file: str, **options: Any) -> Any:
         return st.plotly_chart(figure, key=key, config=config, theme=None, alt=look.alt_text(figure), **options)
 
 
-def save(screen: Screen, figure: Callable[[], go.Figure], file: str, key: str, label: str = "Picture as HTML") -> None:
+def save(
+    screen: Screen, figure: Callable[[], go.Figure], file: str, key: str, label: str = "Picture as HTML",
+    caption: str | None = None,
+) -> None:  # fmt: skip
     """A button that downloads a picture as one HTML file, drawn when it is clicked; its toolbar saves SVG.
 
-    Over the picture stand the model's name and the history.
+    Over the picture stand the model's name and the caption: the history, where none is given.
     """
+    said = screen.caption if caption is None else caption
     st.download_button(
-        label, lambda: to_html(figure(), screen.model, screen.caption).encode(), file_name=f"{file}.html",
+        label, lambda: to_html(figure(), screen.model, said).encode(), file_name=f"{file}.html",
         mime="text/html", key=key, on_click="ignore", type="tertiary", icon=":material/download:",
         help="Opens anywhere; its toolbar saves SVG",
     )  # fmt: skip
@@ -214,5 +243,12 @@ RULES = """
 .fame-say { margin: 0; font-size: 1rem; }
 .fame-badge { display: inline-flex; min-width: 1.35em; height: 1.35em; border-radius: .35em; align-items: center;
   justify-content: center; font-size: .85em; font-weight: 700; vertical-align: baseline; }
+.fame-scroll { overflow-x: auto; }
+.fame-table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
+.fame-table :is(th, td) { padding: 4px 14px; text-align: right; border: 0; border-bottom: 1px solid var(--line); }
+.fame-table th { font-weight: 400; color: var(--soft); font-size: 13px; }
+.fame-table th[scope=row] { color: var(--ink); white-space: nowrap; }
+.fame-table :is(th:first-child, .words) { text-align: left; }
+.fame-table th:first-child { padding-left: 0; }
 .fame-empty { max-width: 40rem; margin: 12vh auto 0; text-align: center; }
 """

@@ -13,7 +13,9 @@ LIBRARY = sorted((ROOT / "fame").rglob("*.py"))
 FLOORS = {
     **dict.fromkeys(["errors", "config", "catalogue", "trace"], 0),
     **dict.fromkeys(["data", "model", "losses"], 1),
-    **dict.fromkeys(["train", "evaluate", "explain", "probes", "atlas", "planted", "recovery", "guidance"], 2),
+    **dict.fromkeys(
+        ["train", "evaluate", "explain", "probes", "atlas", "planted", "recovery", "guidance", "findings"], 2
+    ),
     "bundle": 3,
     **dict.fromkeys(["plots", "card", "recipe"], 4),
     "cli": 5,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable
 from functools import partial
@@ -124,6 +123,7 @@ def _choose(screen: Screen) -> View:
     """The row of choices, and what they come to."""
     atlas, here = screen.bundle.atlas, screen.state
     assert atlas is not None
+    st.html(f"<style>{STYLE}</style>")
     left = here.option("atlas_left", ["full"], f"head_{here.head + 1}")
     right = here.option("atlas_right", [s for s in atlas.spaces if s != left], "full" if left != "full" else "head_1")
     kind = here.option("atlas_kind", KINDS, "umap")
@@ -414,38 +414,28 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
         return
     k = int(agreed["k"].iloc[0])
     heads = [space for space in spaces if space != "full"]
-    shared = agreed.pivot(index="attribute", columns="space", values="shared").reindex(agreed["attribute"].unique())
+    attributes = agreed["attribute"].unique()
+    shared = agreed.pivot(index="attribute", columns="space", values="shared").reindex(attributes)
     chance = agreed.drop_duplicates("attribute").set_index("attribute")["chance"]
     best = shared[heads].idxmax(axis=1)
-    top = "".join(f'<th scope="col">{widgets.badge(h)}</th>' for h in range(len(heads)))
-    lines = "".join(
-        f'<tr><th scope="row">{html.escape(name)}</th><td class="chance">{chance[name]:.2f}</td>'
-        f"<td>{row['full']:.2f}</td>"
-        + "".join(f"<td>{f'<b>{row[s]:.2f}</b>' if s == best[name] else f'{row[s]:.2f}'}</td>" for s in heads)
-        + "</tr>"
-        for name, row in shared.iterrows()
+    widgets.say(
+        widgets.Bold("What each space gathers"),
+        f": how many of each {noun}'s {k} nearest have a value in common with it, mean over all {noun}s. "
+        "Bold: the head with the most.",
     )
-    st.html(
-        f"""<style>{STYLE}</style>
-        <p class="fame-gathers"><b>What each space gathers</b>: how many of each {noun}'s {k} nearest have a value in
-        common with it, mean over all {noun}s. Bold: the head with the most.</p>
-        <div class="fame-scroll" tabindex="0" role="group" aria-label="What each space gathers">
-        <table class="fame-agree" aria-label="What each space gathers">
-        <thead><tr><th scope="col">in common</th><th scope="col">{k} at random</th><th scope="col">full embedding</th>
-        {top}</tr></thead><tbody>{lines}</tbody></table></div>"""
-    )
+    badges = map(widgets.Badge, range(len(heads)))
+    rows = [
+        [
+            str(name), f"{chance[name]:.2f}", f"{row['full']:.2f}",
+            *(widgets.Bold(f"{row[s]:.2f}") if s == best[name] else f"{row[s]:.2f}" for s in heads),
+        ]
+        for name, row in zip(attributes, shared.to_dict("records"), strict=True)
+    ]  # fmt: skip
+    widgets.table("What each space gathers", ["in common", f"{k} at random", "full embedding", *badges], rows)
     widgets.download("What each space gathers as CSV", agreed, "agreement.csv", "atlas_csv_agreement")
 
 
 STYLE = """
 [class*="st-key-atlas_shown"] [data-tag] { background: var(--panel); color: var(--ink); border: 1px solid var(--line); }
 :has(> .st-key-atlas_values) { min-width: min(16rem, 100%); }
-.fame-scroll { overflow-x: auto; }
-.fame-agree { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
-.fame-gathers { margin: 1rem 0 6px; max-width: 44rem; font-size: 14px; }
-.fame-agree :is(th, td) { padding: 4px 14px; text-align: right; border: 0; border-bottom: 1px solid var(--line); }
-.fame-agree th { font-weight: 400; color: var(--soft); font-size: 13px; }
-.fame-agree th[scope=row] { text-align: left; color: var(--ink); padding-left: 0; }
-.fame-agree th:first-child { text-align: left; padding-left: 0; }
-.fame-agree .chance { color: var(--soft); }
 """

@@ -37,7 +37,7 @@ that the next list does not hold; of the {one} to explain, the rank further down
 picture says why it stands where it stands. Percentages there compare with the average {one} not seen yet.
 
 **A name beside a head** (*genres*) is given where probes of its item space, kept with the model, find it to be about
-that attribute; a head without a name is unclear.
+that attribute (*Evidence* shows them); a head without a name is unclear.
 
 The small bars under the history show where each head looked at the last step (its experts' attention, mixed by the
 router). Where a head looked is not why it decided: *Experts* measures that.

@@ -6,6 +6,7 @@ readers (`alt_text`), and treats titles as text, never as markup.
 
 from fame.plots.attention import attention_map, attention_overview, expert_attention, router
 from fame.plots.export import page, to_html, to_image
+from fame.plots.findings import likeness, probes, values
 from fame.plots.maps import atlas_map
 from fame.plots.shares import beats, merge
 from fame.plots.steps import journey
@@ -27,13 +28,16 @@ __all__ = [
     "ink_on",
     "journey",
     "least_width",
+    "likeness",
     "look",
     "merge",
     "page",
+    "probes",
     "router",
     "template",
     "text",
     "to_html",
     "to_image",
     "untitled",
+    "values",
 ]

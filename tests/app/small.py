@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import torch
 
 from fame.bundle import Bundle, Example
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
+from fame.data.sequences import Sequences
 from fame.model import FAME
+from fame.probes import ProbeConfig, evidence
 
 NASTY = "<img src=x onerror=\"document.title='owned'\"> & **Bold** $x$"
 TITLES = (
@@ -45,3 +50,14 @@ def make_bundle(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
         Example("Hostile", "A title is text.", ("f7", "a-b,c")),
     )
     return Bundle("tiny", model, catalogue, examples=examples)
+
+
+def measured(model: FAME, catalogue: Catalogue) -> dict[str, Any]:
+    """Evidence of a model, gathered coarsely, so that it takes no time."""
+    lengths = np.full(20, 4)
+    items = np.concatenate([1 + np.random.default_rng(u).permutation(catalogue.n_items)[:4] for u in range(20)])
+    histories = Sequences(np.arange(20).astype(str), items, np.concatenate([[0], np.cumsum(lengths)]))
+    coarse = ProbeConfig(
+        least_items=5, permutations=4, projections=4, bootstraps=4, folds=2, histories=20, depth=5
+    )  # fmt: skip
+    return evidence(model, catalogue, histories, np.arange(len(catalogue)), config=coarse)

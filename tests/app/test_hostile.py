@@ -22,11 +22,11 @@ from fame.bundle import Bundle, Example
 from fame.catalogue import Catalogue
 from tests.app import browser as real
 from tests.app.conftest import Open
-from tests.app.small import NASTY, make_bundle
+from tests.app.small import NASTY, make_bundle, measured
 from tests.app.visitor import Wrong, visit
 
 OpenScreen = Callable[..., AppTest]
-OTHERS = ["merge", "experts", "atlas"]
+OTHERS = ["merge", "experts", "atlas", "evidence"]
 
 
 def hostile(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
@@ -40,7 +40,10 @@ def hostile(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(atlases, "_umap", lambda x, seed: atlases._pca(x)[:, ::-1])  # UMAP takes its time to import
         maps = atlases.build_atlas(bundle.model)
-    return replace(bundle, catalogue=Catalogue.from_frame(pd.DataFrame(frame)), atlas=maps, examples=examples)
+    catalogue = Catalogue.from_frame(pd.DataFrame(frame))
+    return replace(
+        bundle, catalogue=catalogue, atlas=maps, examples=examples, evidence=measured(bundle.model, catalogue)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +81,7 @@ def said(app: AppTest) -> str:
     return " ".join([*words, *(x.value for x in app.warning)])
 
 
-@pytest.mark.parametrize("screen", OTHERS)
+@pytest.mark.parametrize("screen", [screen for screen in OTHERS if screen != "evidence"])
 def test_an_empty_history(open_screen: OpenScreen, screen: str) -> None:
     assert "Add an item above, or open an example" in said(open_screen(screen, {"h": "none"}))
 
@@ -95,7 +98,7 @@ def test_a_link_with_nothing_right_in_it(open_screen: OpenScreen, screen: str) -
     wrong = dict.fromkeys(["k", "seen", "head", "film", "gate", "off", "router", "hold"], NASTY)
     own = dict.fromkeys(
         ["merge_values", "merge_a", "merge_b", "experts_map", "experts_measure", "experts_gate", "atlas_left",
-         "atlas_right", "atlas_kind", "atlas_colour", "atlas_values", "atlas_layers"], NASTY,
+         "atlas_right", "atlas_kind", "atlas_colour", "atlas_values", "atlas_layers", "evidence_by"], NASTY,
     )  # fmt: skip
     app = open_screen(screen, {"h": f"f1-{NASTY}", "m": NASTY, **wrong, **own})
     assert said(app) and len(app.warning) == 2 + len(wrong) + sum(name.startswith(screen) for name in own)

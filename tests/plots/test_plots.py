@@ -23,8 +23,10 @@ from fame.atlas import Atlas
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
+from fame.findings import Findings, Interval, Verdict
 from fame.model import FAME
 from fame.plots import style
+from fame.plots.findings import PITCH
 from fame.trace import Intervention, Trace
 
 HOSTILE = '<b>bold</b> & <a href="javascript:alert(1)">link</a> $x^2$ </script><img src=x onerror=alert(2)>'
@@ -77,6 +79,25 @@ def map_of(trace: Trace, theme: style.Theme = "light", **choices: Any) -> go.Fig
     )  # fmt: skip
 
 
+def findings(H: int) -> Findings:
+    """Probes of two attributes, the first with a hostile name and a hostile value."""
+    rng = np.random.default_rng(H)
+
+    def interval(*shape: int) -> Interval:
+        return Interval(*np.sort(rng.random((3, *shape)), axis=0)[[1, 0, 2]])
+
+    names = ("full embedding", "slices of a SASRec", "random spaces", "popularity", "chance")
+    heads, by_value = interval(H, 2), (rng.random((H + 1, 5)), rng.random((H + 1, 2)))
+    by_value[0][0, 0] = np.nan
+    verdicts = tuple(Verdict(HOSTILE if h == 1 else None, "because") for h in range(H))
+    return Findings(
+        (HOSTILE, "decade"), ((HOSTILE, "b", "c", "d", LONG), ("1980s", "1990s")), heads, heads.mean > 0.5,
+        {name: interval(2) for name in names}, by_value, (0.1, 0.0, 0.2, 0.0), verdicts, "rule", rng.random((H, H)),
+        0.4, rng.random((H + 1, H + 1)), 50, 100, rng.random((H, 2)), rng.random((H, 2)), rng.random(H),
+        np.zeros((H, 2), bool), ((((),) * 2),) * H, (),
+    )  # fmt: skip
+
+
 FIGURES: dict[str, Callable[[Trace, style.Theme], go.Figure]] = {
     "gate": lambda t, theme: plots.gate(t, np.full(t.gate.shape[1], 1 / t.gate.shape[1]), theme=theme),
     "head_lists": lambda t, theme: plots.head_lists(t, 5, exclude_history=False, highlight=1, theme=theme),
@@ -93,6 +114,9 @@ FIGURES: dict[str, Callable[[Trace, style.Theme], go.Figure]] = {
     "router": lambda t, theme: plots.router(t, theme=theme),
     "journey": lambda t, theme: plots.journey(t, theme=theme),
     "atlas_map": map_of,
+    "probes": lambda t, theme: plots.probes(findings(len(t.head_scores)), theme),
+    "values": lambda t, theme: plots.values(findings(len(t.head_scores)), HOSTILE, theme),
+    "likeness": lambda t, theme: plots.likeness(findings(len(t.head_scores)), theme),
 }
 
 
@@ -137,7 +161,7 @@ def test_titles_are_text(name: str) -> None:
     texts = drawn_texts(FIGURES[name](make(), "light"))
     assert not [t for t in texts if re.search(r"<(a|img|i|/script)\b", t) or "$" in t], "markup of a title got through"
     assert not [t for t in texts if "<b>bold" in t]
-    if name not in ("gate", "router", "attention_overview_full"):
+    if name not in ("gate", "router", "attention_overview_full", "likeness"):
         assert any("&lt;b&gt;bold" in t for t in texts), "the hostile title is not in the picture at all"
 
 
@@ -272,6 +296,37 @@ def test_beats_bars_are_differences_and_their_sum() -> None:
     np.testing.assert_allclose(values[:4], shares[:, 0] - shares[:, 1], atol=1e-6)
     assert values[4] == pytest.approx(trace.scores[10] - trace.scores[20], abs=1e-5)
     assert "stands below" in plots.beats(trace, *trace.ranking()[[5, 0]].tolist()).layout.title.text
+
+
+def test_probes_are_the_findings() -> None:
+    found = findings(4)
+    rows = {t.name: t for t in plots.probes(found).data if t.mode == "markers"}
+    for h in range(4):
+        disc = rows[f"Head {h + 1}"]
+        np.testing.assert_array_equal(disc.customdata, found.heads.mean[h])
+        np.testing.assert_allclose(np.diff(disc.x), PITCH + np.diff(found.heads.mean[h]), atol=1e-5)
+        np.testing.assert_allclose(disc.error_x.array, found.heads.high[h] - found.heads.mean[h])
+        np.testing.assert_allclose(disc.error_x.arrayminus, found.heads.mean[h] - found.heads.low[h])
+        page = style.look("light").page
+        assert [colour != page for colour in disc.marker.color] == found.above[h].tolist(), "filled where above"
+    np.testing.assert_array_equal(rows["Chance"].customdata, found.spaces["chance"].mean)
+    bands = [s for s in plots.probes(found).layout.shapes if s.type == "rect"]
+    np.testing.assert_allclose([b.x1 - b.x0 for b in bands], np.subtract(*found.spaces["random spaces"][:0:-1]))
+
+
+def test_values_and_likeness_are_the_findings() -> None:
+    found = findings(4)
+    cells = [t.z[0] for t in plots.values(found, "decade").data if t.type == "heatmap"]
+    np.testing.assert_allclose(cells, found.by_value[1], rtol=1e-6)
+    squares = [t.z[0] for t in plots.likeness(found).data if t.type == "heatmap"]
+    np.testing.assert_allclose(squares[:4], found.alike, rtol=1e-6)
+    np.testing.assert_allclose(squares[4:], found.overlap, rtol=1e-6)
+    gap = plots.values(found, HOSTILE)
+    assert next(t.text[0] for t in gap.data if t.type == "scatter") == "–", "what was not measured has no number"
+    with pytest.raises(FameError, match=r"'mood' was not probed; known are"):
+        plots.values(found, "mood")
+    with pytest.raises(FameError, match="nothing was probed"):
+        plots.probes(replace(found, attributes=(), values=(), by_value=()))
 
 
 def test_expert_attention_is_the_traces() -> None:

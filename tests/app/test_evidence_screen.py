@@ -1,0 +1,99 @@
+"""Evidence: what was measured is shown as it was measured, and a model without it says so."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from streamlit.testing.v1 import AppTest
+
+from fame.bundle import Bundle, load
+from fame.findings import Findings
+from tests.app import browser as real
+from tests.app.conftest import Open
+from tests.app.small import measured
+
+OpenApp = Callable[..., AppTest]
+SHIPPED = ["ml-1m", "ml-1m-guided", "planted", "planted-plain"]
+
+
+@pytest.fixture(scope="module")
+def evident(small: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The small bundle with evidence."""
+    bundle = replace(small, evidence=measured(small.model, small.catalogue))
+    bundle.save(tmp_path_factory.mktemp("evident") / bundle.name)
+    return bundle
+
+
+def words(app: AppTest) -> str:
+    """All text of the page, without markup."""
+    assert not app.exception
+    bodies = [x.proto.body for x in app.get("html") if not x.proto.body.startswith("<style>")]
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)) for body in bodies)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_bundle_that_ships(name: str, open_app: OpenApp) -> None:
+    folder = real.ROOT / "artifacts" / name
+    if not (folder / "manifest.json").is_file():
+        pytest.skip(f"no bundle artifacts/{name}")
+    bundle = load(folder)
+    found = Findings.read(bundle.evidence, bundle.config)
+    app = open_app(at=folder, screen="evidence")
+    text = words(app)
+    for verdict in found.verdicts:
+        assert verdict.why in text
+    assert ("What gate and routers follow" in text) == bundle.simulated
+    if bundle.simulated:
+        gate = found.recovered[0]
+        assert re.search(rf"gate\s+{gate.accuracy:.0%}\s+{gate.observer:.0%}\s+{gate.constant:.0%}", text)
+    pictures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    assert len(pictures) == 3
+    [box] = [b for b in app.selectbox if b.label == "Attribute"]
+    assert box.options == list(found.attributes)
+    box.select("decade").run()
+    assert app.query_params["evidence_by"] in ("decade", ["decade"])
+    values = json.loads(app.get("plotly_chart")[1].proto.spec)
+    assert values["layout"]["xaxis"]["ticktext"] == list(found.values[found.attributes.index("decade")])
+
+
+def test_a_model_without_evidence_says_so(open_app: OpenApp) -> None:
+    text = words(open_app(screen="evidence"))
+    assert "this one was saved without" in text and "fame train RECIPE" in text
+
+
+def test_it_is_about_the_model_and_needs_no_history(evident: Bundle, open_app: OpenApp, tmp_path: Path) -> None:
+    folder = evident.save(tmp_path / "small")
+    text = words(open_app({"h": "none"}, at=folder, screen="evidence"))
+    assert "What each head's space knows" in text and "The history is empty" not in text
+
+
+@pytest.mark.parametrize("broken", [{"probes": 5}, {"verdicts": [{"why": 1}]}, {"lists": {"rbo": [[1]]}}])
+def test_evidence_of_another_form_is_a_sentence(
+    broken: dict[str, object], evident: Bundle, open_app: OpenApp, tmp_path: Path
+) -> None:
+    folder = replace(evident, evidence={**evident.evidence, **broken}).save(tmp_path / "small")
+    text = words(open_app(at=folder, screen="evidence"))
+    assert "There is no evidence to show" in text and "gather it again" in text
+    assert "3 heads × 2 experts" in text, "the bar is there, and leads to the other screens"
+
+
+@pytest.mark.browser
+def test_another_attribute_in_the_browser(address: str, open_page: Open) -> None:
+    page = open_page(f"{address}/evidence")
+    picture = page.locator(".st-key-evidence_values_wide")
+    expect(picture).to_contain_text("Western")
+    page.get_by_role("combobox", name="Attribute").fill("decade")
+    page.keyboard.press("Enter")
+    expect(picture).to_contain_text("1950s")
+    expect(page).to_have_url(re.compile("evidence_by=decade"))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Numbers as CSV").first.click()
+    lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
+    assert lines[0].startswith("space,attribute,average_precision") and lines[1].startswith("head 1,genres,")

@@ -1,0 +1,137 @@
+"""A bundle's evidence is read as it was written, and whatever else is refused in one sentence."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fame.config import FAMEConfig
+from fame.errors import FameError
+from fame.findings import Findings, Recovered
+from fame.model import FAME
+from fame.probes import evidence
+from tests.test_probes import QUICK, small_world
+
+Evidence = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def measured() -> tuple[Evidence, FAMEConfig]:
+    model, catalogue, histories = small_world()
+    sasrec = FAME(replace(model.config, variant="sasrec"))
+    found = evidence(model, catalogue, histories, np.arange(241), baseline=sasrec, config=QUICK)
+    by_facet = {name: {"accuracy": 0.6, "constant": 0.2, "control_high": 0.3, "ceiling": 0.8} for name in ("genres",)}
+    found["recovery"] = {"gate": {"accuracy": 0.7, "constant": 0.5, "control_high": 0.55, "ceiling": 0.9}}
+    found["recovery"]["router"] = by_facet
+    return json.loads(json.dumps(found)), model.config
+
+
+def test_figures_are_the_files(measured: tuple[Evidence, FAMEConfig]) -> None:
+    found, config = measured
+    read, probes = Findings.read(found, config), found["probes"]
+    assert read.attributes == ("genres", "decade") and read.values[0] == tuple(found["attributes"][0]["values"])
+    np.testing.assert_array_equal(read.heads.mean, probes["ap"])
+    np.testing.assert_array_equal(read.heads.high, probes["ap_high"])
+    np.testing.assert_array_equal(read.above, np.array(probes["q_random"]) < 0.05)
+    assert list(read.spaces) == ["full embedding", "slices of a SASRec", "random spaces", "popularity", "chance"]
+    np.testing.assert_array_equal(read.spaces["chance"].low, probes["null_low"])
+    np.testing.assert_array_equal(read.spaces["slices of a SASRec"].high, np.max(probes["baseline"], 0))
+    np.testing.assert_array_equal(read.by_value[1][:2], [probes["values"][h][1] for h in range(2)])
+    np.testing.assert_array_equal(read.by_value[1][2], probes["full_values"][1])
+    np.testing.assert_array_equal(read.overlap, found["lists"]["rbo"])
+    assert read.say() == "Probes call head 1 genres and head 2 decade."
+    assert read.recovered == (
+        Recovered("gate", 0.7, 0.5, 0.55, 0.9),
+        Recovered("router in genres", 0.6, 0.2, 0.3, 0.8),
+    )
+
+
+def test_lifts_are_those_beyond_chance(measured: tuple[Evidence, FAMEConfig]) -> None:
+    found, config = measured
+    changed = copy.deepcopy(found)
+    experts = changed["experts"]
+    for h, n, a, m in np.ndindex(2, 3, 2, 4):
+        experts["lift_q"][h][n][a][m] = 1.0
+    for a, m, lift, q in ((0, 1, 2.0, 0.04), (0, 2, 3.0, 0.06), (1, 0, 0.5, 0.01), (1, 3, None, None)):
+        experts["lift"][1][2][a][m], experts["lift_q"][1][2][a][m] = lift, q
+    read = Findings.read(changed, config)
+    assert [(x.attribute, x.value, x.lift) for x in read.lifts[1][2]] == [
+        ("genres", read.values[0][1], 2.0),
+        ("decade", read.values[1][0], 0.5),
+    ]
+    assert sum(len(x) for head in read.lifts for x in head) == 2
+    assert read.lift_table()[["head", "expert"]].drop_duplicates().to_numpy().tolist() == [[2, 3]]
+
+
+def test_tables_have_every_figure(measured: tuple[Evidence, FAMEConfig]) -> None:
+    read = Findings.read(*measured)
+    probes = read.probe_table().set_index(["space", "attribute"])
+    assert len(probes) == (2 + 5) * 2
+    assert probes.loc[("head 2", "decade"), "average_precision"] == read.heads.mean[1, 1]
+    values = read.value_table()
+    assert len(values) == 8 and values["head_2"].tolist() == [*read.by_value[0][1], *read.by_value[1][1]]
+
+
+def test_without_attributes_nothing_is_probed(measured: tuple[Evidence, FAMEConfig]) -> None:
+    found = measured[0] | {"probes": None, "dci": None, "attributes": []}
+    found["verdicts"] = [{"head": h + 1, "verdict": "unclear", "attribute": None, "why": "nothing"} for h in range(2)]
+    read = Findings.read(found, measured[1])
+    assert read.attributes == () and read.spaces == {} and read.apart is None
+    assert read.say() == "Probes name no head: what each is about is unclear."
+    assert read.probe_table().empty and read.value_table().empty and read.lift_table().empty
+
+
+def change(path: str, value: Any) -> Callable[[Evidence], None]:
+    def apply(found: Evidence) -> None:
+        *way, last = path.split("/")
+        at: Any = found
+        for key in way:
+            at = at[int(key) if key.isdecimal() else key]
+        if value is KeyError:
+            del at[last]
+        else:
+            at[int(last) if last.isdecimal() else last] = value
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("probes/ap", KeyError, "evidence.json: probes: ap is missing; expected 2 × 2 numbers"),
+        ("probes/ap", [[1, 2], [3]], r"ap is '\[\[1, 2\], \[3\]\]'; expected 2 × 2 numbers"),
+        ("probes/ap", [["a", 1], [1, 1]], "2 × 2 numbers; the evidence is of another version or model: gather"),
+        ("probes/ap_low", [[1e999, 1], [1, 1]], "ap_low is .* expected 2 × 2 numbers"),
+        ("probes/ap_low", [[10**400, 1], [1, 1]], "ap_low is .* expected 2 × 2 numbers"),
+        ("probes/values", [[[0.5] * 4] * 2], "values is .* expected 2 × 2 lists of numbers"),
+        ("probes/values/1/0", [0.5] * 3, "values is .*expected 4 numbers"),
+        ("probes", [1], r"probes is '\[1\]'; expected a table with names"),
+        ("attributes", {"name": "x"}, "attributes is .* expected a list of at most 100 tables"),
+        ("attributes", [{"name": "x", "values": ["a"] * 101}] * 2, "values is .* expected a list of at most 100 texts"),
+        ("attributes/0/name", 5, "name is '5'; expected a text"),
+        ("verdicts", [], r"verdicts is '\[\]'; expected 2 tables, one per head"),
+        ("rule", None, "rule is 'None'; expected a text"),
+        ("redundancy/cka_random", [], r"cka_random is '\[\]'; expected a number"),
+        ("experts/dead", "yes", "dead is 'yes'; expected 2 × 3 numbers"),
+        ("recovery/gate", [], r"gate is '\[\]'; expected a table"),
+        ("recovery/router/genres", {}, "recovery: router: genres: accuracy is missing; expected a number"),
+    ],
+)
+def test_what_is_of_another_form_is_refused(
+    path: str, value: Any, message: str, measured: tuple[Evidence, FAMEConfig]
+) -> None:
+    found = copy.deepcopy(measured[0])
+    change(path, value)(found)
+    with pytest.raises(FameError, match=message):
+        Findings.read(found, measured[1])
+
+
+def test_evidence_of_a_model_of_another_shape_is_refused(measured: tuple[Evidence, FAMEConfig]) -> None:
+    with pytest.raises(FameError, match=r"expected 4 × 2 numbers"):
+        Findings.read(measured[0], replace(measured[1], n_heads=4))
