@@ -23,8 +23,14 @@ FOUND = 8  # films offered for what is typed
 _bar = component("bar")
 
 
-def render(screen: Screen, pages: Mapping[str, Page], here: str, offer: Sequence[str], said: Sequence[str]) -> None:
-    """Draw the bar. `here`: the screen below; `offer`: models to choose from; `said`: what in the link went unused."""
+def render(
+    screen: Screen, pages: Mapping[str, Page], here: str, offer: Sequence[str], said: Sequence[str], of_the_model: bool
+) -> None:
+    """Draw the bar.
+
+    here: the screen below; whether it is `of_the_model`, so that no what-if changes it.   offer: models to choose from.
+    said: what in the link went unused.
+    """
     with st.container(horizontal=True, key="bar_top", vertical_alignment="center"):
         st.html('<span class="fame-brand" translate="no">FAME</span>', width="content")
         with st.container(horizontal=True, key="bar_screens", gap="xsmall"):
@@ -37,7 +43,8 @@ def render(screen: Screen, pages: Mapping[str, Page], here: str, offer: Sequence
     with st.container(key="bar_notes"):  # always there: one that comes and goes would mount the screen anew
         # Merge says itself what its faders changed; a line more would move them away under the pointer.
         change = screen.state.intervention
-        if replace(change, gate=None, heads_off=()) if here == "merge" else change:
+        shown = replace(change, gate=None, heads_off=()) if here == "merge" else change
+        if shown and not of_the_model:
             with st.container(horizontal=True, key="bar_change", vertical_alignment="center"):
                 widgets.plain(f"Not the model's own: {state.changed(change)}.", "fame-changed")
                 st.button(

@@ -41,7 +41,7 @@ def draw(name: str, pages: dict[str, Page]) -> None:
         offer += (found := {source.name: source for source in sources.sources()})
         view = import_module(f"app.views.{name}")
         screen, said = prepare(found, name, view.choices)
-        bar.render(screen, pages, name, offer, said)
+        bar.render(screen, pages, name, offer, said, name in OF_THE_MODEL)
         if screen.state.history or name in OF_THE_MODEL:
             view.render(screen)
         else:

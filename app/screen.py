@@ -77,12 +77,10 @@ class Screen:
     @cached_property
     def names(self) -> list[str]:
         """What the bundle's evidence calls each head, such as 'genres'; '' where it is unclear or not measured."""
-        verdicts, found = self.bundle.evidence.get("verdicts"), [""] * self.bundle.config.n_heads
-        for told in verdicts if isinstance(verdicts, list) else ():
-            head, name = (told.get("head"), told.get("attribute")) if isinstance(told, dict) else (None, None)
-            if isinstance(head, int) and 0 < head <= len(found) and name in self.bundle.catalogue.attributes:
-                found[head - 1] = name
-        return found
+        found = sources.findings(self.source)
+        if isinstance(found, str):
+            return [""] * self.bundle.config.n_heads
+        return [verdict.attribute or "" for verdict in found.verdicts]
 
     def called(self, head: int) -> str:
         """'Head 1 · genres', or 'Head 1'."""

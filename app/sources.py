@@ -16,6 +16,7 @@ import torch
 
 from fame.bundle import ARTIFACTS, MANIFEST, Bundle
 from fame.errors import FameError
+from fame.findings import Findings
 from fame.trace import Intervention, Trace
 
 __all__ = ["Source", "load", "shared", "sources", "trace"]
@@ -99,6 +100,18 @@ def load(source: Source) -> Bundle:
     gc.collect()
     gc.freeze()
     return bundle
+
+
+@shared(8)
+def findings(source: Source) -> Findings | str:
+    """What was measured of a bundle, or why there is nothing to show: the other screens go on without."""
+    bundle = load(source)
+    if not bundle.evidence:
+        return "Evidence is gathered once, when a model is saved, and this one was saved without."
+    try:
+        return Findings.read(bundle.evidence, bundle.config)
+    except FameError as error:
+        return f"{error}."
 
 
 @shared(KEPT)

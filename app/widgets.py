@@ -21,6 +21,7 @@ from fame.plots.export import to_html
 __all__ = [
     "Badge",
     "Bold",
+    "Cell",
     "about",
     "badge",
     "badged",
@@ -67,16 +68,18 @@ def say(*parts: str | Badge) -> None:
     st.html(f'<p class="fame-say">{"".join(map(markup, parts))}</p>')
 
 
-def table(
-    label: str, head: Sequence[str | Badge], rows: Iterable[Sequence[str | Badge]], words: Sequence[int] = ()
-) -> None:
+Cell = str | Badge | tuple[str | Badge, ...]
+
+
+def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], words: Sequence[int] = ()) -> None:
     """A table that scrolls where there is no room; the first column names the rows.
 
     label: what a screen reader calls it.   words: the columns that hold words, not numbers.
     """
 
-    def cell(i: int, part: str | Badge, tag: str, scope: str = "") -> str:
-        return f"<{tag}{scope}{' class=words' * (i in words)}>{markup(part)}</{tag}>"
+    def cell(i: int, content: Cell, tag: str, scope: str = "") -> str:
+        inner = "".join(map(markup, content if isinstance(content, tuple) else (content,)))
+        return f"<{tag}{scope}{' class=words' * (i in words)}>{inner}</{tag}>"
 
     top = "".join(cell(i, part, "th", " scope=col") for i, part in enumerate(head))
     body = "".join(

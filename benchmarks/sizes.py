@@ -1,9 +1,9 @@
-"""How the sizes of artifacts/ml-1m were chosen: one setting of FAME and SASRec changed at a time, judged on validation.
+"""What each size changes on MovieLens-1M: FAME and SASRec with one changed at a time, judged on validation, one seed.
 
     python benchmarks/sizes.py [--epochs 10] [--jobs 2] [--only TEXT]
 
 Prints the table of benchmarks/README.md. A run is one thread; its checkpoint is kept in runs/sizes, so that what is
-done is not repeated.
+done is not repeated. The seconds are those of runs beside each other.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SETTINGS = {"base": BASE} | {
     f"{LETTERS.get(name, name.replace('_', ' '))} {value:g}": BASE | {name: value}
     for name, values in OTHERS.items()
     for value in values
-}
+} | {"d 128, L 3": BASE | {"d_model": 128, "n_layers": 3}}
 
 
 def run(name: str, variant: str, epochs: int) -> tuple[float, float]:

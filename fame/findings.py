@@ -19,11 +19,13 @@ from fame.probes import SIGNIFICANCE
 __all__ = ["Apart", "Findings", "Interval", "Lift", "Recovered", "Verdict"]
 
 MOST = 100  # attributes, and values of one, that are read; `fame.probes` writes fewer
+SLICES = "slices of a SASRec"  # its interval is the range over slices
 LONGEST = 2_000  # letters of a sentence
+LARGEST = 1e9  # count or lift
 
 
 class Interval(NamedTuple):
-    """Average precision with its 95% interval, each of one shape."""
+    """Average precision with the two ends of its interval, each of one shape."""
 
     mean: np.ndarray
     low: np.ndarray
@@ -58,10 +60,15 @@ class Apart(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """How often a choice agrees with what a simulated viewer follows, beside what others would have."""
+    """How often a choice agrees with what is in force at a simulated viewer's next step, beside what others would have.
 
-    what: str  # 'gate', or 'router in genres'
+    Of a router: the router of the head that is in force with the facet, where the facet is.
+    """
+
+    facet: str | None  # None: the gate
+    head: int | None  # from 0, of a router
     accuracy: float
+    margin: float  # half of its 95% interval
     constant: float  # the best answer that never changes
     shuffled: float  # the best of controls that are held against other viewers' truth
     observer: float  # who knows the simulator
@@ -71,12 +78,16 @@ class Recovered(NamedTuple):
 class Findings:
     """A bundle's evidence. Letters: H heads, N experts, A attributes, M values of one.
 
-    spaces: by what an attribute is read from, its figures by attribute: 'full embedding', 'random spaces', 'chance' and
-        where they were measured 'popularity' and 'slices of a SASRec' (mean and range over slices), each [A].
-    above: boolean [H,A], better than random spaces (q < .05).   by_value: for each attribute [H+1,M], the full
-    embedding last.   apart: None where it was not measured.
+    spaces: by what an attribute is read from, its figures by attribute, each [A]: 'full embedding' (95%, items
+        resampled), 'random spaces' and 'chance' (95% of draws), and where they were measured 'popularity' (items
+        resampled) and SLICES.
+    above: boolean [H,A], better than random spaces (q < .05).   by_value: for each attribute [H+2,M]: heads, the full
+    embedding, and chance, which for a single value is the share of items that have it.
+    apart: None where it was not measured.   gate_mean: [H], over histories.
     alike: [H,H] linear CKA of item spaces, `alike_random` that of two random ones.   overlap: [H+1,H+1] rank-biased
-    overlap of the first `depth` of two lists, the final list last.   lifts: [H][N], those with q < .05.
+    overlap of the first `depth` of two lists, the final list last.
+    lifts: [H][N], those with q < .05; first those that are most surely above 1.
+    recovered: of simulated viewers, else empty; `told` whether its observer is told the viewers' preferences.
     """
 
     attributes: tuple[str, ...]
@@ -93,12 +104,14 @@ class Findings:
     overlap: np.ndarray
     depth: int
     histories: int
+    gate_mean: np.ndarray
     router_mean: np.ndarray  # [H,N]
     router_first: np.ndarray  # [H,N], share of histories
     router_entropy: np.ndarray  # [H], of its maximum
     dead: np.ndarray  # boolean [H,N]
     lifts: tuple[tuple[tuple[Lift, ...], ...], ...]
     recovered: tuple[Recovered, ...]
+    told: bool
 
     @classmethod
     def read(cls, evidence: Mapping[str, Any], config: FAMEConfig) -> Self:
@@ -108,62 +121,39 @@ class Findings:
             FameError: a part is missing or of another form.
         """
         H, N, of = config.n_heads, config.n_experts, Part("evidence.json", evidence)
-        probed = of.known("probes")
-        told = of.parts("attributes") if probed else []
-        names = tuple(a.text("name") for a in told)
-        values = tuple(tuple(a.texts("values")) for a in told)
-        A, sizes = len(names), [len(v) for v in values]
-        heads = Interval(*np.full((3, H, A), np.nan))
-        above = np.zeros((H, A), bool)
-        spaces: dict[str, Interval] = {}
-        by_value: tuple[np.ndarray, ...] = ()
-        if probed:
-            probes = of.part("probes")
-            heads = probes.interval("ap", H, A)
-            above = probes.numbers("q_random", H, A) < SIGNIFICANCE
-            spaces["full embedding"] = probes.interval("full", A)
-            if probes.known("baseline"):
-                slices = probes.numbers("baseline", H, A)
-                spaces["slices of a SASRec"] = Interval(slices.mean(0), slices.min(0), slices.max(0))
-            spaces["random spaces"] = probes.interval("random", A)
-            if probes.known("popularity"):
-                spaces["popularity"] = probes.interval("popularity", A)
-            spaces["chance"] = probes.interval("null", A)
-            full = probes.ragged("full_values", (A,), sizes)
-            own = probes.ragged("values", (H, A), sizes)
-            by_value = tuple(np.stack([*(own[h][a] for h in range(H)), full[a]]) for a in range(A))
-        apart = None
-        if of.known("dci"):
-            apart = Apart(*(float(of.part("dci").numbers(name)) for name in Apart._fields))
-        verdicts = of.parts("verdicts")
-        if len(verdicts) != H:
-            raise of.fault("verdicts", f"{H} tables, one per head")
+        attributes = of.parts("attributes") if of.known("probes") else []
+        names = tuple(a.text("name") for a in attributes)
+        values = tuple(tuple(a.texts("values")) for a in attributes)
+        if len(set(names)) < len(names):
+            raise of.fault("attributes", "each name once")
         redundancy, lists, experts = of.part("redundancy"), of.part("lists"), of.part("experts")
+        source = next((name for name in ("recovery", "recovery_told") if of.known(name)), None)
         return cls(
             names,
             values,
-            heads,
-            above,
-            spaces,
-            by_value,
-            apart,
-            tuple(Verdict(v.text("attribute") if v.known("attribute") else None, v.text("why")) for v in verdicts),
+            *_probes(of, attributes, [len(v) for v in values], H),
+            Apart(*(float(of.part("dci").numbers(name)) for name in Apart._fields)) if of.known("dci") else None,
+            _verdicts(of, names, H),
             of.text("rule"),
             redundancy.numbers("cka", H, H),
             float(redundancy.numbers("cka_random")),
             lists.numbers("rbo", H + 1, H + 1),
-            int(np.nan_to_num(lists.numbers("depth"))),
-            int(np.nan_to_num(of.part("histories").numbers("count"))),
+            int(lists.numbers("depth", most=LARGEST)),
+            int(of.part("histories").numbers("count", most=LARGEST)),
+            of.part("gate").numbers("mean", H),
             experts.numbers("router_mean", H, N),
             experts.numbers("router_first", H, N),
             experts.numbers("router_entropy", H),
             experts.numbers("dead", H, N) > 0,
             _lifts(experts, names, values, H, N),
-            _recovered(of),
+            _recovered(of.part(source), H) if source else (),
+            source == "recovery_told",
         )
 
     def probe_table(self) -> pd.DataFrame:
-        """What is read from each space: space, attribute, average_precision, low, high."""
+        """What is read from each space: space, attribute, average_precision, and low and high, the ends of its
+        interval: of a SASRec's slices their range, of random spaces and chance 95% of draws, else 95%, items resampled.
+        """
         rows = [
             {"space": f"head {h + 1}", "attribute": name, "average_precision": self.heads.mean[h, a],
              "low": self.heads.low[h, a], "high": self.heads.high[h, a], "above_random": bool(self.above[h, a])}
@@ -176,14 +166,34 @@ class Findings:
         return pd.DataFrame(rows)
 
     def value_table(self) -> pd.DataFrame:
-        """Average precision of each value: attribute, value, head_1 …, full_embedding."""
+        """Average precision of each value: attribute, value, head_1 …, full_embedding, chance."""
         H = len(self.verdicts)
-        columns = [*(f"head_{h + 1}" for h in range(H)), "full_embedding"]
+        columns = [*(f"head_{h + 1}" for h in range(H)), "full_embedding", "chance"]
         tables = [
             pd.DataFrame(x.T, columns=columns).assign(attribute=name, value=list(values))
             for name, values, x in zip(self.attributes, self.values, self.by_value, strict=True)
         ]
         return pd.concat(tables)[["attribute", "value", *columns]] if tables else pd.DataFrame()
+
+    def expert_table(self) -> pd.DataFrame:
+        """How experts are used: head, expert, router_mean, router_first (share of histories), dead."""
+        H, N = self.router_mean.shape
+        head, expert = np.indices((H, N)) + 1
+        return pd.DataFrame(
+            {"head": head.ravel(), "expert": expert.ravel(), "router_mean": self.router_mean.ravel(),
+             "router_first": self.router_first.ravel(), "dead": self.dead.ravel()}
+        )  # fmt: skip
+
+    def likeness_table(self) -> pd.DataFrame:
+        """Pairs of heads, and each with the final list: one, other, item_spaces_cka, lists_rbo."""
+        H = len(self.verdicts)
+        names = [*(f"head {h + 1}" for h in range(H)), "final list"]
+        rows = [
+            {"one": names[a], "other": names[b], "item_spaces_cka": self.alike[a, b] if b < H else None,
+             "lists_rbo": self.overlap[a, b]}
+            for a in range(H) for b in range(a + 1, H + 1)
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
 
     def lift_table(self) -> pd.DataFrame:
         """What experts attend to more, or less, than chance would: head, expert and the fields of `Lift`."""
@@ -207,10 +217,46 @@ def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def _probes(
+    of: Part, attributes: Sequence[Part], sizes: Sequence[int], H: int
+) -> tuple[Interval, np.ndarray, dict[str, Interval], tuple[np.ndarray, ...]]:
+    """`heads`, `above`, `spaces` and `by_value`; empty where nothing was probed."""
+    A = len(attributes)
+    if not A:
+        return Interval(*np.zeros((3, H, 0))), np.zeros((H, 0), bool), {}, ()
+    probes = of.part("probes")
+    spaces = {"full embedding": probes.interval("full", A)}
+    if probes.known("baseline"):
+        slices = probes.numbers("baseline", H, A)
+        spaces[SLICES] = Interval(slices.mean(0), slices.min(0), slices.max(0))
+    spaces["random spaces"] = probes.interval("random", A)
+    if probes.known("popularity"):
+        spaces["popularity"] = probes.interval("popularity", A)
+    spaces["chance"] = probes.interval("null", A)
+    full, own = probes.ragged("full_values", (A,), sizes), probes.ragged("values", (H, A), sizes)
+    items = of.numbers("items", most=LARGEST)
+    by_value = tuple(
+        np.stack([*(own[h][a] for h in range(H)), full[a], attribute.numbers("items", size, most=LARGEST) / items])
+        for a, (attribute, size) in enumerate(zip(attributes, sizes, strict=True))
+    )
+    above = probes.numbers("q_random", H, A) < SIGNIFICANCE
+    return probes.interval("ap", H, A), above, spaces, by_value
+
+
+def _verdicts(of: Part, names: Sequence[str], H: int) -> tuple[Verdict, ...]:
+    told = of.parts("verdicts")
+    if [v.value.get("head") for v in told] != list(range(1, H + 1)):
+        raise of.fault("verdicts", f"{H} tables, one per head in order")
+    found = tuple(Verdict(v.text("attribute") if v.known("attribute") else None, v.text("why")) for v in told)
+    if any(v.attribute not in (None, *names) for v in found):
+        raise of.fault("verdicts", "attributes that were probed, or null")
+    return found
+
+
 def _lifts(
     experts: Part, names: Sequence[str], values: Sequence[Sequence[str]], H: int, N: int
 ) -> tuple[tuple[tuple[Lift, ...], ...], ...]:
-    """The lifts that are more than chance, largest first; where nothing was probed there are none."""
+    """The lifts that are beyond chance, those most surely above 1 first; where nothing was probed there are none."""
     if not names:
         return ((((),) * N),) * H
     sizes = [len(v) for v in values]
@@ -222,22 +268,29 @@ def _lifts(
             for a, name in enumerate(names)
             for m, value in enumerate(values[a])
         ]
-        return tuple(sorted((x for x in found if x.q < SIGNIFICANCE), key=lambda x: -x.lift))
+        return tuple(sorted((x for x in found if x.q < SIGNIFICANCE), key=lambda x: -x.low))
 
     return tuple(tuple(of(h, n) for n in range(N)) for h in range(H))
 
 
-def _recovered(of: Part) -> tuple[Recovered, ...]:
-    """Gate and routers of a simulated audience; empty for a real one."""
-    if not of.known("recovery"):
-        return ()
-    recovery = of.part("recovery")
-    router = recovery.part("router")
-    parts = {"gate": recovery.part("gate")} | {f"router in {name}": router.part(name) for name in router.names()}
-    return tuple(
-        Recovered(what, *(float(x.numbers(key)) for key in ("accuracy", "constant", "control_high", "ceiling")))
-        for what, x in parts.items()
-    )
+def _recovered(recovery: Part, H: int) -> tuple[Recovered, ...]:
+    """The gate, and where heads have several experts the routers."""
+
+    def one(part: Part, facet: str | None = None) -> Recovered:
+        head = None if facet is None else int(part.numbers("head", most=H)) - 1
+        keys = ("accuracy", "margin", "constant", "control_high", "ceiling")
+        return Recovered(facet, head, *(float(part.numbers(key)) for key in keys))
+
+    found = [one(recovery.part("gate"))]
+    if recovery.known("router"):
+        router = recovery.part("router")
+        found += [one(router.part(name), name) for name in router.names()]
+    return tuple(found)
+
+
+def fit(value: Any) -> bool:
+    """Whether it is a text that is not endless and can be sent: JSON may hold halves of letters."""
+    return isinstance(value, str) and len(value) <= LONGEST and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 class Part:
@@ -245,11 +298,11 @@ class Part:
 
     def __init__(self, name: str, value: Any):
         if not isinstance(value, Mapping):
-            raise FameError(f"{name} is {str(value)[:50]!r}; expected a table with names")
+            raise FameError(f"{name} is {ascii(value)[:50]}; expected a table with names")
         self.name, self.value = name, value
 
     def fault(self, key: str, expected: str) -> FameError:
-        found = f"is {str(self.value[key])[:50]!r}" if key in self.value else "is missing"
+        found = f"is {ascii(self.value[key])[:50]}" if key in self.value else "is missing"
         again = "the evidence is of another version or model: gather it again, with fame train RECIPE"
         return FameError(f"{self.name}: {key} {found}; expected {expected}; {again}")
 
@@ -257,7 +310,11 @@ class Part:
         return self.value.get(key) is not None
 
     def names(self) -> list[str]:
-        return [str(name)[:LONGEST] for name in self.value][:MOST]
+        """The names of at most MOST parts."""
+        found = [name for name in self.value if fit(name)][:MOST]
+        if len(found) < len(self.value):
+            raise FameError(f"{self.name} has names that cannot be read; expected at most {MOST} short ones")
+        return found
 
     def part(self, key: str) -> Part:
         if not isinstance(self.value.get(key), Mapping):
@@ -271,24 +328,26 @@ class Part:
         return [Part(f"{self.name}: {key}", x) for x in found]
 
     def text(self, key: str) -> str:
-        if not isinstance(self.value.get(key), str):
-            raise self.fault(key, "a text")
-        return str(self.value[key])[:LONGEST]
+        if not fit(self.value.get(key)):
+            raise self.fault(key, f"a text of at most {LONGEST:,} letters")
+        return str(self.value[key])
 
     def texts(self, key: str) -> list[str]:
         found = self.value.get(key)
-        if not isinstance(found, list) or len(found) > MOST or not all(isinstance(x, str) for x in found):
+        if not isinstance(found, list) or len(found) > MOST or not all(map(fit, found)):
             raise self.fault(key, f"a list of at most {MOST} texts")
-        return [x[:LONGEST] for x in found]
+        return found
 
-    def numbers(self, key: str, *shape: int) -> np.ndarray:
-        """float64 of this shape; what is null is NaN."""
+    def numbers(self, key: str, *shape: int, most: float = 1.0, gaps: bool = False) -> np.ndarray:
+        """float64 of this shape from 0 to `most`; what is null is NaN, where there may be gaps."""
         try:
             found = np.array(self.value.get(key, ""), np.float64)
         except (TypeError, ValueError, OverflowError):
             found = np.full(1, np.inf)
-        if found.shape != shape or np.isinf(found).any():
-            raise self.fault(key, " × ".join(map(str, shape)) + " numbers" if shape else "a number")
+        inside = (found >= 0) & (found <= most) | (gaps & np.isnan(found))
+        if found.shape != shape or not inside.all():
+            size = " × ".join(map(str, shape)) + " numbers" if shape else "a number"
+            raise self.fault(key, f"{size} from 0 to {most:g}")
         return found
 
     def interval(self, key: str, *shape: int) -> Interval:
@@ -299,7 +358,7 @@ class Part:
 
         def read(value: Any, left: tuple[int, ...], size: int) -> Any:
             if not left:
-                return Part(self.name, {key: value}).numbers(key, size)
+                return Part(self.name, {key: value}).numbers(key, size, most=LARGEST, gaps=True)
             if not isinstance(value, list) or len(value) != left[0]:
                 raise self.fault(key, " × ".join(map(str, shape)) + " lists of numbers")
             return [read(v, left[1:], sizes[i] if len(left) == 1 else 0) for i, v in enumerate(value)]

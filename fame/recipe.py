@@ -129,7 +129,7 @@ class Recipe:
     model: its `n_items` is a placeholder until the data have been read.
 
     Raises:
-        FameError: the name is no name for a bundle.
+        FameError: the name is no name for a bundle, or a baseline that is to be probed is of other widths.
     """
 
     name: str
@@ -147,6 +147,14 @@ class Recipe:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
             raise FameError(f"name is {self.name[:100]!r}; expected letters, digits, '.', '-' and '_'")
+        if self.comparison and self.comparison.probe and self.model.variant == "fame":
+            other = self.comparison.model
+            alike = (other.d_model, other.n_heads) == (self.model.d_model, self.model.n_heads)
+            if other.variant != "sasrec" or not alike:
+                raise FameError(
+                    f"[comparison] probe is for a sasrec of the model's d_model, {self.model.d_model}, and n_heads, "
+                    f"{self.model.n_heads}; it is a {other.variant} of {other.d_model} and {other.n_heads}"
+                )
 
     @classmethod
     def from_tables(cls, tables: Tables, folder: Path = Path()) -> Self:

@@ -111,6 +111,11 @@ def test_a_changed_recipe_claims_nothing_of_the_one_it_was(tmp_path: Path) -> No
         (GOOD + "[guidance]\nheads = 'genres'", r"\[guidance\] heads is 'genres'; expected texts in brackets"),
         (GOOD + "[comparison]\nseeds = [0, 1, 0]", r"seeds are \[0, 1, 0\]; expected each seed once"),
         (GOOD + "[comparison]\nseeds = []", r"\[comparison\] seeds is '\[\]'; expected whole numbers"),
+        (
+            GOOD + "[comparison]\nprobe = true\n[comparison.model]\nn_heads = 2",
+            "probe is for a sasrec of the model's d_model, 64, and n_heads, 4; it is a sasrec of 64 and 2",
+        ),
+        (GOOD + '[comparison]\nprobe = true\n[comparison.model]\nvariant = "fame"', "probe is for .* is a fame of 64"),
         (GOOD + "[comparison.model]\nheads = 2", r"model\] there is no setting 'heads'; did you mean 'n_heads'"),
         ("training = 5\n" + GOOD, r"training is '5'; expected a table, \[training\]"),
         (GOOD.replace("mine", "a/b"), "name is 'a/b'; expected letters"),
@@ -278,8 +283,10 @@ def test_the_baselines_slices_stand_beside_the_heads(tmp_path: Path) -> None:
     assert probes["baseline"] != probes["ap"]
 
     tables["model"] = {**SMALL["model"], "variant": "sasrec"}
-    alone = train_recipe(Recipe.from_tables(tables), tmp_path / "alone", runs=tmp_path / "alone runs")
-    assert alone is not None and not alone.evidence, "a SASRec is not probed, so that no second one is trained for it"
+    watch = Watch()
+    alone = Recipe.from_tables(tables)
+    train_recipe(alone, tmp_path / "alone", runs=tmp_path / "alone runs", callbacks=watch.callbacks)
+    assert len(watch.epochs) == alone.training.epochs, "a SASRec is not probed, so that no other is trained beside it"
 
 
 # --- the card -----------------------------------------------------------------------------------------

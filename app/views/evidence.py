@@ -10,12 +10,11 @@ import streamlit as st
 
 from app import sources, widgets
 from app.screen import Screen
-from app.sources import Source, shared
+from app.sources import Source
 from app.state import State
-from app.widgets import Badge, Bold
+from app.widgets import Badge, Bold, Cell
 from fame import plots
 from fame.bundle import Bundle
-from fame.errors import FameError
 from fame.findings import Findings, Lift
 from fame.plots.style import number, percent
 
@@ -30,37 +29,33 @@ This screen is about the model, whatever the history. Everything on it was measu
 straight cut. *Average precision* says how well: 1 is perfect. An attribute's figure is the mean over its values; its
 line is a 95% interval.
 
-**What it is held against**: random spaces, which are random projections of the full embedding to the head's width and
-know a good deal too; the full embedding, which is all there is to know; how popular {a} is; and chance. A head is
-called by an attribute only where it stands out in all of that; otherwise it is unclear. A name says what a head's space
-is about, not that the gate follows it.
+**What it is held against.** *Random spaces* are random projections of the full embedding to the head's width: what any
+space so wide knows. *The full embedding* holds all there is, in more dimensions, so that a probe may even read it a
+little worse than a head. *Slices of a SASRec* are the same cut of an ordinary model without heads; the line is their
+range. *Popularity* is how often {a} was taken. *Chance* is the same with the {many} shuffled.
 
-**An expert looks more at** a value where it attends to it more than the same history has of it. Only what is more than
-chance is told, after correction for how much was tried.
+**A head is called by an attribute** that is read from it better than by chance and from popularity, no worse than from
+random spaces, and clearly more so than every other attribute; otherwise it is unclear. A name says what a head's
+space is about, not that the gate follows it.
+
+**Heads beside each other**: CKA says how alike two heads lay out all {many}, RBO how alike their lists for the same
+history are, the first ranks counting most; 1 is the same.
+
+**An expert looks more at** a value where, at the last step, it attends to it more often than the same history has it.
+Only what is beyond chance is told, the surest first. The test takes a value to be as frequent early in histories as
+late: an expert of the latest {many} may look more at recent years for that reason alone.
 """
 
 
 def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
     """Which values this screen's own choices may have."""
-    found = _found(source)
+    found = sources.findings(source)
     return {"evidence_by": found.attributes.__contains__} if isinstance(found, Findings) else {}
-
-
-@shared(8)
-def _found(source: Source) -> Findings | str:
-    """The evidence, or why there is none to show: the bundle is whole, so that the other screens go on."""
-    bundle = sources.load(source)
-    if not bundle.evidence:
-        return "Evidence is gathered once, when a model is saved, and this one was saved without."
-    try:
-        return Findings.read(bundle.evidence, bundle.config)
-    except FameError as error:
-        return f"{error}."
 
 
 def render(screen: Screen) -> None:
     widgets.heading("Evidence", "Is the facet real?")
-    found = _found(screen.source)
+    found = sources.findings(screen.source)
     if isinstance(found, str):
         widgets.full_page(
             "There is no evidence to show",
@@ -73,8 +68,11 @@ def render(screen: Screen) -> None:
     if found.attributes:
         _probes(screen, found)
         _values(screen, found)
-    widgets.subheading("Heads beside each other", "Do they hold different spaces, and recommend different lists?")
-    _draw(screen, "likeness", plots.likeness(found, screen.theme))
+    widgets.subheading(
+        "Heads beside each other",
+        f"1 is the same. Two random item spaces of that width have {number(found.alike_random)}.",
+    )
+    _draw(screen, "likeness", plots.likeness(found, screen.theme), found.likeness_table)
     if screen.bundle.config.n_experts > 1:
         _experts(found)
     if found.recovered:
@@ -97,7 +95,7 @@ def _draw(screen: Screen, name: str, figure: go.Figure, table: Callable[[], pd.D
 def _probes(screen: Screen, found: Findings) -> None:
     widgets.subheading(
         "What each head's space knows",
-        "Average precision of a probe. Grey band: random spaces of that width. Filled disc: above them (q < .05).",
+        "Average precision of a probe. Grey band: random spaces of that width. Disc filled: above them (q < .05).",
     )
     _draw(screen, "probes", plots.probes(found, screen.theme), found.probe_table)
     if found.apart:
@@ -113,7 +111,10 @@ def _probes(screen: Screen, found: Findings) -> None:
 
 
 def _values(screen: Screen, found: Findings) -> None:
-    widgets.subheading("Value by value", "Which values of an attribute does each head know?")
+    widgets.subheading(
+        "Value by value",
+        "Which values of an attribute does each head know? Frequent values first; chance is how frequent they are.",
+    )
     attribute = screen.state.option("evidence_by", found.attributes, found.attributes[0])
     st.selectbox(
         "Attribute", found.attributes, width=220, **widgets.controlled("evidence_by", attribute, "evidence_by")
@@ -123,41 +124,52 @@ def _values(screen: Screen, found: Findings) -> None:
 
 def _experts(found: Findings) -> None:
     H, N = found.router_mean.shape
-    widgets.subheading("What experts look at", f"Over {found.histories:,} histories, each against what it holds.")
-    rows: list[list[str | Badge]] = []
+    widgets.subheading(
+        "What experts look at", f"At the last step of {found.histories:,} histories, each against what it holds."
+    )
+    rows: list[list[Cell]] = []
     for h in range(H):
         for n in range(N):
-            lifts = found.lifts[h][n]
-            more = [lift for lift in lifts if lift.lift > 1][:MOST_LIFTS]
-            less = [lift for lift in reversed(lifts) if lift.lift < 1][:MOST_LIFTS]
+            more = [lift for lift in found.lifts[h][n] if lift.lift > 1]
+            less = sorted((lift for lift in found.lifts[h][n] if lift.lift < 1), key=lambda lift: lift.high)
             rows.append([
-                Badge(h), f"expert\u00a0{n + 1}" + " (dead)" * bool(found.dead[h, n]), percent(found.router_mean[h, n]),
+                (Badge(h), f" expert {n + 1}" + " (dead)" * bool(found.dead[h, n])), percent(found.router_mean[h, n]),
                 percent(found.router_first[h, n]), _told(more), _told(less),
             ])  # fmt: skip
-    top = ["head", "expert", "router, mean", "leads in", "looks more at", "looks less at"]
-    widgets.table("What experts look at", top, rows, words=(1, 4, 5))
-    dead = int(found.dead.sum())
-    if dead:
-        widgets.say(f"{dead} of {H * N} experts are dead: the router never gives them an equal share.")
-    widgets.download("What experts look at as CSV", found.lift_table, "fame-experts.csv", "evidence_experts_csv")
+    top = ["head, expert", "router, mean", "leads in", "looks more at", "looks less at"]
+    widgets.table("What experts look at", top, rows, words=(3, 4))
+    if found.dead.any():
+        dead = f"{int(found.dead.sum())} of {H * N}"
+        widgets.say(f"{dead} experts are dead: the router never gives them an equal share.")
+    with st.container(horizontal=True, key="evidence_experts_save"):
+        widgets.download("How experts are used as CSV", found.expert_table, "fame-experts.csv", "evidence_experts_csv")
+        widgets.download("All they look at as CSV", found.lift_table, "fame-lifts.csv", "evidence_lifts_csv")
 
 
 def _told(lifts: list[Lift]) -> str:
-    return ", ".join(f"{lift.value} ×{number(lift.lift)}" for lift in lifts) or "–"
+    return ", ".join(f"{lift.value} ×{number(lift.lift)}" for lift in lifts[:MOST_LIFTS]) or "–"
 
 
 def _recovered(found: Findings) -> None:
     widgets.subheading(
         "What gate and routers follow",
-        "These viewers are simulated, so that it is known which facet, and which value of it, each of them follows.",
+        "These viewers are simulated: which facet is in force at the next step, and which value of it, is known.",
     )
-    rows = [
-        [r.what, Bold(percent(r.accuracy)), percent(r.observer), percent(r.constant), percent(r.shuffled)]
+    rows: list[list[Cell]] = [
+        [
+            "gate" if r.head is None else ("router of head ", Badge(r.head), f" where {r.facet} is in force"),
+            Bold(f"{percent(r.accuracy)} ± {percent(r.margin)}"), percent(r.observer), percent(r.constant),
+            percent(r.shuffled),
+        ]
         for r in found.recovered
-    ]
-    top = ["agrees with the truth", "this model", "an observer", "a constant answer", "shuffled truth"]
+    ]  # fmt: skip
+    top = ["agrees with the truth", "this model", "an observer", "a constant answer", "shuffled truth, best of 20"]
     widgets.table("What gate and routers follow", top, rows)
+    knows = "the rules and every viewer's preferences" if found.told else "the rules that the viewers follow"
     widgets.say(
-        "The observer knows the rules that the viewers were simulated by, and is the ceiling; a constant answer always "
-        "names the same."
+        f"Measured on simulated viewers that the model has not learned from. The observer knows {knows}, and is the "
+        "ceiling; a constant answer always names the same."
+    )
+    widgets.download(
+        "Agreement as CSV", lambda: pd.DataFrame(found.recovered), "fame-agreement.csv", "evidence_recovered_csv"
     )

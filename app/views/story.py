@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import films, state, widgets
+from app import films, sources, state, widgets
 from app.components import component
 from app.screen import Screen
 from app.sources import Source
@@ -82,12 +82,10 @@ def _pick(V: int) -> None:
 
 def _usual(screen: Screen) -> list[float] | None:
     """The mean gate over many users, where the bundle's evidence holds it and the gate is the model's own."""
-    gate = screen.bundle.evidence.get("gate")
-    mean = gate.get("mean") if isinstance(gate, dict) else None
-    H = screen.bundle.config.n_heads
-    if screen.state.intervention or H == 1 or not isinstance(mean, list) or len(mean) != H:
+    found = sources.findings(screen.source)
+    if screen.state.intervention or screen.bundle.config.n_heads == 1 or isinstance(found, str):
         return None
-    return mean if all(isinstance(x, int | float) and 0 <= x <= 1 for x in mean) else None
+    return found.gate_mean.tolist()
 
 
 def _figure(screen: Screen, film: int) -> go.Figure:

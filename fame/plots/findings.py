@@ -33,8 +33,8 @@ NAME = 24  # letters of an attribute or a value
 def probes(found: Findings, theme: Theme = "light") -> go.Figure:
     """Heads as rows, attributes as columns: the average precision with which each is read from a head's item space.
 
-    Lines are 95% intervals; the band is that of random spaces of the head's width, and a disc is filled where the head
-    is above them (q < .05). Below the heads stand what there is to read in all and what anything else would give.
+    Lines are 95% intervals, of a SASRec's slices their range; the band is that of random spaces of the head's width,
+    and a head's disc is filled where it is above them (q < .05). Diamonds are what anything else would give.
 
     Raises:
         FameError: nothing was probed.
@@ -61,8 +61,7 @@ def probes(found: Findings, theme: Theme = "light") -> go.Figure:
         one = Interval(*(x[h] for x in found.heads))
         _dots(fig, one, float(h), head_colour(h, theme), found.above[h], head_name(h), found.attributes, theme)
     for name in references:
-        filled = np.ones(A, bool)
-        _dots(fig, found.spaces[name], y[name], colours.soft, filled, name.capitalize(), found.attributes, theme)
+        _dots(fig, found.spaces[name], y[name], colours.soft, None, name, found.attributes, theme)
     for h in range(H):
         badge = head_colour(h, theme)
         fig.add_annotation(
@@ -92,14 +91,15 @@ def probes(found: Findings, theme: Theme = "light") -> go.Figure:
     )  # fmt: skip
     fig.update_yaxes(range=[bottom, -1.4], visible=False)
 
+    lines = {head_name(h): row for h, row in enumerate(found.heads.mean)}
+    lines |= {name.capitalize(): space.mean for name, space in found.spaces.items()}
     figures = "; ".join(
-        f"{head_name(h)}: " + ", ".join(f"{n} {number(x)}" for n, x in zip(found.attributes, row, strict=True))
-        for h, row in enumerate(found.heads.mean)
+        f"{who}: " + ", ".join(f"{n} {number(x)}" for n, x in zip(found.attributes, row, strict=True))
+        for who, row in lines.items()
     )
-    alone = ", ".join(f"{n} {number(x)}" for n, x in zip(found.attributes, random.mean, strict=True))
-    alt = f"{found.say()} Average precision: {figures}. Random spaces: {alone}."
+    alt = f"{found.say()} Average precision: {figures}."
     title = text(found.say(), 90)
-    note = "Average precision of a linear probe. Grey: random spaces of that width. Filled: above them (q < .05)."
+    note = "Average precision of a linear probe. Grey: random spaces of that width. Disc filled: above them (q < .05)."
     width = COLUMN / PITCH * (right + 0.86)
     return finish(
         fig, theme=theme, title=title, note=note, alt=alt, height=ROW * (bottom + 1.4), least=width, bottom=20
@@ -111,12 +111,13 @@ def _dots(
     of: Interval,
     y: float,
     colour: str,
-    filled: np.ndarray,
+    filled: np.ndarray | None,
     who: str,
     attributes: tuple[str, ...],
     theme: Theme,
 ) -> None:
-    """One row: a disc for each attribute with its interval, and its number at the right."""
+    """One row: a mark for each attribute with its interval, and its number at the right. Heads are discs, filled or
+    not; what has no `filled` is a diamond."""
     A = len(attributes)
     left = np.arange(A) * PITCH
     at = np.full(A, y, np.float32)
@@ -124,15 +125,16 @@ def _dots(
     fig.add_scatter(
         x=(left + of.mean).astype(np.float32), y=at, mode="markers", name=who, customdata=of.mean,
         marker={
-            "size": 11, "color": [colour if f else page for f in filled], "opacity": 1,
-            "line": {"color": colour, "width": 2},
+            "size": 11, "opacity": 1, "line": {"color": colour, "width": 2},
+            "symbol": "circle" if filled is not None else "diamond-tall",
+            "color": [colour if f else page for f in (np.ones(A, bool) if filled is None else filled)],
         },
         error_x={
             "type": "data", "array": of.high - of.mean, "arrayminus": of.mean - of.low, "color": colour,
             "thickness": 2, "width": 0,
         },
         hovertext=[
-            f"<b>{who}</b>, {text(name)}<br>{number(m, 3)} ({number(low, 3)} to {number(high, 3)})"
+            f"<b>{who.capitalize()}</b>, {text(name)}<br>{number(m, 3)} ({number(low, 3)} to {number(high, 3)})"
             for name, m, low, high in zip(attributes, *of, strict=True)
         ],
         hoverinfo="text",
@@ -146,6 +148,8 @@ def _dots(
 def values(found: Findings, attribute: str, theme: Theme = "light") -> go.Figure:
     """One attribute's values as columns, most frequent first, and how well each is read from each head's space.
 
+    Below stand the full embedding and chance, which for a value is how frequent it is.
+
     Raises:
         FameError: the attribute was not probed.
     """
@@ -156,27 +160,26 @@ def values(found: Findings, attribute: str, theme: Theme = "light") -> go.Figure
     table, names = found.by_value[a].astype(np.float32), found.values[a]
     M = len(names)
     fig = go.Figure()
-    for row in range(H + 1):
+    labels = [*(f"head {h + 1}" for h in range(H)), "full embedding", "chance"]
+    for row, label in enumerate(labels):
         scale = head_scale(row, theme) if row < H else ink_scale(theme)
-        who = head_name(row) if row < H else "Full embedding"
+        who = label.capitalize()
         _cells(fig, np.arange(M), row, table[row], scale, [f"<b>{text(n)}</b><br>{who}: " for n in names])
     fig.update_xaxes(
         range=[-0.5, M - 0.5], tickvals=list(range(M)), ticktext=texts(names, NAME), side="top",
         tickangle=-90 if M > 4 else 0,
     )  # fmt: skip
-    labels = [f"head {h + 1}" for h in range(H)] + ["full embedding"]
-    fig.update_yaxes(range=[H + 0.5, -0.5], tickvals=list(range(H + 1)), ticktext=labels)
+    fig.update_yaxes(range=[H + 1.5, -0.5], tickvals=list(range(H + 2)), ticktext=labels)
     title = f"{text(attribute.capitalize(), 40)}, value by value"
-    note = "Average precision with which each value is read from a head's space; 1 is perfect."
-    best = {n: int(np.nan_to_num(table[:H, m], nan=-1).argmax()) for m, n in enumerate(names)}
+    note = "Average precision with which each value is read from a head's space; frequent values first."
     read = "; ".join(
-        f"{n}: head {best[n] + 1} {number(float(table[best[n], m]))}, full embedding {number(float(table[H, m]))}"
-        for m, n in enumerate(names)
+        f"{n}: " + ", ".join(f"{label} {number(float(x))}" for label, x in zip(labels, column, strict=True) if x == x)
+        for n, column in zip(names, table.T, strict=True)
     )
     top = 16 + (6.5 * min(NAME, max(map(len, names))) if M > 4 else 0)
-    alt = f"Average precision by value of {attribute}, in the head that has most of it. {read}."
+    alt = f"Average precision by value of {attribute}. {read}."
     return finish(
-        fig, theme=theme, title=title, note=note, alt=alt, height=ROW * (H + 1), least=max(480, 130 + 46 * M), top=top
+        fig, theme=theme, title=title, note=note, alt=alt, height=ROW * (H + 2), least=max(480, 130 + 46 * M), top=top
     )
 
 
@@ -211,8 +214,12 @@ def likeness(found: Findings, theme: Theme = "light") -> go.Figure:
         f"heads {h + 1} and {g + 1}: spaces {number(found.alike[h, g])}, lists {number(found.overlap[h, g])}"
         for h, g in pairs
     )
-    alt = f"Likeness of heads, from 0 to 1. {told or 'There is one head'}. Random spaces: {number(found.alike_random)}."
-    note = f"1 is the same; two random spaces have {number(found.alike_random)}."
+    final = ", ".join(f"head {h + 1} {number(found.overlap[h, H])}" for h in range(H))
+    alt = (
+        f"Likeness of heads, from 0 to 1. {told or 'There is one head'}. "
+        f"Two random spaces: {number(found.alike_random)}. The final list with {final}."
+    )
+    note = f"1 is the same; two random item spaces have {number(found.alike_random)}."
     width = 120 + 46 * max(shift + H + 1, 8)
     return finish(
         fig, theme=theme, title="How alike the heads are", note=note, alt=alt, height=ROW * (H + 2.4), width=width

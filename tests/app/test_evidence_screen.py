@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import json
 import re
@@ -52,7 +53,8 @@ def test_every_bundle_that_ships(name: str, open_app: OpenApp) -> None:
     assert ("What gate and routers follow" in text) == bundle.simulated
     if bundle.simulated:
         gate = found.recovered[0]
-        assert re.search(rf"gate\s+{gate.accuracy:.0%}\s+{gate.observer:.0%}\s+{gate.constant:.0%}", text)
+        shown = rf"gate\s+{gate.accuracy:.0%} ± {gate.margin:.0%}\s+{gate.observer:.0%}\s+{gate.constant:.0%}"
+        assert re.search(shown, text)
     pictures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     assert len(pictures) == 3
     [box] = [b for b in app.selectbox if b.label == "Attribute"]
@@ -61,6 +63,22 @@ def test_every_bundle_that_ships(name: str, open_app: OpenApp) -> None:
     assert app.query_params["evidence_by"] in ("decade", ["decade"])
     values = json.loads(app.get("plotly_chart")[1].proto.spec)
     assert values["layout"]["xaxis"]["ticktext"] == list(found.values[found.attributes.index("decade")])
+
+
+def test_what_experts_look_at(evident: Bundle, open_app: OpenApp, tmp_path: Path) -> None:
+    evidence = copy.deepcopy(evident.evidence)
+    experts, values = evidence["experts"], evidence["attributes"][0]["values"]
+    experts["lift_q"] = [[[[1.0] * 3] * 2] * 2 for _ in range(3)]
+    experts["lift"][1][0][0], experts["lift_low"][1][0][0] = [2.5, 0.4, 1.0], [2.0, 0.3, 0.9]
+    experts["lift_q"][1] = [[[0.01, 0.02, 0.9], [1.0] * 3], [[1.0] * 3] * 2]
+    experts["router_mean"][1], experts["router_first"][1] = [0.25, 0.75], [0.1, 0.9]
+    experts["dead"][1] = [False, True]
+    evidence["dci"] = dict.fromkeys(("disentanglement", "random_disentanglement"), 0.25)
+    evidence["dci"] |= dict.fromkeys(("completeness", "random_completeness"), 0.75)
+    text = words(open_app(at=replace(evident, evidence=evidence).save(tmp_path / "x"), screen="evidence"))
+    assert re.search(rf"2\s+expert 1\s+25%\s+10%\s+{values[0]} ×2.50\s+{values[1]} ×0.40\s", text)
+    assert re.search(r"2\s+expert 2 \(dead\)\s+75%\s+90%\s+–\s+–", text) and "1 of 6 experts are dead" in text
+    assert "Disentanglement 0.25 (random spaces 0.25)" in text and "Completeness 0.75 (0.75)" in text
 
 
 def test_a_model_without_evidence_says_so(open_app: OpenApp) -> None:

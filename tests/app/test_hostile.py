@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -41,9 +42,19 @@ def hostile(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
         patch.setattr(atlases, "_umap", lambda x, seed: atlases._pca(x)[:, ::-1])  # UMAP takes its time to import
         maps = atlases.build_atlas(bundle.model)
     catalogue = Catalogue.from_frame(pd.DataFrame(frame))
-    return replace(
-        bundle, catalogue=catalogue, atlas=maps, examples=examples, evidence=measured(bundle.model, catalogue)
-    )
+    evidence = measured(bundle.model, catalogue)
+    for a, attribute in enumerate(evidence["attributes"]):
+        attribute["name"] = f"{NASTY}{a}"
+    told = [{"head": h + 1, "attribute": f"{NASTY}0", "why": NASTY} for h in range(heads)]
+    gate = dict.fromkeys(("accuracy", "margin", "constant", "control_high", "ceiling"), 0.5)
+    evidence |= {"verdicts": told, "rule": NASTY}
+    evidence["recovery"] = {"gate": gate, "router": {NASTY: gate | {"head": 1}}}
+    evidence["experts"]["lift_q"] = zeros(evidence["experts"]["lift_q"])
+    return replace(bundle, catalogue=catalogue, atlas=maps, examples=examples, evidence=evidence)
+
+
+def zeros(nested: Any) -> Any:
+    return [zeros(x) for x in nested] if isinstance(nested, list) else 0.0
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from app.widgets import KEYS
 from fame import explain
 from fame.bundle import Bundle
 from tests.app.conftest import OpenApp
-from tests.app.small import NASTY, make_bundle
+from tests.app.small import NASTY, make_bundle, measured
 
 
 def component(app: AppTest, name: str) -> dict[str, Any]:
@@ -159,17 +159,18 @@ def test_a_changed_model_is_said_with_a_way_back(open_app: OpenApp, small: Bundl
 
 
 @pytest.mark.parametrize(
-    ("evidence", "usual"),
+    ("gate", "usual"),
     [
-        ({"gate": {"mean": [0.5, 0.3, 0.2]}}, [0.5, 0.3, 0.2]),
-        ({"gate": {"mean": [0.5, 0.5]}}, None),
-        ({"gate": [1]}, None),
-        ({"gate": {"mean": ["<b>", None, 3]}}, None),
+        ({"mean": [0.5, 0.3, 0.2]}, [0.5, 0.3, 0.2]),
+        ({"mean": [0.5, 0.5]}, None),
+        ([1], None),
+        ({"mean": ["<b>", None, 3]}, None),
     ],
 )
 def test_the_usual_gate_stands_beside_it_where_it_is_known(
-    open_app: OpenApp, small: Bundle, tmp_path: Path, evidence: dict[str, Any], usual: list[float] | None
+    open_app: OpenApp, small: Bundle, tmp_path: Path, gate: Any, usual: list[float] | None
 ) -> None:
+    evidence = measured(small.model, small.catalogue) | {"gate": gate}
     app = open_app(at=replace(small, evidence=evidence).save(tmp_path / "other"))
     assert check(app, small, [1, 2, 3])["usual"] == usual
 
@@ -237,18 +238,13 @@ def test_a_long_visit_takes_no_more_keys_than_a_short_one(open_app: OpenApp) -> 
 
 
 def test_heads_have_the_names_that_the_evidence_gives_them(open_app: OpenApp, small: Bundle, tmp_path: Path) -> None:
-    told = [
-        {"head": 2, "attribute": "genres"},
-        {"head": 1, "attribute": None},
-        {"head": 3, "attribute": "<b>mood"},
-        {"head": 9, "attribute": "genres"},
-        {"head": "3", "attribute": ["genres"]},
-        7,
-    ]
-    named = replace(small, evidence={"verdicts": told}).save(tmp_path / "named")
+    told = [{"head": h + 1, "attribute": name, "why": ""} for h, name in enumerate((None, "genres", None))]
+    evidence = measured(small.model, small.catalogue) | {"verdicts": told}
+    named = replace(small, evidence=evidence).save(tmp_path / "named")
     assert component(open_app(at=named), "story")["called"] == ["Head 1", "Head 2 · genres", "Head 3"]
     assert component(open_app(at=named, screen="merge"), "desk")["names"] == ["", "genres", ""]
     heads = open_app(at=named, screen="experts").segmented_control(key="experts_head")
     assert heads.options == ["Head 1", "Head 2 · genres", "Head 3"]
-    plain = replace(small, evidence={"verdicts": "none"}).save(tmp_path / "plain")
+    told[1]["attribute"] = "<b>mood"  # was not probed
+    plain = replace(small, evidence=evidence).save(tmp_path / "plain")
     assert component(open_app(at=plain), "story")["called"] == ["Head 1", "Head 2", "Head 3"]

@@ -87,14 +87,14 @@ def findings(H: int) -> Findings:
         return Interval(*np.sort(rng.random((3, *shape)), axis=0)[[1, 0, 2]])
 
     names = ("full embedding", "slices of a SASRec", "random spaces", "popularity", "chance")
-    heads, by_value = interval(H, 2), (rng.random((H + 1, 5)), rng.random((H + 1, 2)))
+    heads, by_value = interval(H, 2), (rng.random((H + 2, 5)), rng.random((H + 2, 2)))
     by_value[0][0, 0] = np.nan
     verdicts = tuple(Verdict(HOSTILE if h == 1 else None, "because") for h in range(H))
     return Findings(
         (HOSTILE, "decade"), ((HOSTILE, "b", "c", "d", LONG), ("1980s", "1990s")), heads, heads.mean > 0.5,
         {name: interval(2) for name in names}, by_value, (0.1, 0.0, 0.2, 0.0), verdicts, "rule", rng.random((H, H)),
-        0.4, rng.random((H + 1, H + 1)), 50, 100, rng.random((H, 2)), rng.random((H, 2)), rng.random(H),
-        np.zeros((H, 2), bool), ((((),) * 2),) * H, (),
+        0.4, rng.random((H + 1, H + 1)), 50, 100, rng.random(H), rng.random((H, 2)), rng.random((H, 2)), rng.random(H),
+        np.zeros((H, 2), bool), ((((),) * 2),) * H, (), False,
     )  # fmt: skip
 
 
@@ -309,7 +309,7 @@ def test_probes_are_the_findings() -> None:
         np.testing.assert_allclose(disc.error_x.arrayminus, found.heads.mean[h] - found.heads.low[h])
         page = style.look("light").page
         assert [colour != page for colour in disc.marker.color] == found.above[h].tolist(), "filled where above"
-    np.testing.assert_array_equal(rows["Chance"].customdata, found.spaces["chance"].mean)
+    np.testing.assert_array_equal(rows["chance"].customdata, found.spaces["chance"].mean)
     bands = [s for s in plots.probes(found).layout.shapes if s.type == "rect"]
     np.testing.assert_allclose([b.x1 - b.x0 for b in bands], np.subtract(*found.spaces["random spaces"][:0:-1]))
 
