@@ -105,11 +105,8 @@ def load(source: Source) -> Bundle:
 @shared(8)
 def findings(source: Source) -> Findings | str:
     """What was measured of a bundle, or why there is nothing to show: the other screens go on without."""
-    bundle = load(source)
-    if not bundle.evidence:
-        return "Evidence is gathered once, when a model is saved, and this one was saved without."
     try:
-        return Findings.read(bundle.evidence, bundle.config)
+        return load(source).findings()
     except FameError as error:
         return f"{error}."
 

@@ -32,6 +32,7 @@ from fame.atlas import Atlas, spaces_of
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
+from fame.findings import Findings
 from fame.model import FAME
 from fame.trace import NOTHING, Intervention, Trace
 
@@ -136,6 +137,16 @@ class Bundle:
                 does not fit.
         """
         return explain.trace(self.model, self.catalogue, self.rows(history), intervention)
+
+    def findings(self) -> Findings:
+        """What was measured of the heads when the bundle was made, for `fame.plots.probes` and its tables.
+
+        Raises:
+            FameError: nothing was, or it is of another form.
+        """
+        if not self.evidence:
+            raise FameError("evidence is gathered once, when a model is saved, and this one was saved without")
+        return Findings.read(self.evidence, self.config)
 
     def save(self, directory: str | Path) -> Path:
         """Write the bundle into a directory, over any bundle that is there, and return the directory.

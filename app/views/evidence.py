@@ -59,7 +59,7 @@ def render(screen: Screen) -> None:
     if isinstance(found, str):
         widgets.full_page(
             "There is no evidence to show",
-            found,
+            found[0].upper() + found[1:],
             "Train the model again with evidence (fame train RECIPE gathers it), choose another model above, or go on "
             "to another screen.",
         )
