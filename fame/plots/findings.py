@@ -27,7 +27,8 @@ __all__ = ["likeness", "probes", "values"]
 ROW = 30  # pixels
 PITCH = 1.34  # from one attribute's scale, which runs from 0 to 1, to the next
 COLUMN = 190  # pixels of one
-NAME = 24  # letters of an attribute or a value
+NAME = 24  # letters of an attribute or a value; beside a head there is room for fewer
+CALLED = 13
 
 
 def probes(found: Findings, theme: Theme = "light") -> go.Figure:
@@ -67,7 +68,7 @@ def probes(found: Findings, theme: Theme = "light") -> go.Figure:
         fig.add_annotation(
             x=-0.76, y=h, text=f"<b>{h + 1}</b>", bgcolor=badge, borderpad=3, width=14, font={"color": ink_on(badge)}
         )
-    called = [text(verdict.attribute or "unclear", NAME) for verdict in found.verdicts]
+    called = [text(verdict.attribute or "unclear", CALLED) for verdict in found.verdicts]
     inks = [colours.ink if verdict.attribute else colours.soft for verdict in found.verdicts]
     # As points with words: an annotation is placed by the width its words have in another font.
     fig.add_scatter(
