@@ -103,14 +103,9 @@ def test_evidence_of_another_form_is_a_sentence(
 
 
 @pytest.mark.browser
-def test_another_attribute_in_the_browser(address: str, open_page: Open) -> None:
-    page = open_page(f"{address}/evidence")
-    picture = page.locator(".st-key-evidence_values_wide")
-    expect(picture).to_contain_text("Western")
-    page.get_by_role("combobox", name="Attribute").fill("decade")
-    page.keyboard.press("Enter")
-    expect(picture).to_contain_text("1950s")
-    expect(page).to_have_url(re.compile("evidence_by=decade"))
+def test_a_link_opens_with_its_attribute_and_the_numbers_download(address: str, open_page: Open) -> None:
+    page = open_page(f"{address}/evidence?evidence_by=decade")
+    expect(page.locator(".st-key-evidence_values_wide")).to_contain_text("1950s")
     with page.expect_download() as download:
         page.get_by_role("button", name="Numbers as CSV").first.click()
     lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
