@@ -72,7 +72,14 @@ TIED = {"heads": BOTH} | SUP | EXCL | TIE | MI
 GUIDED = TIED | NOISE | BALANCE
 BEST = GUIDED | PRETRAINED | {"sup": 0.5}  # the recipe of artifacts/planted
 REAL = TIED | {"tie": 0.3}  # the recipe of artifacts/ml-1m-guided
-OTHER_WEIGHTS = {"sup": (0.02, 0.5), "excl": (0.0, 0.3), "tie": (0.3, 3.0), "mi": (0.0, 0.1), "noise": (0.1, 0.5)}
+OTHER_WEIGHTS = {
+    "sup": (0.02, 0.5),
+    "excl": (0.0, 0.3),
+    "tie": (0.3, 3.0),
+    "mi": (0.0, 0.1),
+    "noise": (0.1, 0.5),
+    "mos": (0.05, 0.2),
+}
 RARE = {"heads": ["director", "cast"], "least_items": 8}
 FOUR = {"heads": ["genres", "director", "cast", "decade"], "least_items": 8}
 WEIGHED = {f"{name} {w:g}": {"guidance": GUIDED | {name: w}} for name, ws in OTHER_WEIGHTS.items() for w in ws}
