@@ -2,7 +2,7 @@
 
     python benchmarks/sizes.py [--epochs 10] [--jobs 2] [--only TEXT]
 
-Prints the table of benchmarks/README.md. A run is one thread; its checkpoint is kept in runs/sizes, so that what is
+Prints a table. A run is one thread; its checkpoint is kept in runs/sizes, so that what is
 done is not repeated. The seconds are those of runs beside each other.
 """
 
