@@ -79,10 +79,15 @@ OTHER_WEIGHTS = {
     "mi": (0.0, 0.1),
     "noise": (0.1, 0.5),
     "mos": (0.05, 0.2),
+    "balance": (0.3, 3.0),
+    "start": (1.0, 6.0),
 }
 RARE = {"heads": ["director", "cast"], "least_items": 8}
 FOUR = {"heads": ["genres", "director", "cast", "decade"], "least_items": 8}
 WEIGHED = {f"{name} {w:g}": {"guidance": GUIDED | {name: w}} for name, ws in OTHER_WEIGHTS.items() for w in ws}
+WEIGHED |= {
+    f"con {w:g}, excl, tie, mi": {"guidance": {"heads": BOTH} | EXCL | TIE | MI | {"con": w}} for w in (0.03, 0.3)
+}
 # What could set experts apart without the catalogue's attributes.
 UNTAUGHT: dict[str, dict[str, Any]] = {
     "plain, spread 4": {"model": {"spread": 4.0}},
@@ -160,9 +165,9 @@ STUDIES: dict[str, list[tuple[str, str, int]]] = {
             "real, director and cast", "plain, top-1 routing", "plain, div 0.1", "plain, spread 4",
         )
     ],
-    "beauty": [("beauty", i, 0) for i in ("SASRec", "plain", "real, all attributes")],
+    "beauty": [("beauty", i, s) for i in ("SASRec", "plain", "real, all attributes") for s in THREE],
     "viewers": [(a, "guided, pretrained, sup 0.5", s) for a in AUDIENCES if "viewers" in a for s in THREE],
-    "weights": [("medium", i, s) for i in ("guided", *WEIGHED) for s in THREE],
+    "weights": [("medium", i, s) for i in ("guided", *WEIGHED, "con, excl, tie, mi") for s in THREE],
 }  # fmt: skip
 PROBED = {key for study in ("held out", "planted", "weights", "ml-1m", "beauty") for key in STUDIES[study]}
 
