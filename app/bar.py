@@ -16,6 +16,7 @@ from app.components import component
 from app.screen import Screen, words
 from fame.bundle import Bundle
 from fame.trace import NOTHING
+from fame.words import plural
 
 __all__ = ["render"]
 
@@ -56,7 +57,7 @@ def render(
 
 def _model(screen: Screen, offer: Sequence[str]) -> None:
     c = screen.bundle.config
-    shape = f"{c.n_heads} head{'s' * (c.n_heads > 1)} × {c.n_experts} expert{'s' * (c.n_experts > 1)}"
+    shape = f"{plural(c.n_heads, 'head')} × {plural(c.n_experts, 'expert')}"
     if screen.bundle.simulated:
         shape += " · simulated audience"
     with st.container(horizontal=True, key="bar_model", width="content", vertical_alignment="center"):

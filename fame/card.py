@@ -16,10 +16,10 @@ from fame.config import FAMEConfig
 from fame.data.sequences import Sequences, Split
 from fame.errors import FameError
 from fame.evaluate import METRICS, batches, interval, metric_values, paired_bootstrap
-from fame.explain import ordinal
 from fame.guidance import GuidanceConfig
 from fame.model import FAME
 from fame.train import Epoch, TrainConfig, relative_entropy
+from fame.words import ordinal
 
 __all__ = ["CardText", "Facts", "Usage", "comparison", "model_card", "read_comparison", "usage"]
 

@@ -497,12 +497,14 @@ def explanation(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> di
 
 
 def print_explanation(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> None:
+    from fame.words import plural
+
     out, label = stdout(), bundle.catalogue.label
     H, top = bundle.config.n_heads, trace.ranking()[:k]
     if bundle.simulated:
         out.print("The audience of this bundle is simulated.")
     if trace.dropped:
-        oldest = f"{trace.dropped} {bundle.catalogue.noun}{'s' * (trace.dropped > 1)}"
+        oldest = plural(trace.dropped, bundle.catalogue.noun)
         out.print(f"The oldest {oldest} did not fit; the model reads the last {bundle.config.max_len}.")
 
     history = grid("", "History", f"What it adds to the score of {label(int(top[0]))}", right=(0, 2))

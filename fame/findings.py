@@ -15,6 +15,7 @@ import pandas as pd
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.probes import SIGNIFICANCE
+from fame.words import listing
 
 __all__ = ["Apart", "Findings", "Interval", "Lift", "Recovered", "Verdict"]
 
@@ -105,9 +106,10 @@ class Findings:
     depth: int
     histories: int
     gate_mean: np.ndarray
+    gate_entropy: float  # as router_entropy, mean over histories
     router_mean: np.ndarray  # [H,N]
     router_first: np.ndarray  # [H,N], share of histories
-    router_entropy: np.ndarray  # [H], of its maximum
+    router_entropy: np.ndarray  # [H], of its maximum: 1 undecided, 0 always certain
     dead: np.ndarray  # boolean [H,N]
     lifts: tuple[tuple[tuple[Lift, ...], ...], ...]
     recovered: tuple[Recovered, ...]
@@ -128,26 +130,31 @@ class Findings:
             raise of.fault("attributes", "each name once")
         redundancy, lists, experts = of.part("redundancy"), of.part("lists"), of.part("experts")
         source = next((name for name in ("recovery", "recovery_told") if of.known(name)), None)
+        heads, above, spaces, by_value = _probes(of, attributes, [len(v) for v in values], H)
         return cls(
-            names,
-            values,
-            *_probes(of, attributes, [len(v) for v in values], H),
-            Apart(*(float(of.part("dci").numbers(name)) for name in Apart._fields)) if of.known("dci") else None,
-            _verdicts(of, names, H),
-            of.text("rule"),
-            redundancy.numbers("cka", H, H),
-            float(redundancy.numbers("cka_random")),
-            lists.numbers("rbo", H + 1, H + 1),
-            int(lists.numbers("depth", most=LARGEST)),
-            int(of.part("histories").numbers("count", most=LARGEST)),
-            of.part("gate").numbers("mean", H),
-            experts.numbers("router_mean", H, N),
-            experts.numbers("router_first", H, N),
-            experts.numbers("router_entropy", H),
-            experts.numbers("dead", H, N) > 0,
-            _lifts(experts, names, values, H, N),
-            _recovered(of.part(source), H) if source else (),
-            source == "recovery_told",
+            attributes=names,
+            values=values,
+            heads=heads,
+            above=above,
+            spaces=spaces,
+            by_value=by_value,
+            apart=Apart(*(float(of.part("dci").numbers(name)) for name in Apart._fields)) if of.known("dci") else None,
+            verdicts=_verdicts(of, names, H),
+            rule=of.text("rule"),
+            alike=redundancy.numbers("cka", H, H),
+            alike_random=float(redundancy.numbers("cka_random")),
+            overlap=lists.numbers("rbo", H + 1, H + 1),
+            depth=int(lists.numbers("depth", most=LARGEST)),
+            histories=int(of.part("histories").numbers("count", most=LARGEST)),
+            gate_mean=of.part("gate").numbers("mean", H),
+            gate_entropy=float(of.part("gate").numbers("entropy")),
+            router_mean=experts.numbers("router_mean", H, N),
+            router_first=experts.numbers("router_first", H, N),
+            router_entropy=experts.numbers("router_entropy", H),
+            dead=experts.numbers("dead", H, N) > 0,
+            lifts=_lifts(experts, names, values, H, N),
+            recovered=_recovered(of.part(source), H) if source else (),
+            told=source == "recovery_told",
         )
 
     def probe_table(self) -> pd.DataFrame:
@@ -209,12 +216,8 @@ class Findings:
         unclear = [str(h + 1) for h, v in enumerate(self.verdicts) if not v.attribute]
         if not named:
             return "Probes name no head: what each is about is unclear."
-        left = f", and leave head{'s' * (len(unclear) > 1)} {_listed(unclear)} unclear" if unclear else ""
-        return f"Probes call {_listed(named)}{left}."
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+        left = f", and leave head{'s' * (len(unclear) > 1)} {listing(unclear)} unclear" if unclear else ""
+        return f"Probes call {listing(named)}{left}."
 
 
 def _probes(

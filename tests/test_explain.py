@@ -20,6 +20,7 @@ from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.model import FAME
 from fame.trace import Intervention, Trace
+from fame.words import ordinal
 
 CONFIG = FAMEConfig(n_items=20, max_len=6, d_model=12, n_heads=3, n_experts=4, n_layers=2)
 CATALOGUE = Catalogue.from_frame(pd.DataFrame({"item_id": [f"i{n}" for n in range(1, 21)]}))
@@ -354,14 +355,14 @@ def test_every_item_gets_a_true_sentence(rows: list[int]) -> None:
     t = run(rows)
     for row in t.ranking()[[0, 1, -1]].tolist():
         text = explain.say_rank(t, row)
-        assert text.startswith(f"i{row} is {explain.ordinal(rank(t, row))}") and text.endswith(".")
+        assert text.startswith(f"i{row} is {ordinal(rank(t, row))}") and text.endswith(".")
         c = explain.relative_shares(t, [row])[:, 0]
         if found := re.search(r"heads? ([\d, and]+) carr(?:y|ies) (\d+)%", text):
             heads = [int(n) - 1 for n in re.findall(r"\d", found[1])]
             assert (c[heads] > 0).all()
             assert round(100 * c[heads].sum() / c[c > 0].sum()) == int(found[2]) >= 60
         if found := re.search(r"head (\d) alone would put it (\w+)", text):
-            assert explain.ordinal(int(explain.head_ranks(t, [row])[int(found[1]) - 1, 0])) == found[2]
+            assert ordinal(int(explain.head_ranks(t, [row])[int(found[1]) - 1, 0])) == found[2]
         assert explain.say_rank(explain.trace(ONE, CATALOGUE, rows), row).count("the only head") == 1
 
 
@@ -371,7 +372,7 @@ def test_every_item_gets_a_true_sentence(rows: list[int]) -> None:
      (1003, "1,003rd")],
 )  # fmt: skip
 def test_ordinals(n: int, word: str) -> None:
-    assert explain.ordinal(n) == word
+    assert ordinal(n) == word
 
 
 # --- the merge under another gate

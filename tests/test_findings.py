@@ -46,6 +46,8 @@ def test_figures_are_the_files(measured: tuple[Evidence, FAMEConfig]) -> None:
     np.testing.assert_array_equal(read.by_value[1][2], probes["full_values"][1])
     np.testing.assert_array_equal(read.by_value[1][3], np.array(found["attributes"][1]["items"]) / 240)
     np.testing.assert_array_equal(read.gate_mean, found["gate"]["mean"])
+    assert read.gate_entropy == found["gate"]["entropy"]
+    np.testing.assert_array_equal(read.router_entropy, found["experts"]["router_entropy"])
     np.testing.assert_array_equal(read.overlap, found["lists"]["rbo"])
     assert read.say() == "Probes call head 1 genres and head 2 decade."
     assert read.recovered == (

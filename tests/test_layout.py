@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = sorted((ROOT / "fame").rglob("*.py"))
 FLOORS = {
-    **dict.fromkeys(["errors", "config", "catalogue", "trace"], 0),
+    **dict.fromkeys(["errors", "words", "config", "catalogue", "trace"], 0),
     **dict.fromkeys(["data", "model", "losses"], 1),
     **dict.fromkeys(
         ["train", "evaluate", "explain", "probes", "atlas", "planted", "recovery", "guidance", "findings"], 2

@@ -16,7 +16,7 @@ from app.widgets import Badge, Bold, Cell
 from fame import plots
 from fame.bundle import Bundle
 from fame.findings import Findings, Lift
-from fame.plots.style import number, percent
+from fame.words import number, percent
 
 __all__ = ["render"]
 
@@ -138,6 +138,13 @@ def _experts(found: Findings) -> None:
             ])  # fmt: skip
     top = ["head, expert", "router, mean", "leads in", "looks more at", "looks less at"]
     widgets.table("What experts look at", top, rows, words=(3, 4))
+    routers = [part for h, x in enumerate(found.router_entropy) for part in (" ", Badge(h), f" {number(x)}")]
+    widgets.say(
+        "How undecided they are, 1 where all count alike and 0 where one alone does (entropy, mean over histories): "
+        f"the gate {number(found.gate_entropy)}, the routers",
+        *routers,
+        ".",
+    )
     if found.dead.any():
         dead = f"{int(found.dead.sum())} of {H * N}"
         widgets.say(f"{dead} experts are dead: the router never gives them an equal share.")

@@ -16,8 +16,9 @@ from app.sources import Source, shared
 from app.state import State
 from fame import explain, plots
 from fame.bundle import Bundle
-from fame.plots.style import Theme, digits_for, number, percent
+from fame.plots.style import Theme
 from fame.trace import Intervention, Trace
+from fame.words import digits_for, number, ordinal, percent
 
 __all__ = ["render"]
 
@@ -305,13 +306,13 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
             here = int(explain.head_ranks(trace, [film], now.hide_seen)[head, 0])
             return [
                 (f"{name}:", None),
-                ("by this head", explain.ordinal(here)),
-                ("in the final list", explain.ordinal(final)),
+                ("by this head", ordinal(here)),
+                ("in the final list", ordinal(final)),
             ]
         lines: list[tuple[str, str | None]] = [(f"{name} in the final list:", None)]
         for run, who, rest in CASES:
             case = cases[n + 1, run]
-            lines.append((who, explain.ordinal(int(case["rank"]))))
+            lines.append((who, ordinal(int(case["rank"]))))
             lines.append((rest, number(case["effect"], digits, plus=True)))
         return lines
 

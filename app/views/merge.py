@@ -20,8 +20,8 @@ from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.plots.style import digits_for, number
 from fame.trace import NOTHING, Intervention, Trace
+from fame.words import digits_for, number
 
 __all__ = ["read_gate", "render"]
 

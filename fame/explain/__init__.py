@@ -28,7 +28,6 @@ from fame.explain.read import (
 from fame.explain.say import (
     Beats,
     beats,
-    ordinal,
     say_attention,
     say_gate_turn,
     say_rank,
@@ -51,7 +50,6 @@ __all__ = [
     "journey",
     "leave_one_out",
     "merge_table",
-    "ordinal",
     "rank_changes",
     "regate",
     "relative_shares",

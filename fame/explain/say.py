@@ -20,11 +20,11 @@ from fame.explain.read import (
     router_flag,
 )
 from fame.trace import Trace
+from fame.words import listing, ordinal
 
 __all__ = [
     "Beats",
     "beats",
-    "ordinal",
     "say_attention",
     "say_gate_turn",
     "say_rank",
@@ -136,13 +136,13 @@ def _say_beats(catalogue: Catalogue, a: int, b: int, share: np.ndarray, without:
         return f"{name_a} beats {name_b} by {_number(margin)}, by the only head."
     order = np.argsort(-share, kind="stable")
     told = {sign: [f"head {h + 1} ({_signed(share[h])})" for h in order if sign * share[h] > 0] for sign in (1, -1)}
-    text = f"{name_a} beats {name_b} by {_number(margin)}: {_listed(told[1])} for it"
-    text += f", {_listed(told[-1][::-1])} against it" if told[-1] else ""
+    text = f"{name_a} beats {name_b} by {_number(margin)}: {listing(told[1])} for it"
+    text += f", {listing(told[-1][::-1])} against it" if told[-1] else ""
     turned, level = ([f"head {h + 1}" for h in order if test[h]] for test in (without < 0, without == 0))
     if not turned and not level:
         return f"{text}. It would win whichever head were left out."
-    text += f". Without {_listed(turned, 'or')} {name_b} would win" if turned else ""
-    return f"{text}." if not level else f"{text}. Without {_listed(level, 'or')} the two would stand level."
+    text += f". Without {listing(turned, 'or')} {name_b} would win" if turned else ""
+    return f"{text}." if not level else f"{text}. Without {listing(level, 'or')} the two would stand level."
 
 
 def say_router(trace: Trace, head: int) -> str:
@@ -157,7 +157,7 @@ def say_router(trace: Trace, head: int) -> str:
         return f"{who} gives nearly everything to expert {best + 1} ({beta[best]:.0%}, entropy {even:.2f} of 1)."
     order = np.argsort(-beta, kind="stable")
     fewest = order[: 1 + int((np.cumsum(beta[order]) < 0.6).sum())]
-    named = _listed([f"expert {n + 1} ({beta[n]:.0%})" for n in fewest if n == best or beta[n] > 1 / len(beta)])
+    named = listing([f"expert {n + 1} ({beta[n]:.0%})" for n in fewest if n == best or beta[n] > 1 / len(beta)])
     return f"{who} leans on {named}; its entropy is {even:.2f} of 1."
 
 
@@ -215,23 +215,10 @@ def say_router_turn(trace: Trace, head: int) -> str:
     )
 
 
-def ordinal(n: int) -> str:
-    """'first' to 'tenth', then '11th', '42nd', '1,003rd'."""
-    words = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-    if 1 <= n <= len(words):
-        return words[n - 1]
-    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n:,}{ending}"
-
-
 def _heads(heads: Sequence[int] | np.ndarray) -> str:
     """'head 2', 'heads 2 and 4', in their own order."""
     numbers = [str(h + 1) for h in sorted(heads)]
-    return f"head{'s' if len(numbers) > 1 else ''} {_listed(numbers)}"
-
-
-def _listed(parts: Sequence[str], last: str = "and") -> str:
-    return f" {last} ".join([*([", ".join(parts[:-1])] if len(parts) > 1 else []), *parts[-1:]])
+    return f"head{'s' if len(numbers) > 1 else ''} {listing(numbers)}"
 
 
 def _signed(x: float) -> str:

@@ -15,23 +15,19 @@ from fame.plots.style import (
     Scale,
     Theme,
     blend,
-    digits_for,
     finish,
     head_colour,
     head_name,
     head_scale,
     ink_on,
     ink_scale,
-    listing,
     look,
-    number,
-    percent,
-    plural,
     ramp_key,
     text,
     texts,
 )
 from fame.trace import Trace
+from fame.words import digits_for, listing, number, percent, plural
 
 __all__ = ["attention_map", "attention_overview", "expert_attention", "router"]
 

@@ -17,10 +17,10 @@ from fame.plots.style import (
     ink_on,
     ink_scale,
     look,
-    number,
     text,
     texts,
 )
+from fame.words import number
 
 __all__ = ["likeness", "probes", "values"]
 

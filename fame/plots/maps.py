@@ -13,7 +13,8 @@ import plotly.graph_objects as go
 from fame.atlas import Atlas
 from fame.catalogue import Catalogue
 from fame.errors import FameError
-from fame.plots.style import MARGIN, Theme, alpha, finish, head_name, listing, look, plural, text
+from fame.plots.style import MARGIN, Theme, alpha, finish, head_name, look, text
+from fame.words import listing, plural
 
 __all__ = ["VALUE_COLOURS", "atlas_map"]
 

@@ -11,21 +11,9 @@ import plotly.graph_objects as go
 from fame import explain
 from fame.bundle import Bundle
 from fame.errors import FameError
-from fame.plots.style import (
-    Theme,
-    blend,
-    digits_for,
-    finish,
-    head_colour,
-    head_name,
-    ink_on,
-    look,
-    number,
-    signed_scale,
-    text,
-    texts,
-)
+from fame.plots.style import Theme, blend, finish, head_colour, head_name, ink_on, look, signed_scale, text, texts
 from fame.trace import Trace
+from fame.words import digits_for, number
 
 __all__ = ["beats", "merge"]
 

@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 
 from fame import explain
 from fame.plots.attention import axis_height, axis_width, check_head, heads_scale, item_axis
-from fame.plots.style import Theme, blend, finish, head_colour, head_name, ink_on, listing, look, percent, plural, text
+from fame.plots.style import Theme, blend, finish, head_colour, head_name, ink_on, look, text
 from fame.trace import Trace
+from fame.words import listing, percent, plural
 
 __all__ = ["journey"]
 

@@ -9,24 +9,9 @@ import plotly.graph_objects as go
 
 from fame import explain
 from fame.errors import FameError
-from fame.plots.style import (
-    Theme,
-    alpha,
-    blend,
-    digits_for,
-    finish,
-    head_colour,
-    head_name,
-    ink_on,
-    listing,
-    look,
-    number,
-    percent,
-    plural,
-    text,
-    texts,
-)
+from fame.plots.style import Theme, alpha, blend, finish, head_colour, head_name, ink_on, look, text, texts
 from fame.trace import Trace
+from fame.words import digits_for, listing, number, ordinal, percent, plural
 
 __all__ = ["gate", "head_lists"]
 
@@ -146,7 +131,7 @@ def head_lists(
     _final_bars(fig, trace, final, shares, theme)
     for c, rank in down.items():
         _box(fig, c, c + (COLUMN if c < H else FINAL), rows + BELOW, look(theme).soft, dashed=True)
-        fig.add_annotation(x=c + 0.03, y=rows + BELOW, text=f"further down: {explain.ordinal(rank)}", xanchor="left")
+        fig.add_annotation(x=c + 0.03, y=rows + BELOW, text=f"further down: {ordinal(rank)}", xanchor="left")
     fig.update_layout(barmode="relative", barcornerradius=0, bargap=0.62, hoverdistance=UNIT // 2)
     width = H + FINAL
     fig.update_xaxes(visible=False)

@@ -6,13 +6,11 @@ Colour belongs to the heads and nothing else; what is not a head is drawn in ink
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Literal
 
-import numpy as np
 import plotly.graph_objects as go
 
 from fame.errors import FameError
@@ -36,8 +34,6 @@ __all__ = [
     "ink_scale",
     "least_width",
     "look",
-    "number",
-    "percent",
     "ramp_key",
     "signed_scale",
     "template",
@@ -197,35 +193,6 @@ def texts(titles: Iterable[str], width: int) -> list[str]:
         short if len(full[short]) == 1 else text(f"{name[: width - 1 - tail].rstrip()}…{name[-tail:].lstrip()}")
         for name, short in zip(names, cut, strict=True)
     ]
-
-
-def number(value: float, digits: int = 2, plus: bool = False) -> str:
-    """A number with a true minus sign, with a plus where asked; what rounds to zero has no sign."""
-    shown = f"{abs(value):.{digits}f}"
-    if not float(shown):
-        return shown
-    return f"{'−' if value < 0 else '+' if plus else ''}{shown}"
-
-
-def digits_for(values: np.ndarray) -> int:
-    """Decimals that show about three figures of the largest of `values`."""
-    largest = float(np.abs(values).max(initial=0.0))
-    return 2 if largest <= 0 else min(5, max(0, 2 - math.floor(math.log10(largest))))
-
-
-def percent(share: float) -> str:
-    """A share in whole percent, and '<1%' where that would say nothing."""
-    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
-
-
-def plural(count: int, word: str) -> str:
-    """'1 head', '2 heads', '1,000 heads'."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
-def listing(words: Sequence[str]) -> str:
-    """'a', 'a and b', 'a, b and c'."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 @cache

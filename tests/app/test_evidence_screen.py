@@ -73,11 +73,13 @@ def test_what_experts_look_at(evident: Bundle, open_app: OpenApp, tmp_path: Path
     experts["lift_q"][1] = [[[0.01, 0.02, 0.9], [1.0] * 3], [[1.0] * 3] * 2]
     experts["router_mean"][1], experts["router_first"][1] = [0.25, 0.75], [0.1, 0.9]
     experts["dead"][1] = [False, True]
+    evidence["gate"]["entropy"], experts["router_entropy"] = 0.5, [0.1, 0.2, 1.0]
     evidence["dci"] = dict.fromkeys(("disentanglement", "random_disentanglement"), 0.25)
     evidence["dci"] |= dict.fromkeys(("completeness", "random_completeness"), 0.75)
     text = words(open_app(at=replace(evident, evidence=evidence).save(tmp_path / "x"), screen="evidence"))
     assert re.search(rf"2\s+expert 1\s+25%\s+10%\s+{values[0]} ×2.50\s+{values[1]} ×0.40\s", text)
     assert re.search(r"2\s+expert 2 \(dead\)\s+75%\s+90%\s+–\s+–", text) and "1 of 6 experts are dead" in text
+    assert re.search(r"the gate 0.50, the routers\s+1\s+0.10\s+2\s+0.20\s+3\s+1.00\.", text)
     assert "Disentanglement 0.25 (random spaces 0.25)" in text and "Completeness 0.75 (0.75)" in text
 
 

@@ -17,7 +17,7 @@ from app import encode
 from app.views.experts import _map_table
 from fame import explain
 from fame.bundle import Bundle
-from fame.plots.style import digits_for, number, percent
+from fame.words import digits_for, number, ordinal, percent
 from tests.app.conftest import Open, OpenApp
 from tests.app.small import NASTY, make_bundle
 from tests.app.test_story import component, page_text
@@ -101,7 +101,7 @@ def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bund
     trace, [own, *experts] = small.trace([4, 9, 2]), lists(app)
     film = int(trace.ranking()[0])
     assert [entry["row"] for entry in own["films"]] == trace.top(4, head=1)["row"].tolist()
-    assert own["facts"][1][1] == explain.ordinal(int(explain.head_ranks(trace, [film])[1, 0]))
+    assert own["facts"][1][1] == ordinal(int(explain.head_ranks(trace, [film])[1, 0]))
     assert own["facts"][2][1] == "first"
     effects = explain.expert_effects(small.model, small.catalogue, [4, 9, 2], film)
     for n, shown in enumerate(experts):
@@ -110,7 +110,7 @@ def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bund
         cases = effects[(effects["head"] == 2) & (effects["expert"] == n + 1) & (effects["gate"] == gate)]
         for (place, adds), run in zip((shown["facts"][1:3], shown["facts"][3:]), ("alone", "without"), strict=True):
             one = cases.set_index("run").loc[run]
-            assert place[1] == explain.ordinal(int(one["rank"]))
+            assert place[1] == ordinal(int(one["rank"]))
             assert float(adds[1].replace("−", "-")) == pytest.approx(one["effect"], abs=0.006)
 
 

@@ -23,11 +23,12 @@ from fame.atlas import Atlas
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.findings import Findings, Interval, Verdict
+from fame.findings import Apart, Findings, Interval, Verdict
 from fame.model import FAME
 from fame.plots import style
 from fame.plots.findings import PITCH
 from fame.trace import Intervention, Trace
+from fame.words import ordinal
 
 HOSTILE = '<b>bold</b> & <a href="javascript:alert(1)">link</a> $x^2$ </script><img src=x onerror=alert(2)>'
 LONG = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb"
@@ -91,10 +92,12 @@ def findings(H: int) -> Findings:
     by_value[0][0, 0] = np.nan
     verdicts = tuple(Verdict(HOSTILE if h == 1 else None, "because") for h in range(H))
     return Findings(
-        (HOSTILE, "decade"), ((HOSTILE, "b", "c", "d", LONG), ("1980s", "1990s")), heads, heads.mean > 0.5,
-        {name: interval(2) for name in names}, by_value, (0.1, 0.0, 0.2, 0.0), verdicts, "rule", rng.random((H, H)),
-        0.4, rng.random((H + 1, H + 1)), 50, 100, rng.random(H), rng.random((H, 2)), rng.random((H, 2)), rng.random(H),
-        np.zeros((H, 2), bool), ((((),) * 2),) * H, (), False,
+        attributes=(HOSTILE, "decade"), values=((HOSTILE, "b", "c", "d", LONG), ("1980s", "1990s")), heads=heads,
+        above=heads.mean > 0.5, spaces={name: interval(2) for name in names}, by_value=by_value,
+        apart=Apart(0.1, 0.0, 0.2, 0.0), verdicts=verdicts, rule="rule", alike=rng.random((H, H)), alike_random=0.4,
+        overlap=rng.random((H + 1, H + 1)), depth=50, histories=100, gate_mean=rng.random(H), gate_entropy=0.5,
+        router_mean=rng.random((H, 2)), router_first=rng.random((H, 2)), router_entropy=rng.random(H),
+        dead=np.zeros((H, 2), bool), lifts=((((),) * 2),) * H, recovered=(), told=False,
     )  # fmt: skip
 
 
@@ -212,7 +215,7 @@ def test_head_lists_say_how_far_down_the_highlighted_item_stands() -> None:
     fig = plots.head_lists(trace, 5, highlight=row)
     told = {int(a.x): a.text for a in fig.layout.annotations if a.text.startswith("further down")}
     ranks = explain.head_ranks(trace, [row])[:, 0]
-    assert told == {c: f"further down: {explain.ordinal(int(r))}" for c, r in enumerate([*ranks, 21]) if r > 5}
+    assert told == {c: f"further down: {ordinal(int(r))}" for c, r in enumerate([*ranks, 21]) if r > 5}
     seen = plots.head_lists(trace, 5, highlight=int(trace.items[0]))
     assert not [a for a in seen.layout.annotations if a.text.startswith("further down")], "what was seen has no rank"
 
