@@ -81,6 +81,7 @@ async def clicks(address: str, bundle: Bundle, visitors: int, rounds: int, pause
                 await click("go to Experts", lambda: visitor.go("experts"))
                 if bundle.atlas is not None:
                     await click("go to Facet atlas", lambda: visitor.go("atlas"))
+                await click("go to Evidence", lambda: visitor.go("evidence"))
                 await click("go to Story", lambda: visitor.go(""))
 
     async with asyncio.TaskGroup() as group:
@@ -113,7 +114,7 @@ async def memory(address: str, bundle: Bundle, server: psutil.Process, visitors:
         for number in range(visitors):
             rows = own_history(bundle, random.Random(1000 + number))
             visitor = await stack.enter_async_context(visit(address, f"h={link(bundle, rows)}"))
-            for screen in ("merge", "experts", "atlas", ""):
+            for screen in ("merge", "experts", "atlas", "evidence", ""):
                 await visitor.go(screen)
         return (megabytes(server) - before) / visitors
 
@@ -189,7 +190,7 @@ class Checked:
         return True
 
     async def look_around(self) -> bool:
-        for screen in ("experts", "atlas", ""):
+        for screen in ("experts", "atlas", "evidence", ""):
             self.took.append(await self.visitor.go(screen))
             self.check_bar()
         return True
