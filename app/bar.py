@@ -117,6 +117,7 @@ def _history(screen: Screen) -> None:
         "dropped": dropped,
         "note": _note(dropped, bundle.config.max_len, catalogue.noun),
         "noun": words(catalogue.noun),
+        "known": catalogue.n_items,
         "done": st.session_state.get("bar_done"),
         "undo": state.can_undo(),
         "redo": state.can_redo(),
@@ -152,7 +153,8 @@ def _act(bundle: Bundle) -> None:
             if history is not None:
                 st.session_state["bar_search"] = ""
                 afresh = asked["do"] in ("example", "random", "clear") or state.current().film in history
-                state.update(history=history, **({"film": None} if afresh else {}))
+                fresh = {"film": None, "merge_a": None, "merge_b": None}
+                state.update(history=history, **(fresh if afresh else {}))
 
 
 def edited(asked: Mapping[str, Any], history: Sequence[int], bundle: Bundle) -> list[int] | None:

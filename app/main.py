@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -29,8 +28,10 @@ def main() -> None:
     widgets.style()
     pages: dict[str, Page] = {}
     for name, title in SCREENS.items():
-        pages[name] = st.Page(partial(draw, name, pages), title=title, url_path=name, default=name == "story")
-    st.navigation(list(pages.values()), position="hidden").run()
+        pages[name] = st.Page(lambda: None, title=title, url_path=name, default=name == "story")
+    here = st.navigation(list(pages.values()), position="hidden")
+    # Not by here.run(): what a page draws is taken away before the next page stands, the bar too.
+    draw(next(name for name, page in pages.items() if page is here), pages)
 
 
 def draw(name: str, pages: dict[str, Page]) -> None:

@@ -12,7 +12,7 @@ from app.state import State, changed
 from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.plots.style import Theme
-from fame.trace import Intervention, Trace
+from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = ["Screen", "words"]
 
@@ -88,14 +88,14 @@ class Screen:
 
     @cached_property
     def film(self) -> int:
-        """The row that is looked at: the chosen film, or the first of the final list.
+        """The row that is looked at: the chosen film, or the first of the model's own final list, whatever is changed.
 
         Raises:
             FameError: no film is chosen and none is left to recommend.
         """
         if self.state.film:
             return self.state.film
-        ranking = self.trace.ranking(exclude_history=self.state.hide_seen)
+        ranking = self.trace_of(intervention=NOTHING).ranking(exclude_history=self.state.hide_seen)
         if not len(ranking):
             raise FameError(
                 "the history holds every {one} of the catalogue; switch off 'Hide {many} already seen'".format(

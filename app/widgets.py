@@ -233,6 +233,7 @@ RULES = """
 [class*="_controls"] :is(.stNumberInput, .stSelectbox) label { margin: 0; white-space: nowrap; }
 [class*="_controls"] .stSelectbox > div { flex: 1; min-width: 0; }
 [data-testid="stWidgetLabel"] { gap: .35rem; }
+.stSelectbox input { text-overflow: ellipsis; }
 .stButtonGroup button { min-height: 2.5rem; }
 /* !important: Streamlit gives a button under the pointer a background of its own */
 .stApp .stButtonGroup button[aria-checked="true"] { background: var(--ink) !important; border-color: var(--ink); }
@@ -252,6 +253,7 @@ RULES = """
 .fame-table th { font-weight: 400; color: var(--soft); font-size: 13px; }
 .fame-table th[scope=row] { color: var(--ink); white-space: nowrap; }
 .fame-table :is(th:first-child, .words) { text-align: left; }
+.fame-table .words { min-width: 13rem; }
 .fame-table th:first-child { padding-left: 0; }
 .fame-empty { max-width: 40rem; margin: 12vh auto 0; text-align: center; }
 """

@@ -33,11 +33,15 @@ OTHERS: dict[str, tuple[float, ...]] = {
     "dropout": (0.05, 0.2),
 }
 LETTERS = {"d_model": "d", "n_layers": "L", "n_heads": "H", "n_experts": "N"}
-SETTINGS = {"base": BASE} | {
-    f"{LETTERS.get(name, name.replace('_', ' '))} {value:g}": BASE | {name: value}
-    for name, values in OTHERS.items()
-    for value in values
-} | {"d 128, L 3": BASE | {"d_model": 128, "n_layers": 3}}
+SETTINGS = (
+    {"base": BASE}
+    | {
+        f"{LETTERS.get(name, name.replace('_', ' '))} {value:g}": BASE | {name: value}
+        for name, values in OTHERS.items()
+        for value in values
+    }
+    | {"d 128, L 3": BASE | {"d_model": 128, "n_layers": 3}}
+)
 
 
 def run(name: str, variant: str, epochs: int) -> tuple[float, float]:

@@ -14,8 +14,8 @@ import pandas as pd
 
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.probes import SIGNIFICANCE
-from fame.words import listing
+from fame.probes import LEAST_PRECISION, SIGNIFICANCE
+from fame.words import listing, number
 
 __all__ = ["Apart", "Findings", "Interval", "Lift", "Recovered", "Verdict"]
 
@@ -89,6 +89,7 @@ class Findings:
     overlap of the first `depth` of two lists, the final list last.
     lifts: [H][N], those with q < .05; first those that are most surely above 1.
     recovered: of simulated viewers, else empty; `told` whether its observer is told the viewers' preferences.
+    guided: the attribute that each of the first heads was told in training, '' for one that was left free.
     """
 
     attributes: tuple[str, ...]
@@ -114,6 +115,7 @@ class Findings:
     lifts: tuple[tuple[tuple[Lift, ...], ...], ...]
     recovered: tuple[Recovered, ...]
     told: bool
+    guided: tuple[str, ...]
 
     @classmethod
     def read(cls, evidence: Mapping[str, Any], config: FAMEConfig) -> Self:
@@ -144,8 +146,8 @@ class Findings:
             alike=redundancy.numbers("cka", H, H),
             alike_random=float(redundancy.numbers("cka_random")),
             overlap=lists.numbers("rbo", H + 1, H + 1),
-            depth=int(lists.numbers("depth", most=LARGEST)),
-            histories=int(of.part("histories").numbers("count", most=LARGEST)),
+            depth=lists.count("depth"),
+            histories=of.part("histories").count("count"),
             gate_mean=of.part("gate").numbers("mean", H),
             gate_entropy=float(of.part("gate").numbers("entropy")),
             router_mean=experts.numbers("router_mean", H, N),
@@ -155,6 +157,7 @@ class Findings:
             lifts=_lifts(experts, names, values, H, N),
             recovered=_recovered(of.part(source), H) if source else (),
             told=source == "recovery_told",
+            guided=_guided(of, H),
         )
 
     def probe_table(self) -> pd.DataFrame:
@@ -215,9 +218,30 @@ class Findings:
         named = [f"head {h + 1} {v.attribute}" for h, v in enumerate(self.verdicts) if v.attribute]
         unclear = [str(h + 1) for h, v in enumerate(self.verdicts) if not v.attribute]
         if not named:
-            return "Probes name no head: what each is about is unclear."
+            return "Probes name no head: what each is about is unclear." + self._closest()
         left = f", and leave head{'s' * (len(unclear) > 1)} {listing(unclear)} unclear" if unclear else ""
         return f"Probes call {listing(named)}{left}."
+
+    def say_guided(self, many: str) -> str:
+        """One sentence: which heads were told their attribute in training; nothing where none was.
+
+        many: the catalogue's word for items.
+        """
+        heads = [f"head {h + 1} was told the {name}" for h, name in enumerate(self.guided) if name]
+        if not heads:
+            return ""
+        asked = "this name was" if len(heads) == 1 else "these names were"
+        return f"In training {listing(heads)} of these very {many}, so that {asked} asked for, not found."
+
+    def _closest(self) -> str:
+        """The head that comes closest to a name, by what it has beyond random spaces; nothing where none comes near."""
+        if not (near := self.above & (self.heads.mean >= LEAST_PRECISION)).any():
+            return ""
+        random = self.spaces["random spaces"].mean
+        gain = np.where(near, self.heads.mean - random, -np.inf)
+        h, a = np.unravel_index(gain.argmax(), gain.shape)
+        held = f"{number(self.heads.mean[h, a])} where random spaces have {number(random[a])}"
+        return f" Closest comes head {h + 1} to {self.attributes[a]} ({held}), without earning the name."
 
 
 def _probes(
@@ -236,8 +260,8 @@ def _probes(
     if probes.known("popularity"):
         spaces["popularity"] = probes.interval("popularity", A)
     spaces["chance"] = probes.interval("null", A)
-    full, own = probes.ragged("full_values", (A,), sizes), probes.ragged("values", (H, A), sizes)
-    items = of.numbers("items", most=LARGEST)
+    full, own = probes.ragged("full_values", (A,), sizes, 1.0), probes.ragged("values", (H, A), sizes, 1.0)
+    items = of.count("items")
     by_value = tuple(
         np.stack([*(own[h][a] for h in range(H)), full[a], attribute.numbers("items", size, most=LARGEST) / items])
         for a, (attribute, size) in enumerate(zip(attributes, sizes, strict=True))
@@ -276,11 +300,18 @@ def _lifts(
     return tuple(tuple(of(h, n) for n in range(N)) for h in range(H))
 
 
+def _guided(of: Part, H: int) -> tuple[str, ...]:
+    told = of.texts("guided") if of.known("guided") else []
+    if len(told) > H:
+        raise of.fault("guided", f"at most {H} attributes, one per head")
+    return tuple(told)
+
+
 def _recovered(recovery: Part, H: int) -> tuple[Recovered, ...]:
     """The gate, and where heads have several experts the routers."""
 
     def one(part: Part, facet: str | None = None) -> Recovered:
-        head = None if facet is None else int(part.numbers("head", most=H)) - 1
+        head = None if facet is None else part.count("head", H) - 1
         keys = ("accuracy", "margin", "constant", "control_high", "ceiling")
         return Recovered(facet, head, *(float(part.numbers(key)) for key in keys))
 
@@ -341,6 +372,13 @@ class Part:
             raise self.fault(key, f"a list of at most {MOST} texts")
         return found
 
+    def count(self, key: str, most: float = LARGEST) -> int:
+        """A whole number from 1 to `most`."""
+        found = self.value.get(key)
+        if type(found) is not int or not 1 <= found <= most:
+            raise self.fault(key, f"a whole number from 1 to {most:g}")
+        return found
+
     def numbers(self, key: str, *shape: int, most: float = 1.0, gaps: bool = False) -> np.ndarray:
         """float64 of this shape from 0 to `most`; what is null is NaN, where there may be gaps."""
         try:
@@ -356,12 +394,12 @@ class Part:
     def interval(self, key: str, *shape: int) -> Interval:
         return Interval(*(self.numbers(f"{key}{end}", *shape) for end in ("", "_low", "_high")))
 
-    def ragged(self, key: str, shape: tuple[int, ...], sizes: Sequence[int]) -> Any:
+    def ragged(self, key: str, shape: tuple[int, ...], sizes: Sequence[int], most: float = LARGEST) -> Any:
         """Lists in lists of this shape, whose innermost, one per attribute, have these sizes: arrays there."""
 
         def read(value: Any, left: tuple[int, ...], size: int) -> Any:
             if not left:
-                return Part(self.name, {key: value}).numbers(key, size, most=LARGEST, gaps=True)
+                return Part(self.name, {key: value}).numbers(key, size, most=most, gaps=True)
             if not isinstance(value, list) or len(value) != left[0]:
                 raise self.fault(key, " × ".join(map(str, shape)) + " lists of numbers")
             return [read(v, left[1:], sizes[i] if len(left) == 1 else 0) for i, v in enumerate(value)]

@@ -28,6 +28,7 @@ from fame.evaluate import pad
 from fame.explain import facet_scores
 from fame.guidance import linear_cka
 from fame.model import FAME
+from fame.words import number
 
 __all__ = [
     "DCI",
@@ -745,10 +746,11 @@ def item_evidence(
         attribute = labels.attributes[best] if best is not None and not against else None
         why = ""
         if best is not None:
+            own, spaces, whole = ap[h, best], random[:, best].mean(), full[0][best]
             why = (
-                f"{labels.attributes[best]}: average precision {ap[h, best]:.2f} (chance {chance[best]:.2f}, random "
-                f"spaces {random[:, best].mean():.2f}, full embedding {full[0][best]:.2f}), gain {gain[h, best]:+.2f}, "
-                f"lead {lead[h, best]:.2f}"
+                f"{labels.attributes[best]}: average precision {own:.2f} (chance {chance[best]:.2f}, random spaces "
+                f"{spaces:.2f}, full embedding {whole:.2f}), gain {number(gain[h, best], plus=True)}, "
+                f"lead {number(lead[h, best])}"
             )
         why += "; but " * bool(why and against) + ", ".join(against)
         verdicts.append({"head": h + 1, "verdict": attribute or UNCLEAR, "attribute": attribute, "why": why})

@@ -50,6 +50,7 @@ def test_figures_are_the_files(measured: tuple[Evidence, FAMEConfig]) -> None:
     np.testing.assert_array_equal(read.router_entropy, found["experts"]["router_entropy"])
     np.testing.assert_array_equal(read.overlap, found["lists"]["rbo"])
     assert read.say() == "Probes call head 1 genres and head 2 decade."
+    assert read.guided == () and read.say_guided("films") == ""
     assert read.recovered == (
         Recovered(None, None, 0.7, 0.02, 0.5, 0.55, 0.9),
         Recovered("genres", 1, 0.6, 0.03, 0.2, 0.3, 0.8),
@@ -98,6 +99,31 @@ def test_tables_have_every_figure(measured: tuple[Evidence, FAMEConfig]) -> None
     assert len(used) == 6 and used.loc[(2, 3), "router_mean"] == read.router_mean[1, 2]
 
 
+def test_names_that_were_asked_for_are_said_to_be(measured: tuple[Evidence, FAMEConfig]) -> None:
+    one, two = (Findings.read(measured[0] | {"guided": told}, measured[1]) for told in (["", "decade"], ["x", "y"]))
+    assert one.say_guided("films") == (
+        "In training head 2 was told the decade of these very films, so that this name was asked for, not found."
+    )
+    assert two.say_guided("items") == (
+        "In training head 1 was told the x and head 2 was told the y of these very items, so that these names were "
+        "asked for, not found."
+    )
+
+
+def test_the_head_that_comes_closest_to_a_name(measured: tuple[Evidence, FAMEConfig]) -> None:
+    found = copy.deepcopy(measured[0])
+    for verdict in found["verdicts"]:
+        verdict["attribute"] = None
+    found["probes"]["q_random"] = [[0.5, 0.01], [0.9, 0.01]]
+    found["probes"]["ap"], found["probes"]["random"] = [[0.9, 0.7], [0.5, 0.49]], [0.4, 0.1]
+    for end in ("low", "high"):
+        found["probes"][f"ap_{end}"] = found["probes"]["ap"]
+    closest = "Closest comes head 1 to decade (0.70 where random spaces have 0.10), without earning the name."
+    assert Findings.read(found, measured[1]).say().endswith(closest)
+    found["probes"]["q_random"][0][1] = 0.5  # the other is hardly read at all
+    assert "Closest" not in Findings.read(found, measured[1]).say()
+
+
 def test_without_attributes_nothing_is_probed(measured: tuple[Evidence, FAMEConfig]) -> None:
     found = measured[0] | {"probes": None, "dci": None, "attributes": []}
     found["verdicts"] = [{"head": h + 1, "verdict": "unclear", "attribute": None, "why": "nothing"} for h in range(2)]
@@ -137,7 +163,11 @@ def change(path: str, value: Any) -> Callable[[Evidence], None]:
         ("attributes/0/name", 5, "name is 5; expected a text"),
         ("probes/ap/1/1", 1.5, "ap is .* expected 2 × 2 numbers from 0 to 1;"),
         ("probes/ap/1/1", None, "ap is .* expected 2 × 2 numbers"),
-        ("histories/count", -1, "count is -1; expected a number from 0"),
+        ("histories/count", -1, "count is -1; expected a whole number from 1"),
+        ("items", 0, "items is 0; expected a whole number from 1"),
+        ("probes/values/1/0", [1.5] * 4, "values is .*expected 4 numbers from 0 to 1"),
+        ("guided", ["genres", "", "decade"], "guided is .* expected at most 2 attributes"),
+        ("recovery/router/genres/head", 0.5, "head is 0.5; expected a whole number from 1 to 2"),
         ("attributes/1/name", "genres", "attributes is .* expected each name once"),
         ("attributes/1/name", "a" * 2001, "name is .* expected a text of at most 2,000 letters"),
         ("verdicts", [], r"verdicts is \[\]; expected 2 tables, one per head in order"),
@@ -148,7 +178,7 @@ def change(path: str, value: Any) -> Callable[[Evidence], None]:
         ("redundancy/cka_random", [], r"cka_random is \[\]; expected a number"),
         ("experts/dead", "yes", "dead is 'yes'; expected 2 × 3 numbers"),
         ("recovery/gate", [], r"gate is \[\]; expected a table"),
-        ("recovery/router/genres", {}, "recovery: router: genres: head is missing; expected a number"),
+        ("recovery/router/genres", {}, "recovery: router: genres: head is missing; expected a whole number"),
     ],
 )
 def test_what_is_of_another_form_is_refused(

@@ -277,7 +277,7 @@ class Bar {
     })
     if (rows.length) this.options.replaceChildren(...rows)
     else {
-      const none = el("li", "", `No ${this.data.noun.one} resembles “${typed}”.`)
+      const none = el("li", "", `None of the ${this.data.known.toLocaleString("en")} ${this.data.noun.many} here resembles “${typed}”.`)
       none.setAttribute("role", "option")
       none.setAttribute("aria-disabled", "true")
       this.options.replaceChildren(none)

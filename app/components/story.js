@@ -78,11 +78,12 @@ class Story {
   strip() {
     const section = el("section")
     const alone = this.data.history.length === 1
+    const [most, head, looked] = this.data.history.flatMap(film => film.look.map((x, h) => [x, h, film])).reduce((a, b) => (b[0] > a[0] ? b : a))
     section.append(alone
       ? this.title("The history", `only one ${this.data.noun.one} to look at`)
       : this.title("The history, and where each head looked at the last step", "oldest first"))
+    if (!alone) section.querySelector("p").append(el("span", "full", `; a full bar is ${percent(most)} of a head's attention`))
     const list = this.films = el("ol", "strip")
-    const [most, head, looked] = this.data.history.flatMap(film => film.look.map((x, h) => [x, h, film])).reduce((a, b) => (b[0] > a[0] ? b : a))
     for (const film of this.data.history) {
       const item = el("li")
       const name = film.year ? `${film.title} (${film.year})` : film.title
@@ -125,7 +126,8 @@ class Story {
     bar.setAttribute("role", "img")
     bar.setAttribute("aria-label", `Gate: ${gate.map((x, h) => `head ${h + 1} ${percent(x)}`).join(", ")}`)
     gate.forEach((x, h) => {
-      const part = hue(el("div", "", x >= 0.065 ? `${h + 1} · ${percent(x)}` : x >= 0.02 ? h + 1 : ""), h)
+      const part = hue(el("div"), h)
+      part.append(el("span", "long", `${h + 1} · ${percent(x)}`), el("span", "short", h + 1))
       part.style.setProperty("--weight", x)
       part.hidden = x === 0
       part.title = `${this.data.called[h]}: ${(100 * x).toFixed(1)}% of the gate` + (usual ? `, usually ${(100 * usual[h]).toFixed(1)}%` : "")
@@ -171,7 +173,10 @@ class Story {
         const say = el("em")
         if (this.heads > 1) say.append(el("span", "word", "gate "), percent(gate[c]))
         if (usual) say.append(el("span", "lift", ` · usually ${percent(usual[c])}`))
-        header.append(badge(c), el("b", "", this.data.called[c]), say)
+        const [who, what] = this.data.called[c].split(" · ")
+        const name = el("b")
+        name.append(what ? el("span", "who", `${who} · `) : who, what ?? "")
+        header.append(badge(c), name, say)
       } else header.append(el("b", "", "Final list"), el("em", "", "gate × score, summed"))
       const ol = el("ol")
       ol.setAttribute("aria-label", c < this.heads ? `Head ${c + 1}'s own list` : "Final list")

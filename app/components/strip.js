@@ -48,7 +48,7 @@ class Strip {
     this.data = data
     const { head, films, experts, mix, router, entropy, effects, effectOf, digits, largest, flag, noun } = data
     this.rows = effects ? [...experts, mix, effects] : [...experts, mix]
-    const width = Math.max(18, Math.min(190, Math.floor((this.root.clientWidth - 84 - 138 - 8) / films.length) - 2))
+    const width = Math.max(16, Math.min(190, Math.floor((this.root.clientWidth - 84 - 138 - 8) / films.length) - 2))
     const wide = width >= 72 // titles then stand level, in lines
     const panel = paint(this.root, "--panel")
     const colour = paint(this.root, `--h${head % 8 + 1}`)
@@ -88,13 +88,14 @@ class Strip {
     const reach = Math.max(0, ...effects) - low || 1
     const zero = -100 * low / reach
     const r = this.rows.length - 1
+    const most = effects.reduce((a, x, c) => (Math.abs(x) > Math.abs(effects[a]) ? c : a), 0) // has its number, however narrow
     return make("tr", {}, label, ...effects.map((effect, c) => make(
       "td", { class: "bar", "data-r": r, "data-c": c },
       make(
         "div", { class: "plot" },
         make("i", { style: `bottom:${zero}%` }),
         make("b", { style: `bottom:${zero + 100 * Math.min(0, effect) / reach}%;height:${100 * Math.abs(effect) / reach}%` }),
-        make("span", { class: roomy ? "" : "sr", style: effect < 0 ? `top:${100 - zero - 100 * effect / reach}%` : `bottom:${zero + 100 * effect / reach}%` }, number(effect, digits, true)),
+        make("span", { class: roomy ? "" : c === most ? "over" : "sr", style: effect < 0 ? `top:${100 - zero - 100 * effect / reach}%` : `bottom:${zero + 100 * effect / reach}%` }, number(effect, digits, true)),
       ),
     )), make("td", { class: "end" }, "measured by leaving it out"))
   }

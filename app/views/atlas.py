@@ -417,17 +417,18 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
     attributes = agreed["attribute"].unique()
     shared = agreed.pivot(index="attribute", columns="space", values="shared").reindex(attributes)
     chance = agreed.drop_duplicates("attribute").set_index("attribute")["chance"]
-    best = shared[heads].idxmax(axis=1)
+    best = shared[heads].max(axis=1).round(2)
     widgets.say(
         widgets.Bold("What each space gathers"),
-        f": how many of each {noun}'s {k} nearest have a value in common with it, mean over all {noun}s. "
-        "Bold: the head with the most.",
+        f": how many of each {noun}'s {k} nearest have a value in common with it, mean over all {noun}s. Bold: the "
+        f"head with the most. Every {noun} counts alike here, so that frequent values weigh most; on Evidence every "
+        "value does.",
     )
     badges = map(widgets.Badge, range(len(heads)))
     rows = [
         [
             str(name), f"{chance[name]:.2f}", f"{row['full']:.2f}",
-            *(widgets.Bold(f"{row[s]:.2f}") if s == best[name] else f"{row[s]:.2f}" for s in heads),
+            *(widgets.Bold(f"{x:.2f}") if round(x, 2) == best[name] else f"{x:.2f}" for x in (row[s] for s in heads)),
         ]
         for name, row in zip(attributes, shared.to_dict("records"), strict=True)
     ]  # fmt: skip
@@ -437,5 +438,5 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
 
 STYLE = """
 [class*="st-key-atlas_shown"] [data-tag] { background: var(--panel); color: var(--ink); border: 1px solid var(--line); }
-:has(> .st-key-atlas_values) { min-width: min(16rem, 100%); }
+:has(> .st-key-atlas_values) { flex: 1 1 16rem; min-width: min(16rem, 100%); }
 """

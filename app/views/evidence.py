@@ -65,6 +65,8 @@ def render(screen: Screen) -> None:
         )
         return
     widgets.say(*widgets.badged(found.say(), ""))
+    if guided := found.say_guided(screen.words["many"]):
+        widgets.say(*widgets.badged(guided, ""))
     if found.attributes:
         _probes(screen, found)
         _values(screen, found)

@@ -27,12 +27,13 @@ _tiles = component("tiles", "draw")
 _map = component("map", "draw")
 _lists = component("lists", "draw")
 
+LONG = 36  # items above which a map takes the page's whole width
 MANY = 5  # heads or experts above which they are told by their numbers only
 GATES = {"held": "Gate held", "recomputed": "Gate computed again"}
 # Of an expert: what is run, and what the natural score has beyond that.
 CASES = (
-    ("alone", "this expert alone", "the others add"),
-    ("without", "all but this one", "this expert adds"),
+    ("alone", "this expert alone", "the others add to its score"),
+    ("without", "all but this one", "this expert adds to its score"),
 )
 ABOUT = """
 Inside a head, several **experts** look back over the history, each with its own attention: the rows of the first
@@ -84,12 +85,14 @@ def render(screen: Screen) -> None:
     H, N = trace.router.shape[1:]
     head = min(now.head, H - 1)
     ranking = trace.ranking(exclude_history=now.hide_seen)
-    if not len(ranking):
+    if len(ranking):
+        film = screen.film
+    else:
         ranking = trace.ranking(exclude_history=False)
-    film = now.film or int(ranking[0])
+        film = now.film or int(ranking[0])
     one, many = screen.words["one"], screen.words["many"]
     measures = _measures(head, one)
-    measure = now.option("experts_measure", measures, "score")
+    measure = now.option("experts_measure", measures, "head")
     with st.container(horizontal=True, key="experts_top", vertical_alignment="center"):
         widgets.heading("Experts", "Which expert looked where?")
         with st.container(horizontal=True, key="experts_controls", width="content", vertical_alignment="center"):
@@ -202,7 +205,8 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
     mixed, largest = trace.mixed_attention, encode.late_maximum(trace.attention)
     weights = mixed[head] if expert is None else trace.attention[head, expert]
     with st.container(key="experts_two"):
-        left, right = (st.container(), st.container()) if N > MANY else st.columns([2, 3], gap="large")
+        apart = N > MANY or T > LONG
+        left, right = (st.container(), st.container()) if apart else st.columns([2, 3], gap="large")
     with left:
         _tiles(
             key="experts_tiles",

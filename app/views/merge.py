@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -72,7 +72,7 @@ def _panel(screen: Screen) -> None:
         st.info(f"Every {screen.noun} of this catalogue is in the history, so there is none left to rank.")
         return
     one, many = screen.words["one"], screen.words["many"]
-    film = now.film or int(ranking[0])
+    film = screen.film
     dragged = _asked(screen, done=False)
     change = dragged or now.intervention
     shown = explain.regate(base, change.gate, change.heads_off)
@@ -110,7 +110,7 @@ def _panel(screen: Screen) -> None:
             widgets.download("Table as CSV", table.drop(columns="part"), "fame-merge.csv", "merge_csv")
             widgets.save(screen, lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html")
     with right:
-        _why(screen, shown, ranking)
+        _why(screen, shown, ranking, _pair(screen, natural.ranking(exclude_history=now.hide_seen).tolist()))
 
 
 def _picture(screen: Screen, shown: Trace, table: pd.DataFrame, relative: bool) -> go.Figure:
@@ -180,7 +180,7 @@ def _note(H: int, by_hand: bool, changed: bool) -> str:
         return "This model has one head, so that its gate is always 1."
     if by_hand:
         return "The gate is set by hand. Arrows: places against the model's own list."
-    return "The gate is as the model set it. Move a fader to merge again."
+    return "The gate is as the model set it. Move a fader to merge again. Numbers are rounded."
 
 
 def _proof(difference: float | None, changed: bool, catalogue: Catalogue) -> dict[str, Any]:
@@ -233,16 +233,18 @@ def _set_film(screen: Screen) -> None:
 # ---- A beats B
 
 
-def _pair(screen: Screen, ranking: Sequence[int]) -> tuple[int, int]:
-    """The two films that are compared: the chosen ones, or the first and the second."""
-    options = screen.state.options
-    a, b = (int(ranking[min(i, len(ranking) - 1)]) for i in range(2))
+def _pair(screen: Screen, natural: Sequence[int]) -> tuple[int, int]:
+    """The two films that are compared: the chosen ones, or the film looked at and the one that the model has just
+    above it; below the first one, the second. A changed gate moves neither."""
+    options, film = screen.state.options, screen.film
+    place = natural.index(film) if film in natural else 1
+    a, b = (natural[place - 1], film) if place else (film, natural[min(1, len(natural) - 1)])
     catalogue = screen.bundle.catalogue
     return films.row_of(catalogue, options.get("merge_a"), a), films.row_of(catalogue, options.get("merge_b"), b)
 
 
-def _why(screen: Screen, shown: Trace, ranking: Sequence[int]) -> None:
-    a, b = _pair(screen, ranking)
+def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, int]) -> None:
+    a, b = pair
     told = explain.beats(shown, a, b)
     widgets.subheading({"A": "A beats B because…", "B": "B beats A because…"}.get(_winner(told.margin), "A and B"))
     with st.container(horizontal=True, key="merge_ab"):
@@ -258,7 +260,7 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int]) -> None:
         key="merge_beats",
         data={
             "heads": [
-                {"share": line["share"], **_without(line["margin_without"], told.margin, digits)}
+                {"share": line["share"], **_without(line, told.margin, digits)}
                 for line in told.table.to_dict("records")
             ],
             "total": told.margin,
@@ -276,8 +278,11 @@ def _winner(margin: float) -> str:
     return "A" if margin > 0 else "B" if margin < 0 else "level"
 
 
-def _without(margin: float, natural: float, digits: int) -> dict[str, Any]:
-    """Who would win without a head."""
+def _without(line: Mapping[Hashable, Any], natural: float, digits: int) -> dict[str, Any]:
+    """Who would win without a head; nothing where it has no say, or all of it."""
+    margin = line["margin_without"]
+    if line["gate"] in (0, 1):
+        return {"without": "–", "turned": False}
     winner, turned = _winner(margin), _winner(margin) != _winner(natural)
     if winner == "level":
         return {"without": winner, "turned": turned}

@@ -134,6 +134,8 @@ def _say_beats(catalogue: Catalogue, a: int, b: int, share: np.ndarray, without:
         return f"{name_a} and {name_b} have the same score."
     if len(share) == 1:
         return f"{name_a} beats {name_b} by {_number(margin)}, by the only head."
+    if np.count_nonzero(share) == 1:
+        return f"{name_a} beats {name_b} by {_number(margin)}, all of it by head {int(np.flatnonzero(share)[0]) + 1}."
     order = np.argsort(-share, kind="stable")
     told = {sign: [f"head {h + 1} ({_signed(share[h])})" for h in order if sign * share[h] > 0] for sign in (1, -1)}
     text = f"{name_a} beats {name_b} by {_number(margin)}: {listing(told[1])} for it"

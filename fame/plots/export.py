@@ -37,6 +37,7 @@ def page(figures: Iterable[go.Figure], title: str, heading: bool = True, note: s
         raise FameError("there is no picture to put on the page; give at least one figure")
     name = html.escape(title)
     look = next((x for x in LOOKS.values() if x.page == figs[0].layout.template.layout.paper_bgcolor), LOOKS["light"])
+    widest = max(1200, *(least_width(fig) + 32 for fig in figs))
     drawn = [
         f'<figure role="img" aria-label="{html.escape(alt_text(fig))}"><div style="min-width:{least_width(fig)}px">'
         + fig.to_html(full_html=False, include_plotlyjs=False, config=dict(CONFIG), div_id=f"picture-{i}")
@@ -51,7 +52,7 @@ def page(figures: Iterable[go.Figure], title: str, heading: bool = True, note: s
 <meta name="color-scheme" content="{"light" if look is LOOKS["light"] else "dark"}">
 <title>{name}</title>
 <style>
-body {{ margin: 0 auto; max-width: 1200px; padding: 16px; background: {look.page}; color: {look.ink};
+body {{ margin: 0 auto; max-width: {widest}px; padding: 16px; background: {look.page}; color: {look.ink};
        font: 14px/1.45 {FONT}; }}
 h1 {{ font-size: 22px; margin: 8px 16px 0; }}
 h1 + p {{ margin: 2px 16px 12px; color: {look.soft}; }}

@@ -25,7 +25,7 @@ from fame.words import number
 __all__ = ["likeness", "probes", "values"]
 
 ROW = 30  # pixels
-PITCH = 1.34  # from one attribute's scale, which runs from 0 to 1, to the next
+PITCH = 1.42  # from one attribute's scale, which runs from 0 to 1, to the next
 COLUMN = 190  # pixels of one
 NAME = 24  # letters of an attribute or a value; beside a head there is room for fewer
 CALLED = 13
@@ -99,7 +99,7 @@ def probes(found: Findings, theme: Theme = "light") -> go.Figure:
         for who, row in lines.items()
     )
     alt = f"{found.say()} Average precision: {figures}."
-    title = text(found.say(), 90)
+    title = text(found.say().partition(". ")[0], 90)
     note = "Average precision of a linear probe. Grey: random spaces of that width. Disc filled: above them (q < .05)."
     width = COLUMN / PITCH * (right + 0.86)
     return finish(
@@ -141,7 +141,7 @@ def _dots(
         hoverinfo="text",
     )  # fmt: skip
     fig.add_scatter(
-        x=(left + 1.04).astype(np.float32), y=at, mode="text", text=[number(m) for m in of.mean],
+        x=(left + 1.07).astype(np.float32), y=at, mode="text", text=[number(m) for m in of.mean],
         textposition="middle right", textfont={"color": look(theme).ink, "size": 12}, hoverinfo="skip",
     )  # fmt: skip
 
@@ -189,7 +189,7 @@ def likeness(found: Findings, theme: Theme = "light") -> go.Figure:
     H = len(found.verdicts)
     shift = max(H + 1.4, 4.6)  # where the second square begins
     fig = go.Figure()
-    scale = ink_scale(theme)
+    colours, scale = look(theme), ink_scale(theme)
     for start, square, what in ((0.0, found.alike, "item spaces"), (shift, found.overlap, "lists")):
         names = [head_name(h) for h in range(len(square))]
         if len(square) > H:
@@ -206,10 +206,8 @@ def likeness(found: Findings, theme: Theme = "light") -> go.Figure:
             textposition="middle right", hoverinfo="skip",
         )  # fmt: skip
     fig.update_xaxes(range=[-0.6, max(shift + H + 1, 8) - 0.4], visible=False)
-    fig.update_yaxes(
-        range=[H + 0.5, -1.9], tickvals=list(range(H + 1)),
-        ticktext=[*(f"head {h + 1}" for h in range(H)), "final list"],
-    )  # fmt: skip
+    fig.update_yaxes(range=[H + 0.5, -1.9], tickvals=list(range(H)), ticktext=[f"head {h + 1}" for h in range(H)])
+    fig.add_annotation(x=shift - 0.55, y=H, text="final list", xanchor="right", font={"color": colours.soft})
     pairs = [(h, g) for h in range(H) for g in range(h + 1, H)]
     told = "; ".join(
         f"heads {h + 1} and {g + 1}: spaces {number(found.alike[h, g])}, lists {number(found.overlap[h, g])}"

@@ -24,7 +24,7 @@ from tests.app.test_story import component, page_text
 
 
 def check(
-    app: AppTest, bundle: Bundle, rows: list[int], head: int = 0, film: int | None = None, column: str = "effect"
+    app: AppTest, bundle: Bundle, rows: list[int], head: int = 0, film: int | None = None, column: str = "head"
 ) -> dict[str, Any]:
     """Every component shows what the trace holds, and the effects are those of running without each film."""
     assert not app.exception
@@ -86,12 +86,12 @@ def test_another_head_film_and_measure(open_app: OpenApp, small: Bundle) -> None
     check(app, small, rows, head=2)
     app.selectbox(key="experts_film").set_value(film).run()
     check(app, small, rows, head=2, film=film)
-    app.selectbox(key="experts_measure").set_value("head").run()
-    strip = check(app, small, rows, head=2, film=film, column="head")
-    assert strip["effectOf"] == f"head 3's score of {small.catalogue.title[film]}"
-    assert app.query_params == {"h": "f4-f9-f2-f17", "head": "3", "film": "f12", "experts_measure": "head"}
+    app.selectbox(key="experts_measure").set_value("score").run()
+    strip = check(app, small, rows, head=2, film=film, column="effect")
+    assert strip["effectOf"] == f"the score of {small.catalogue.title[film]}"
+    assert app.query_params == {"h": "f4-f9-f2-f17", "head": "3", "film": "f12", "experts_measure": "score"}
     app.selectbox(key="experts_map").set_value("2").run()
-    check(app, small, rows, head=2, film=film, column="head")
+    check(app, small, rows, head=2, film=film, column="effect")
     assert component(app, "tiles")["chosen"] == [2, 1] and component(app, "map")["colour"] == "--h3"
 
 
@@ -231,7 +231,7 @@ def test_pointing_at_a_cell_says_both_films(open_page: Open, small_address: str,
     strip = page.get_by_role("group", name="Head 1, attention at the last step")
     numbers = page.locator(".st-key-experts_strip .bar span")
     film = int(trace.ranking()[0])
-    effects = explain.leave_one_out(small.model, small.catalogue, [4, 9, 2, 17], film)["effect"].to_numpy()
+    effects = explain.leave_one_out(small.model, small.catalogue, [4, 9, 2, 17], film)["s_1"].to_numpy()
     assert numbers.all_inner_texts() == [number(x, digits_for(effects), plus=True) for x in effects]
     strip.focus()
     for _ in range(4):

@@ -109,13 +109,15 @@ def test_any_film_can_be_looked_at_and_compared(open_app: OpenApp, small: Bundle
     data = check(app, small, [4, 9, 2], k=3)
     assert len(app.selectbox(key="merge_film").options) == 30, "any can be searched for"
     assert data["film"] == last and data["rows"][-1]["part"] == "chosen" and data["rows"][-1]["rank"] == 27
-    app.selectbox(key="merge_box_b").set_value(last).run()
-    bars, told = component(app, "beats"), explain.beats(trace, int(trace.ranking()[0]), last)
+    above, first = int(trace.ranking()[-2]), int(trace.ranking()[0])
+    assert component(app, "beats")["total"] == pytest.approx(explain.beats(trace, above, last).margin)
+    app.selectbox(key="merge_box_a-1").set_value(first).run()
+    bars, told = component(app, "beats"), explain.beats(trace, first, last)
     np.testing.assert_allclose([head["share"] for head in bars["heads"]], told.table["share"], atol=1e-6)
     assert bars["total"] == pytest.approx(told.margin)
     winners = told.table["winner_without"].tolist()
     assert [head["without"].removeprefix("still ")[0] for head in bars["heads"]] == winners
-    assert app.query_params["merge_b"] == small.catalogue.item_id[last]
+    assert app.query_params["merge_a"] == small.catalogue.item_id[first] and "merge_b" not in app.query_params
     app.toggle(key="merge_seen").set_value(False).run()
     check(app, small, [4, 9, 2], k=3, seen=False)
 

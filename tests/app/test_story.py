@@ -161,7 +161,7 @@ def test_a_changed_model_is_said_with_a_way_back(open_app: OpenApp, small: Bundl
 @pytest.mark.parametrize(
     ("gate", "usual"),
     [
-        ({"mean": [0.5, 0.3, 0.2]}, [0.5, 0.3, 0.2]),
+        ({"mean": [0.5, 0.3, 0.2], "entropy": 0.9}, [0.5, 0.3, 0.2]),
         ({"mean": [0.5, 0.5]}, None),
         ([1], None),
         ({"mean": ["<b>", None, 3]}, None),

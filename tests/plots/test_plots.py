@@ -97,7 +97,7 @@ def findings(H: int) -> Findings:
         apart=Apart(0.1, 0.0, 0.2, 0.0), verdicts=verdicts, rule="rule", alike=rng.random((H, H)), alike_random=0.4,
         overlap=rng.random((H + 1, H + 1)), depth=50, histories=100, gate_mean=rng.random(H), gate_entropy=0.5,
         router_mean=rng.random((H, 2)), router_first=rng.random((H, 2)), router_entropy=rng.random(H),
-        dead=np.zeros((H, 2), bool), lifts=((((),) * 2),) * H, recovered=(), told=False,
+        dead=np.zeros((H, 2), bool), lifts=((((),) * 2),) * H, recovered=(), told=False, guided=(),
     )  # fmt: skip
 
 
