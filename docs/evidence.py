@@ -311,12 +311,14 @@ def child(key: Key) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """The same with four decimals."""
+    """The same with four decimals; what is not a number is null, as JSON has none."""
     if isinstance(value, dict):
         return {k: rounded(v) for k, v in value.items()}
     if isinstance(value, list):
         return [rounded(v) for v in value]
-    return round(value, 4) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 4) if np.isfinite(value) else None
+    return value
 
 
 def known() -> dict[Key, dict[str, Any]]:
@@ -596,7 +598,7 @@ def write_tables(rows: dict[Key, dict[str, Any]]) -> None:
         "targets": targets(rows),
         "bundles": bundles(),
         "gates": table(those("difficulties"), by, GATE),
-        "routers": table([r for r in those("difficulties") if r["idea"] != "SASRec"], by, [*ROUTER, *ACCURACY]),
+        "routers": table(those("difficulties"), by, [*ROUTER, *ACCURACY]),
         "late": table(those("late"), by, [*SHARES, *ACCURACY]),
         "audiences": table(those("audiences"), by, [*SHARES, *ACCURACY]),
         "viewers": table(those("viewers"), ["data"], [*SHARES, *ACCURACY]),
