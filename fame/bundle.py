@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import shutil
 import tempfile
 import zipfile
 import zlib
@@ -35,11 +36,13 @@ from fame.errors import FameError
 from fame.findings import Findings
 from fame.model import FAME
 from fame.trace import NOTHING, Intervention, Trace
+from fame.words import plural
 
 __all__ = ["ARTIFACTS", "Bundle", "Example", "check_target", "check_writable", "load"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+SAVING = ".saving-"  # how the folder of a save begins while that lasts
 REQUIRED = ("config.json", "model.safetensors", "README.md", "items.csv")
 OPTIONAL = ("atlas.npz", "examples.json", "evidence.json", "training.csv")
 FILES = REQUIRED + OPTIONAL
@@ -175,7 +178,7 @@ class Bundle:
             contents["training.csv"] = _csv(self.training)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as aside:
+            with tempfile.TemporaryDirectory(prefix=SAVING, dir=folder) as aside:
                 fresh = Path(aside)
                 for name, content in contents.items():
                     (fresh / name).write_bytes(content)
@@ -195,6 +198,8 @@ class Bundle:
                     (folder / name).unlink(missing_ok=True)
                 for name in (*files, MANIFEST):
                     (fresh / name).replace(folder / name)
+                for left in set(folder.glob(f"{SAVING}*")) - {fresh}:  # by a save that was killed
+                    shutil.rmtree(left, ignore_errors=True)
         except OSError as error:
             raise FameError(f"{folder}: cannot write the bundle there ({error.strerror or error})") from None
         return folder
@@ -212,7 +217,8 @@ class Bundle:
         contents = {name: _read(folder, name, entry) for name, entry in manifest["files"].items()}
         config = _config(folder / "config.json", contents["config.json"])
         try:
-            catalogue = replace(Catalogue.from_csv(folder / "items.csv"), noun=manifest.get("noun", "item"))
+            items = Catalogue.from_csv(folder / "items.csv", contents["items.csv"])
+            catalogue = replace(items, noun=manifest.get("noun", "item"))
             return cls(
                 name=manifest["name"],
                 model=_network(folder / "model.safetensors", contents.pop("model.safetensors"), config),
@@ -239,7 +245,7 @@ def check_target(directory: str | Path) -> Path:
     if not os.path.isdir(folder):
         if os.path.lexists(folder):
             raise FameError(f"{folder}: a file; a bundle is a directory, give another name")
-    elif held := sorted(os.listdir(folder)):
+    elif held := sorted(name for name in os.listdir(folder) if not name.startswith(SAVING)):
         try:
             _manifest(folder)
         except FameError:
@@ -317,7 +323,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise FameError(f"{folder}: no such directory; expected the directory of a bundle")
     if not path.is_file():
-        raise FameError(f"{path}: missing; {folder.name} is no bundle, or one only half written: {AGAIN}")
+        raise FameError(f"{path}: missing; {folder.name} is no bundle, or one only half written: delete it and {AGAIN}")
     manifest = _parse(path, _bounded(path))
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else manifest
@@ -502,6 +508,9 @@ def _plain_card(bundle: Bundle) -> str:
     """A model card where the bundle has none: what can be said from the bundle alone."""
     c = bundle.config
     audience = " Its audience is simulated." if bundle.simulated else ""
+    what = f"a {c.variant.upper()}: width {c.d_model}, {plural(c.n_layers, 'layer')}, histories of {c.max_len}"
+    if c.variant == "fame":
+        what += f", {plural(c.n_heads, 'head')} of {plural(c.n_experts, 'expert')} each"
     return f"""---
 library_name: fame
 tags:
@@ -510,8 +519,7 @@ tags:
 
 # {bundle.name}
 
-A {c.variant.upper()} sequential recommender of {c.n_items:,} items: width {c.d_model}, {c.n_heads} heads,
-{c.n_experts} experts per head, {c.n_layers} layers, histories of {c.max_len}.{audience}
+A sequential recommender of {c.n_items:,} items, {what}.{audience}
 
 No metrics have been written down for this model.
 """

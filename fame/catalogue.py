@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import heapq
+import io
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -174,16 +175,19 @@ class Catalogue:
         return cls(item_id, title, year, facts)
 
     @classmethod
-    def from_csv(cls, path: str | Path) -> Self:
+    def from_csv(cls, path: str | Path, content: bytes | None = None) -> Self:
         """The catalogue in a UTF-8 CSV file; see `from_frame` for its columns.
+
+        content: what the file holds, where it has been read.
 
         Raises:
             FameError: the file is missing, is no CSV, or `from_frame` refuses it.
         """
         try:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-            with open(path, encoding="utf-8-sig", newline="") as file:
-                header = next((row for row in csv.reader(file) if row), [])
+            held = Path(path).read_bytes() if content is None else content
+            frame = pd.read_csv(io.BytesIO(held), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            rows = csv.reader(io.StringIO(held.decode("utf-8-sig"), newline=""))
+            header = next((row for row in rows if row), [])
         except FileNotFoundError:
             raise FameError(f"{path}: no such file; expected a CSV with a column item_id") from None
         except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, OSError) as error:
@@ -193,7 +197,10 @@ class Catalogue:
         nameless = frame.columns.str.fullmatch(r"Unnamed: \d+")  # pandas' word for no name: an index saved along
         if twice := [name for name, n in Counter(header).items() if name and n > 1]:  # pandas would number them
             raise FameError(f"{path}: two columns are named {twice[0]!r}; give each a name of its own")
-        return cls.from_frame(frame.loc[:, ~nameless])
+        try:
+            return cls.from_frame(frame.loc[:, ~nameless])
+        except FameError as error:
+            raise FameError(f"{path}: {error}") from None
 
     def to_frame(self) -> pd.DataFrame:
         """One row per item (no padding), attributes joined by '|'; `from_frame` gives the same catalogue back."""

@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that `fame --help` answers a
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -272,14 +273,15 @@ def watched(folder: Path) -> Iterator[Callbacks]:
         transient=True,
     )
     task = bar.add_task("", total=None, note="")
-    epochs, best, title = 0, 0.0, ""
+    epochs, best, title, H, N = 0, 0.0, "", 1, 1
 
     def stage(text: str) -> None:
         bar.reset(task, description=text, note="")
         bar.tasks[0].total = None  # which `reset` would leave
 
     def begin(recipe: Recipe) -> None:
-        nonlocal epochs, best, title
+        nonlocal epochs, best, title, H, N
+        H, N = (recipe.model.n_heads, recipe.model.n_experts) if recipe.model.variant == "fame" else (1, 1)
         title = f"training {kind_name(recipe.model)}, seed {recipe.training.seed}"
         epochs, best = recipe.training.epochs, 0.0
         stage(title)
@@ -297,10 +299,10 @@ def watched(folder: Path) -> Iterator[Callbacks]:
             console.print(title, soft_wrap=True)
             title = ""
         best = max(best, e.valid["NDCG@10"])
+        said = f"gate entropy {e.gate_entropy:.2f}  " * (H > 1) + f"router entropy {e.router_entropy:.2f}  " * (N > 1)
         console.print(
             f"epoch {e.epoch:3d}  loss {e.loss:.4f}  NDCG@10 {e.valid['NDCG@10']:.4f}{'*' if e.best else ' '} "
-            f"HR@10 {e.valid['HR@10']:.4f}  gate entropy {e.gate_entropy:.2f}  router entropy {e.router_entropy:.2f}  "
-            f"{e.seconds:.1f} s",
+            f"HR@10 {e.valid['HR@10']:.4f}  {said}{e.seconds:.1f} s",
             soft_wrap=True,
         )
 
@@ -566,12 +568,12 @@ def info(
         if isinstance(value, dict):
             value = ", ".join(f"{name} {part}" for name, part in value.items())
         elif isinstance(value, list):
-            value = ", ".join(value)
+            value = "; ".join(value)
         elif isinstance(value, bool):
             value = "yes" if value else "no"
         elif isinstance(value, int):
             value = f"{value:,}"
-        shown.add_row(key, "none" if value in ("", None) else str(value))
+        shown.add_row(printable(key), "none" if value in ("", None) else printable(str(value)))
     stdout().print(shown)
 
 
@@ -594,7 +596,7 @@ def about(bundle: Bundle) -> dict[str, Any]:
         "examples": [example.title for example in bundle.examples],
         "evidence": sorted(bundle.evidence),
     }
-    if len(curve) and {"epoch", "NDCG@10"} <= set(curve.columns):
+    if {"epoch", "NDCG@10"} <= set(curve.select_dtypes("number").dropna(axis=1).columns) and len(curve):
         best = curve.iloc[int(curve["NDCG@10"].argmax())]
         facts["training"] = (
             f"{len(curve)} epochs; the best is {int(best['epoch'])}, validation NDCG@10 {best['NDCG@10']:.4f}"
@@ -634,6 +636,9 @@ def main() -> None:
     """Run the command; every error is one line on standard error and exit status 2."""
     if not sys.warnoptions:
         warnings.filterwarnings("ignore")  # libraries' advice to programmers, not to who types a command
+    for stream in (sys.stdout, sys.stderr):  # a terminal or a pipe that knows fewer letters
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         status = app(sys.argv[1:] or ["--help"], prog_name="fame", standalone_mode=False)
         message = "stopped" if status == INTERRUPTED else ""
@@ -660,10 +665,11 @@ def printable(text: str) -> str:
 def explained(error: Exception) -> str:
     """One line for an error that is no FameError: a wrong command line, the machine, or a bug."""
     if hasattr(error, "format_message"):  # every usage error of typer has it, whichever its class
-        return f"{error.format_message()} (see `fame --help`)"
+        command = getattr(getattr(error, "ctx", None), "command_path", "fame")
+        return f"{error.format_message()} (see `{command} --help`)"
     if isinstance(error, OSError):
         return f"{error.filename or 'the system'}: {error.strerror or error}"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or re.search("allocate memory|out of memory", str(error)):
         return "out of memory; use a smaller model, batch or log"
     return f"{type(error).__name__}: {error} (unexpected; FAME_TRACEBACK=1 shows where)"
 

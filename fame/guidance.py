@@ -5,8 +5,7 @@ None of them touches the network: a guided bundle is read, traced and scored lik
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -84,18 +83,6 @@ class GuidanceConfig:
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in (*WEIGHTS, "pretrain"))
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> GuidanceConfig:
-        """The settings in `values`.
-
-        Raises:
-            FameError: a field is unknown or out of range.
-        """
-        known = [f.name for f in fields(cls)]
-        if unknown := sorted(set(values) - set(known)):
-            raise FameError(f"guidance: unknown setting {unknown[0]!r}; expected some of {', '.join(known)}")
-        return cls(**values)
 
     def told(self, n_items: int) -> np.ndarray:
         """Which items' attributes the terms see: boolean [items], the same for every model of that many items."""
@@ -180,7 +167,9 @@ class Guidance(nn.Module):
     def forward(self, model: FAME, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
         """The weighted sum of the terms, per target. real [b t] marks targets, wanted [m] are their item indices."""
         c = self.config
-        loss = out.query.new_zeros(())
+        loss = out.query.new_zeros(()) + self.nothing()
+        if not len(wanted):
+            return loss
         if c.sup or c.con or c.excl:
             spaces = model.facet_items()[:, 1:][:, self.told]  # [h items k]
             values = {h: self.values(h)[self.told] for h in self.heads}
@@ -209,6 +198,10 @@ class Guidance(nn.Module):
         if c.div and out.expert_out is not None:
             loss = loss + c.div * likeness(out.expert_out[real])
         return loss
+
+    def nothing(self) -> Tensor | int:
+        """0, on which every parameter hangs: processes that train together wait for a gradient of each."""
+        return sum(0 * p.sum() for p in self.parameters())
 
     def gate(self, out: Pass, real: Tensor) -> Tensor:
         """The gate among the guided heads alone, [m guided], rows adding up to 1."""

@@ -152,7 +152,8 @@ class Facets(nn.Module):
 
 
 def route(logits: Tensor, intervention: Intervention, active: int) -> Tensor:
-    """β [b t h n] from the router's logits under an intervention; `active` experts at most have weight."""
+    """β [b t h n] from the router's logits under an intervention; `active` experts have weight, or more where
+    logits tie."""
     router = largest(off(logits, intervention.experts_off), active).softmax(-1)
     if intervention.router:
         router = router.clone()

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ __all__ = ["Epoch", "Step", "TrainConfig", "train"]
 CHECKPOINT = "checkpoint.safetensors"
 BETAS = (0.9, 0.98)  # of Adam, as in the code of SASRec
 MAX_NORM = 5.0  # of the gradient
+LARGEST = 2**32  # numbers, and so seeds, are below
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class TrainConfig:
         least = {"epochs": 1, "patience": 1, "batch_size": 1, "warmup_steps": 0, "negatives": 0, "seed": 0}
         for name, low in least.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < low:
-                raise FameError(f"training: {name} is {value!r}; expected a whole number of at least {low}")
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value < LARGEST:
+                raise FameError(f"training: {name} is {value!r}; expected a whole number of at least {low}, below 2³²")
         for name, fits, expected in (
             ("learning_rate", lambda x: 0 < x < 10, "a number above 0 and below 10, like 0.001"),
             ("weight_decay", lambda x: 0 <= x < np.inf, "a number of at least 0"),
@@ -72,18 +73,6 @@ class TrainConfig:
             raise FameError("training: label_smoothing spreads over all items; it does not go with sampled negatives")
         if self.schedule not in ("constant", "cosine"):
             raise FameError(f"training: schedule is {self.schedule!r}; expected 'constant' or 'cosine'")
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
-        """The settings in `values`.
-
-        Raises:
-            FameError: a field is unknown or out of range.
-        """
-        known = [f.name for f in fields(cls)]
-        if unknown := sorted(set(values) - set(known)):
-            raise FameError(f"training: unknown setting {unknown[0]!r}; expected some of {', '.join(known)}")
-        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -325,15 +314,7 @@ def rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
 def validate(model: FAME, task: Task, fabric: Fabric) -> dict[str, float]:
     """The METRICS of `task`, every process ranking its share of the users."""
     mine = np.arange(fabric.global_rank, len(task), fabric.world_size)
-    histories = [task.histories.history(int(u)) for u in mine]
-    part = Task(
-        Sequences(
-            task.histories.users[mine],
-            np.concatenate(histories) if histories else np.zeros(0, np.int32),
-            np.concatenate([[0], np.cumsum([len(h) for h in histories], dtype=np.int64)]),
-        ),
-        task.targets[mine],
-    )
+    part = Task(task.histories.first(mine, task.histories.lengths[mine]), task.targets[mine])
     rank = ranks(model, part) if len(part) else np.zeros(0, np.int64)
     sums = torch.tensor([metric_values(rank, name).sum() for name in METRICS] + [len(rank)], dtype=torch.float64)
     sums = total(fabric, sums)

@@ -386,6 +386,13 @@ def test_save_spares_every_file_of_another(tmp_path: Path, name: str, text: str)
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {name: text}
 
 
+def test_a_save_that_was_killed_does_not_stand_in_the_way_of_the_next(tmp_path: Path) -> None:
+    (tmp_path / ".saving-abc").mkdir()
+    (tmp_path / ".saving-abc/README.md").write_text("half")
+    make().save(tmp_path)
+    assert Bundle.load(tmp_path).name == "small" and not list(tmp_path.glob(".saving-*"))
+
+
 def test_save_goes_over_a_bundle_and_spares_what_is_beside_it(saved: Path) -> None:
     (saved / "notes.txt").write_text("mine")
     full = make()

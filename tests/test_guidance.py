@@ -289,6 +289,19 @@ def test_diversity_term_sets_experts_apart(catalogue: Catalogue) -> None:
     assert guidance(model, *passed(model)).item() < before / 2
 
 
+def test_a_process_without_targets_still_has_a_gradient_for_every_parameter(catalogue: Catalogue) -> None:
+    terms = dict.fromkeys(("sup", "excl", "tie", "balance", "mos", "mi", "div"), 0.1)
+    model = network()
+    guidance = Guidance(GuidanceConfig(heads=("genres",), **terms), model, catalogue)
+    out, real, _ = passed(model)
+    for none, wanted in ((torch.zeros_like(real), torch.zeros(0, dtype=torch.int64)), (real, passed(model)[2])):
+        guidance.zero_grad()
+        loss = guidance(model, out, none, wanted)
+        loss.backward(retain_graph=True)
+        assert loss.isfinite() and (loss.item() == 0) is (len(wanted) == 0)
+        assert all(p.grad is not None for p in guidance.parameters())
+
+
 def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
     model = network()
     assert not GuidanceConfig()
@@ -307,7 +320,6 @@ def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
         ({"pretrain": 5}, "need heads"),
         ({"heads": ["genres"], "pretrain": 1.5}, "pretrain is 1.5; expected a whole number of steps"),
         ({"heads": ["genres"], "tie": 1.0, "held_out": 1}, "held_out is 1; expected a share"),
-        ({"loud": 1}, "unknown setting 'loud'"),
         ({"heads": ["genres", "decade", "genres"], "sup": 0.1}, "3 attributes for 2 heads"),
         ({"heads": ["mood"], "sup": 0.1}, "no attribute 'mood'"),
         ({"heads": ["genres"], "sup": 0.1, "least_items": 100}, "no value of 'genres' has 100 items"),
@@ -315,7 +327,7 @@ def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
 )
 def test_refusals(settings: dict, message: str, catalogue: Catalogue) -> None:
     with pytest.raises(FameError, match=message):
-        Guidance(GuidanceConfig.from_dict(settings), network(), catalogue)
+        Guidance(GuidanceConfig(**settings), network(), catalogue)
 
 
 def test_a_sasrec_has_no_heads_to_guide(catalogue: Catalogue) -> None:

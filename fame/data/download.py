@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
@@ -123,7 +125,7 @@ def _open(url: str, start: int) -> HTTPResponse:
         if error.code == 416 and start:  # nothing beyond `start`: whole already, or another file by now
             return _open(url, 0)
         raise FameError(f"{url}: the server answered {error.code} {error.reason}; check name and address") from None
-    except (urllib.error.URLError, HTTPException, OSError) as error:
+    except (urllib.error.URLError, HTTPException, OSError, UnicodeError) as error:
         raise FameError(f"{url}: no connection ({getattr(error, 'reason', error)}); check the network") from None
 
 
@@ -151,7 +153,7 @@ def _published_md5(url: str) -> str | None:
         if error.code in (403, 404):
             return None
         raise FameError(f"{url}.md5: the server answered {error.code} {error.reason}; try again later") from None
-    except (HTTPException, OSError) as error:
+    except (HTTPException, OSError, UnicodeError) as error:
         raise FameError(f"{url}.md5: no connection ({getattr(error, 'reason', error)}); check the network") from None
     found = re.search(r"\b[0-9a-fA-F]{32}\b", text)
     if not found:
@@ -182,7 +184,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                 _extract(file, member, root)
             inner = root / folder.name
             os.rename(inner if inner.is_dir() else root, folder)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise FameError(f"{archive}: not a sound zip file ({error}); it was removed, try again") from None
 
 
@@ -191,12 +193,17 @@ def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
         raise FameError(f"{archive}: {len(members):,} files; expected at most {MAX_MEMBERS:,}")
     if (size := sum(m.file_size for m in members)) > MAX_UNPACKED_BYTES:
         raise FameError(f"{archive}: unpacks to {size:,} bytes; expected at most {MAX_UNPACKED_BYTES:,}")
+    seen: set[PurePosixPath] = set()
     for member in members:
         name = member.filename
         path = PurePosixPath(name)
         link = stat.S_ISLNK(member.external_attr >> 16)
         if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or link:
             raise FameError(f"{archive}: the member {name[:80]!r} points outside the archive; refused")
+        if path in seen or seen & set(path.parents):
+            raise FameError(f"{archive}: the member {name[:80]!r} stands twice, or in a file; refused")
+        if not member.is_dir():
+            seen.add(path)
 
 
 def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, root: Path) -> None:

@@ -97,6 +97,8 @@ class Interactions:
         order = frame[Columns.ORDER].to_numpy()
         if order.dtype.kind not in "iuf":
             raise FameError(f"interactions: column 'order' is {order.dtype}; expected numbers")
+        if not (np.isfinite(order) & (np.abs(order.astype(np.float64)) < 2**63)).all():
+            raise FameError("interactions: column 'order' holds a number that is not finite or has no room in 64 bits")
         user, users = pd.factorize(frame[Columns.USER].astype("str"))
         item, items = pd.factorize(frame[Columns.ITEM].astype("str"))
         return cls.from_codes(

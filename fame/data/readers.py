@@ -124,6 +124,11 @@ def read(
     if attributes is not None:
         values = _read_attributes(check_file(attributes))
         table = catalogue.to_frame()
+        if not values.keys() & set(table["item_id"]):
+            ours, theirs = table["item_id"].iloc[0], next(iter(values), "")
+            raise FameError(
+                f"{attributes}: none of its items, such as {theirs[:50]!r}, is in the log; expected ids like {ours!r}"
+            )
         table[ATTRIBUTES] = [values.get(item_id, []) for item_id in table["item_id"]]
         catalogue = Catalogue.from_frame(table)
     return Log(keep_items(interactions, catalogue.item_id[1:]), catalogue)
@@ -142,6 +147,8 @@ def _table(facts: Facts, seen: pd.Index[str]) -> pd.DataFrame:
 def _sequence_rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
     position = 0  # over the whole file, so that a user's second line follows the first
     for number, line in lines(path):
+        if "\r" in line:
+            raise FameError(f"{path}: line {number} holds a carriage return; expected lines that end in a line feed")
         user, *items = line.split()
         if not items:
             raise FameError(f"{path}: line {number} has 1 field; expected: user item item …")
@@ -165,7 +172,7 @@ def _review_rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
         if not (isinstance(user, str) and user.strip() and isinstance(item, str) and item.strip()):
             raise FameError(f"{path}: line {number}: reviewerID and asin must be text that is not empty")
         if type(time) not in (int, float) or not abs(time) < 2**63:  # the comparison refuses NaN too
-            raise FameError(f"{path}: line {number}: unixReviewTime is {str(time)[:50]}; expected a number")
+            raise FameError(f"{path}: line {number}: unixReviewTime is {repr(time)[:50]}; expected a number")
         yield number, user, item, time
 
 

@@ -46,6 +46,12 @@ class Sequences:
         if len(self.items) and self.items.min() < 1:
             raise FameError(f"sequences: catalogue row {self.items.min()}; expected 1 or more (0 is padding)")
 
+    def first(self, users: np.ndarray, lengths: np.ndarray) -> Sequences:
+        """The first lengths[i] items of users[i], their places here, for each i."""
+        offsets = _offsets(lengths)
+        shift = np.repeat(self.offsets[users] - offsets[:-1], lengths)
+        return Sequences(self.users[users], self.items[np.arange(offsets[-1]) + shift], offsets)
+
     @classmethod
     def from_interactions(cls, interactions: Interactions, catalogue: Catalogue) -> Self:
         """Each user's items in order. Items that the catalogue lacks are dropped, and users with none left.
@@ -118,18 +124,11 @@ def leave_one_out(sequences: Sequences) -> Split:
     lengths = sequences.lengths
     enough = np.flatnonzero(lengths >= 3)
     last = sequences.offsets[enough + 1] - 1
-    train = _first(sequences, np.arange(len(sequences)), np.where(lengths >= 3, lengths - 2, lengths))
-    valid = Task(_first(sequences, enough, lengths[enough] - 2), sequences.items[last - 1])
-    test = Task(_first(sequences, enough, lengths[enough] - 1), sequences.items[last])
+    train = sequences.first(np.arange(len(sequences)), np.where(lengths >= 3, lengths - 2, lengths))
+    valid = Task(sequences.first(enough, lengths[enough] - 2), sequences.items[last - 1])
+    test = Task(sequences.first(enough, lengths[enough] - 1), sequences.items[last])
     return Split(train, valid, test)
 
 
 def _offsets(lengths: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-
-
-def _first(sequences: Sequences, users: np.ndarray, lengths: np.ndarray) -> Sequences:
-    """The first lengths[i] items of users[i], for each i."""
-    offsets = _offsets(lengths)
-    shift = np.repeat(sequences.offsets[users] - offsets[:-1], lengths)
-    return Sequences(sequences.users[users], sequences.items[np.arange(offsets[-1]) + shift], offsets)

@@ -351,7 +351,7 @@ def _as_numbers(path: Path, order: pa.Array, numbers: _Numbers, line: Sequence[i
     if pa.types.is_dictionary(order.type):
         order = order.dictionary_decode()
     kind = order.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return numbers(order.cast(pa.string()), line)
     if pa.types.is_date32(kind):
         order = order.cast(pa.int32())

@@ -18,7 +18,6 @@ __all__ = ["gate", "head_lists"]
 # head_lists, in units of one head's column
 COLUMN = 0.82  # of it the list takes this, the links between lists the rest
 FINAL = 2.0  # the final list: titles, then bars, then sums
-FINAL_TITLES = 0.98
 FINAL_BARS = (1.0, 1.72)
 UNIT = 205  # pixels
 ROW = 28

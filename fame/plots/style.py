@@ -25,7 +25,6 @@ __all__ = [
     "alt_text",
     "blend",
     "contrast",
-    "diverging_scale",
     "finish",
     "head_colour",
     "head_name",
@@ -166,12 +165,6 @@ def signed_scale(head: int, theme: Theme = "light") -> Scale:
 def ink_scale(theme: Theme = "light") -> Scale:
     """Nothing to much of what belongs to no head: panel to ink."""
     return [(0.0, look(theme).panel), (1.0, look(theme).ink)]
-
-
-def diverging_scale(theme: Theme = "light") -> Scale:
-    """Less to more around zero, for differences of rank or attention; neither end is a head's colour."""
-    colours = look(theme)
-    return [(0.0, colours.down), (0.5, colours.panel), (1.0, colours.up)]
 
 
 def text(title: str, width: int | None = None) -> str:

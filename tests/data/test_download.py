@@ -208,6 +208,8 @@ def test_no_server_bad_addresses_and_unknown_names(server: Server, tmp_path: Pat
         download(NAME, tmp_path, base_url="file:///etc")
     with pytest.raises(FameError, match="no connection"):
         download(NAME, tmp_path, base_url="http://127.0.0.1:9")
+    with pytest.raises(FameError, match="no connection"):
+        download(NAME, tmp_path, base_url=f"http://{'a' * 70}.org")
     (tmp_path / "file").write_text("")
     with pytest.raises(FameError, match="cannot be written"):
         download(NAME, tmp_path / "file", base_url=server.url)
@@ -231,6 +233,13 @@ def test_members_that_point_outside_are_refused(server: Server, tmp_path: Path, 
     with pytest.raises(FameError, match="points outside the archive; refused"):
         download(NAME, target, base_url=server.url)
     assert only(tmp_path) == ["target"] and only(target) == []
+
+
+@pytest.mark.parametrize("second", [f"{NAME}/ratings.csv", f"{NAME}/ratings.csv/more.csv"], ids=["twice", "in a file"])
+def test_members_that_get_in_each_others_way_are_refused(server: Server, tmp_path: Path, second: str) -> None:
+    server.publish(archive((f"{NAME}/ratings.csv", RATINGS), (second, "again")))
+    with pytest.raises(FameError, match="stands twice, or in a file; refused"):
+        download(NAME, tmp_path, base_url=server.url)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ def test_columns_are_categories_of_text_with_numbers_for_order() -> None:
         ({"user": ["u"], "item": ["i"]}, "order missing"),
         ({"user": ["u"], "item": [None], "order": [1]}, "empty cells"),
         ({"user": ["u"], "item": ["i"], "order": ["now"]}, "expected numbers"),
+        ({"user": ["u"], "item": ["i"], "order": [np.inf]}, "not finite or has no room in 64 bits"),
+        ({"user": ["u"], "item": ["i"], "order": np.array([2**63 + 5], np.uint64)}, "has no room in 64 bits"),
         ({"user": [], "item": [], "order": np.array([], int)}, "log is empty"),
     ],
 )

@@ -331,6 +331,7 @@ HEAD = "user,item,time\n"
         ("csv", (HEAD + "1,é,3\n").encode("latin-1"), r"line 2 is not UTF-8 \(byte 0xe9\)"),
         ("csv", (HEAD + "1,2,3\n").encode("utf-16"), "line 1 holds binary data"),
         ("parquet", b"PAR1 nothing PAR1", "not a readable Parquet file"),
+        ("sequences", "u1 a b\ru2 c\r", "line 1 holds a carriage return; expected lines that end in a line feed"),
         ("sequences", "u1 a b\nu2\n", "line 2 has 1 field; expected: user item item"),
         ("sequences", "u1 a\nu2 \0\n", "line 2 holds binary data"),
         ("sequences", "u1 a\nu2 é\n".encode("latin-1"), "line 2 is not UTF-8"),
@@ -352,7 +353,7 @@ HEAD = "user,item,time\n"
             r"line 1 has the id '\\ud800' for the us",
         ),
         ("amazon", '{"reviewerID": "A", "asin": "B", "unixReviewTime": NaN}', "unixReviewTime is nan"),
-        ("amazon", '{"reviewerID": "A", "asin": "B", "unixReviewTime": "1"}', "expected a number"),
+        ("amazon", '{"reviewerID": "A", "asin": "B", "unixReviewTime": "1"}', "Time is '1'; expected a number"),
     ],
 )
 def test_bad_files_are_refused_in_one_line(tmp_path: Path, form: str, text: str | bytes, message: str) -> None:
@@ -408,6 +409,7 @@ def test_bad_recbole_headers_are_refused(tmp_path: Path, header: str, message: s
         ("[1]", "holds a list"),
         ('{"a": 3}', "item 'a' has 3"),
         ('{"a": [[1]]}', "item 'a' has"),
+        ('{"b": ["x"]}', "none of its items, such as 'b', is in the log; expected ids like 'a'"),
         (b'{\n"a": ["\xe9"]}', "line 2 is not UTF-8"),
         ('{"a": [' + "1" * 5000 + "]}", "not JSON"),
     ],
