@@ -68,7 +68,7 @@ def _model(screen: Screen, offer: Sequence[str]) -> None:
                 "bar_choice", screen.source.name, lambda name: state.switch_model(screen.bundle, name)
             )
             st.selectbox("Model", offer, label_visibility="collapsed", width=180, **chosen)
-        widgets.plain(shape, "fame-shape")
+        widgets.plain(shape, "fame-shape", screen.bundle.summary)
 
 
 def definition(H: int, noun: str) -> str:

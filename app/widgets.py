@@ -105,9 +105,9 @@ def badged(sentence: str, title: str) -> list[str | Badge]:
     return parts
 
 
-def plain(text: str, cls: str) -> None:
-    """A few words in a style of the app's own."""
-    st.html(f'<span class="{cls}">{html.escape(text)}</span>', width="content")
+def plain(text: str, cls: str, more: str = "") -> None:
+    """A few words in a style of the app's own; `more` is shown to who points at them."""
+    st.html(f'<span class="{cls}" title="{html.escape(more)}">{html.escape(text)}</span>', width="content")
 
 
 def heading(title: str, question: str) -> None:

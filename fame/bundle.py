@@ -119,6 +119,13 @@ class Bundle:
     def config(self) -> FAMEConfig:
         return self.model.config
 
+    @property
+    def summary(self) -> str:
+        """What the model is: the first paragraph of its card, one line of at most 400 letters; '' where it has none."""
+        text = re.sub(r"\A---\n.*?\n---\n", "", self.card, flags=re.DOTALL)  # what the Hub reads
+        found = re.search(r"^# .*\n\s*((?:[^\s#].*\n?)+)", text, re.MULTILINE)
+        return " ".join(found[1].split())[:400] if found else ""
+
     def rows(self, history: Iterable[str | int]) -> list[int]:
         """The rows of a history of titles, ids (text) or rows (whole numbers).
 

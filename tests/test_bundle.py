@@ -142,6 +142,20 @@ def test_fresh_from_training_has_no_extras(tmp_path: Path) -> None:
     assert "# fresh" in fresh.card
 
 
+@pytest.mark.parametrize(
+    ("card", "summary"),
+    [
+        ("---\nlicense: mit\n# no heading\n---\n\n# FAME on toys\n\nTwo\nlines.\n\nNot this.\n", "Two lines."),
+        ("# A\n\n## B\n\ntext\n", ""),
+        ("# A\n" + "long " * 200, ("long " * 200)[:400]),
+        ("no heading\n\ntext", ""),
+        ("", ""),
+    ],
+)
+def test_the_card_says_in_a_line_what_the_model_is(card: str, summary: str) -> None:
+    assert replace(make(), card=card).summary == summary
+
+
 def test_history_by_title_id_or_row(saved: Path) -> None:
     b = Bundle.load(saved)
     assert b.rows([b.catalogue.title[5], "i2", 3]) == [5, 2, 3]

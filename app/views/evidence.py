@@ -55,6 +55,8 @@ def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[s
 
 def render(screen: Screen) -> None:
     widgets.heading("Evidence", "Is the facet real?")
+    if summary := screen.bundle.summary:
+        widgets.plain(summary, "fame-what")
     found = sources.findings(screen.source)
     if isinstance(found, str):
         widgets.full_page(

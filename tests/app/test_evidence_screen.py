@@ -48,6 +48,8 @@ def test_every_bundle_that_ships(name: str, open_app: OpenApp) -> None:
     found = Findings.read(bundle.evidence, bundle.config)
     app = open_app(at=folder, screen="evidence")
     text = words(app)
+    assert bundle.summary and bundle.summary in text
+    assert ("asked for, not found" in text) is bool(found.guided)
     for verdict in found.verdicts:
         assert verdict.why in text
     assert ("What gate and routers follow" in text) == bundle.simulated
