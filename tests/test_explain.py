@@ -366,15 +366,6 @@ def test_every_item_gets_a_true_sentence(rows: list[int]) -> None:
         assert explain.say_rank(explain.trace(ONE, CATALOGUE, rows), row).count("the only head") == 1
 
 
-@pytest.mark.parametrize(
-    "n, word",
-    [(1, "first"), (3, "third"), (10, "tenth"), (11, "11th"), (13, "13th"), (21, "21st"), (42, "42nd"), (112, "112th"),
-     (1003, "1,003rd")],
-)  # fmt: skip
-def test_ordinals(n: int, word: str) -> None:
-    assert ordinal(n) == word
-
-
 # --- the merge under another gate
 
 

@@ -28,7 +28,7 @@ from fame.model import FAME
 from fame.plots import style
 from fame.plots.findings import PITCH
 from fame.trace import Intervention, Trace
-from fame.words import ordinal
+from fame.words import ordinal, percent
 
 HOSTILE = '<b>bold</b> & <a href="javascript:alert(1)">link</a> $x^2$ </script><img src=x onerror=alert(2)>'
 LONG = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb"
@@ -385,7 +385,7 @@ def test_overview_holds_every_weight_once() -> None:
         z = fig.data[0].z
         assert set(np.floor(z[~np.isnan(z)])) == {0.0, 1.0, 2.0, 3.0}
         assert fig.data[1].customdata.tolist() == [[h, n] for h in range(3) for n in range(2)]
-        said = [style.percent(w) for w in trace.router[-1].ravel()]
+        said = [percent(w) for w in trace.router[-1].ravel()]
         written = [*(a.text for a in fig.layout.annotations), *(t for d in fig.data[2:] for t in d.text or [])]
         assert [t for t in written if t in said] == said, "the routers' weights"
 
@@ -628,13 +628,6 @@ def test_cut_titles_stay_apart() -> None:
     cut = style.texts([empire, "Heat", return_of, empire], 18)
     assert cut[0] == cut[3] != cut[2] and cut[1] == "Heat"
     assert all(len(c) <= 18 for c in cut) and cut[0].startswith("Star Wars") and cut[0].endswith("Empire")
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"), [(1.234, "+1.23"), (-0.5, "−0.50"), (-0.001, "0.00"), (0, "0.00"), (12.0, "+12.00")]
-)
-def test_number(value: float, shown: str) -> None:
-    assert style.number(value, plus=True) == shown
 
 
 # --- files
