@@ -241,7 +241,10 @@ def _pca(x: np.ndarray) -> np.ndarray:
 def _umap(x: np.ndarray, seed: int) -> np.ndarray:
     import umap  # here alone: it takes seconds to import, and nothing but the building of an atlas needs it
 
-    return umap.UMAP(n_neighbors=min(15, len(x) - 1), metric="cosine", random_state=seed, n_jobs=1).fit_transform(x)
+    xy = umap.UMAP(n_neighbors=min(15, len(x) - 1), metric="cosine", random_state=seed, n_jobs=1).fit_transform(x)
+    alone = ~np.isfinite(xy).all(1)  # an item opposite to all others has no neighbours, and so no place
+    xy[alone] = 0 if alone.all() else xy[~alone].mean(axis=0)
+    return xy
 
 
 def _nearest(x: np.ndarray, k: int, chunk: int = 1_000) -> np.ndarray:

@@ -24,9 +24,9 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import safetensors
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 
 from fame import explain
 from fame.atlas import Atlas, spaces_of
@@ -207,8 +207,9 @@ class Bundle:
                     (fresh / name).replace(folder / name)
                 for left in set(folder.glob(f"{SAVING}*")) - {fresh}:  # by a save that was killed
                     shutil.rmtree(left, ignore_errors=True)
-        except OSError as error:
-            raise FameError(f"{folder}: cannot write the bundle there ({error.strerror or error})") from None
+        except (OSError, SafetensorError) as error:  # a full disk is either
+            reason = getattr(error, "strerror", None) or error
+            raise FameError(f"{folder}: cannot write the bundle there ({reason}); check space and rights") from None
         return folder
 
     @classmethod
@@ -280,6 +281,8 @@ def check_writable(path: str | Path) -> Path:
 
 def load(source: str | Path) -> Bundle:
     """A bundle by its name under artifacts/, by the path of its directory, or by its Hub id `owner/name`.
+
+    A name under artifacts/ goes before a directory that is called so too, which is `./name` then.
 
     Raises:
         FameError: there is no such bundle, the Hub cannot be reached, or the bundle is refused.
@@ -411,7 +414,7 @@ def _network(path: Path, content: bytes, config: FAMEConfig) -> FAME:
     """The network of the config with the weights of the file; no network is built that the file could not fill."""
     try:
         tensors = safetensors.torch.load(content)
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError):
+    except (SafetensorError, ValueError, KeyError, TypeError):
         if content.startswith((b"PK", b"\x80")):  # asked only now: safetensors may begin with any byte
             raise FameError(
                 f"{path}: a pickle, which is never read; expected safetensors: save the weights as such"

@@ -57,7 +57,7 @@ class CardText:
 
 @dataclass(frozen=True)
 class Facts:
-    """How much there was to learn from. `filters` says in words what was left out."""
+    """How large the log is, validation and test included. `filters` says in words what was left out."""
 
     form: str
     users: int
@@ -69,7 +69,7 @@ class Facts:
 
     @classmethod
     def of(cls, sequences: Sequences, split: Split, items: int, form: str, filters: str) -> Facts:
-        """The facts of the sequences that a model of `items` items learns from."""
+        """The facts of the sequences whose `split` a model of `items` items learns from."""
         n = len(sequences.items)
         return cls(form, len(sequences), items, n, float(np.median(sequences.lengths)), len(split.test), filters)
 
@@ -186,8 +186,9 @@ import fame
 bundle = fame.load("{name}")  # its name under artifacts/, or the path of this directory
 ```"""
     amounts = (
-        f"Learnt from {facts.interactions:,} interactions of {facts.users:,} users with {facts.items:,} items "
-        f"({facts.median_length:g} a user in the median), in time order. {facts.filters}"
+        f"{facts.interactions:,} interactions of {facts.users:,} users with {facts.items:,} items "
+        f"({facts.median_length:g} a user in the median), in time order; the last two of each user are for validation "
+        f"and test. {facts.filters}"
     )
     over_seeds = """\
 Over several seeds, on the same data and by the same protocol; seeds are averaged per user, and a difference has the

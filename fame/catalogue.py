@@ -9,7 +9,7 @@ import io
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -288,14 +288,20 @@ class Catalogue:
                 raise FameError(
                     f"the attribute {name!r} has {len(values):,} values for {self.n_items:,} items; too many"
                 )
-            column = {value: k for k, value in enumerate(values)}
-            matrix = np.zeros((len(self), len(values)), bool)
-            for row, cell in enumerate(cells):
-                for value in cell:
-                    matrix[row, column[value]] = True
+            matrix = self.holders(name, values)
             matrix.flags.writeable = False
             self._cache[name] = Attribute(matrix, values)
         return self._cache[name]
+
+    def holders(self, name: str, values: Sequence[str]) -> np.ndarray:
+        """Which items have these values of an attribute: boolean [V, values]."""
+        column = {value: k for k, value in enumerate(values)}
+        matrix = np.zeros((len(self), len(values)), bool)
+        for row, cell in enumerate(self.facts[name]):
+            for value in cell:
+                if value in column:
+                    matrix[row, column[value]] = True
+        return matrix
 
     def search(self, text: str, k: int = 10) -> list[int]:
         """Rows of the items whose titles fit `text` best, best first, at most `k`.

@@ -10,11 +10,12 @@ import json
 import math
 import os
 import re
+import shlex
 import sys
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from fame.bundle import Bundle
+    from fame.catalogue import Catalogue
     from fame.recipe import Callbacks, Recipe
     from fame.trace import Trace
 
@@ -143,6 +145,10 @@ def train(
     maps: Annotated[
         bool | None, typer.Option("--maps/--no-maps", help="Build the facet atlas, or not.", show_default=False)
     ] = None,
+    evidence: Annotated[
+        bool | None,
+        typer.Option("--evidence/--no-evidence", help="Probe what heads are about, or not.", show_default=False),
+    ] = None,
     runs: Runs = Path("runs"),
     fresh: Fresh = False,
 ) -> None:
@@ -156,6 +162,7 @@ def train(
     changes = given(
         name=name,
         maps=maps,
+        evidence=evidence,
         data=data_table(data, columns)
         | given(
             items=items and items.absolute(), attributes=attributes and attributes.absolute(), k_core=k_core, noun=noun
@@ -185,8 +192,10 @@ def train(
     with watched(run_folder(plan, runs)) as callbacks:
         bundle = train_recipe(plan, target, runs=runs, fresh=fresh, callbacks=callbacks)
     if bundle is not None:
+        # A name alone might be one that ships.
+        where = shlex.quote(str(target) if len(target.parts) > 1 else f"./{target}")
         typer.echo(
-            f"{section(bundle.card, 'Metrics')}\n\nThe bundle is in {target}; look into it with: fame info {target}"
+            f"{section(bundle.card, 'Metrics')}\n\nThe bundle is in {target}; look into it with: fame info {where}"
         )
 
 
@@ -306,9 +315,12 @@ def watched(folder: Path) -> Iterator[Callbacks]:
             soft_wrap=True,
         )
 
+    def warn(text: str) -> None:
+        console.print(text, soft_wrap=True)
+
     try:
         with bar:
-            yield Callbacks(stage, begin, step, epoch)
+            yield Callbacks(stage, begin, step, epoch, warn)
     except KeyboardInterrupt:
         kept = any(folder.rglob(CHECKPOINT))
         how = (
@@ -375,7 +387,7 @@ def download(
 
     with counting(f"fetching {name}", None, file=True) as progress:
         folder = download(name, to, base_url=source, progress=progress)
-    typer.echo(f"{folder}: ready; train on it with --data movielens:{folder}")
+    typer.echo(f"{folder}: ready; train on it with --data {shlex.quote(f'movielens:{folder}')}")
 
 
 @contextmanager
@@ -452,7 +464,7 @@ def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[
     ]
     figures += [plots.router(trace), plots.journey(trace)]
     if bundle.atlas is not None:
-        attribute = next(iter(bundle.catalogue.attributes), None)
+        attribute = next(colourings(bundle.catalogue), None)
         figures.append(
             plots.atlas_map(
                 bundle.atlas,
@@ -463,6 +475,14 @@ def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[
             )
         )
     return figures
+
+
+def colourings(catalogue: Catalogue) -> Iterator[str]:
+    """The attributes that have few enough values to be drawn."""
+    for name in catalogue.attributes:
+        with suppress(FameError):
+            catalogue.attribute(name)
+            yield name
 
 
 def explanation(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> dict[str, Any]:
@@ -579,6 +599,8 @@ def info(
 
 def about(bundle: Bundle) -> dict[str, Any]:
     """The facts of a bundle as plain values."""
+    from fame.words import plural
+
     catalogue, curve = bundle.catalogue, bundle.training
     years = catalogue.year[catalogue.year > 0]
     facts: dict[str, Any] = {
@@ -589,7 +611,7 @@ def about(bundle: Bundle) -> dict[str, Any]:
         "items": catalogue.n_items,
         "years": f"{years.min()} to {years.max()}" if len(years) else None,
         "attributes": {
-            name: f"({len({v for cell in catalogue.facts[name] for v in cell}):,} values)"
+            name: f"({plural(len({v for cell in catalogue.facts[name] for v in cell}), 'value')})"
             for name in catalogue.attributes
         },
         "maps": list(bundle.atlas.spaces) if bundle.atlas else [],
@@ -598,9 +620,8 @@ def about(bundle: Bundle) -> dict[str, Any]:
     }
     if {"epoch", "NDCG@10"} <= set(curve.select_dtypes("number").dropna(axis=1).columns) and len(curve):
         best = curve.iloc[int(curve["NDCG@10"].argmax())]
-        facts["training"] = (
-            f"{len(curve)} epochs; the best is {int(best['epoch'])}, validation NDCG@10 {best['NDCG@10']:.4f}"
-        )
+        count = plural(len(curve), "epoch")
+        facts["training"] = f"{count}; the best is {int(best['epoch'])}, validation NDCG@10 {best['NDCG@10']:.4f}"
     return facts
 
 

@@ -50,7 +50,7 @@ class FAMEConfig:
                 raise FameError(f"config: {f.name} is {value!r}; expected {expected}")
         if self.active_experts > self.n_experts:
             raise FameError(f"config: active_experts is {self.active_experts}, but a head has {self.n_experts} experts")
-        if self.d_model % self.n_heads:
+        if self.variant == "fame" and self.d_model % self.n_heads:
             raise FameError(
                 f"config: d_model {self.d_model} does not divide by n_heads {self.n_heads}; "
                 "choose a width that is a multiple of the number of heads"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
@@ -144,16 +145,17 @@ def labels_of(catalogue: Catalogue, rows: np.ndarray, config: ProbeConfig) -> La
     values: list[str] = []
     owner: list[int] = []
     columns = [np.zeros((len(catalogue), 0), bool)]
-    for name in catalogue.facts:
-        attribute = catalogue.attribute(name)
-        count = attribute.matrix[rows].sum(0)
-        order = np.argsort(-count, kind="stable")
-        common = order[np.minimum(count, len(rows) - count)[order] >= config.least_items][: config.most_values]
+    for name, cells in catalogue.facts.items():
+        everywhere = Counter(value for cell in cells for value in cell)
+        count = Counter(value for row in rows for value in cells[row])
+        order = sorted(count, key=lambda v: (-count[v], -everywhere[v], v))
+        fit = [v for v in order if min(count[v], len(rows) - count[v]) >= config.least_items]
+        common = fit[: config.most_values]
         if len(common) > 1:
             owner += [len(names)] * len(common)
             names.append(name)
-            values += [attribute.values[m] for m in common]
-            columns.append(attribute.matrix[:, common])
+            values += common
+            columns.append(catalogue.holders(name, common))  # of all values it might fill the memory
     return Labels(tuple(names), tuple(values), np.array(owner, np.int64), np.concatenate(columns, 1))
 
 
@@ -652,8 +654,12 @@ def check(
         popularity.shape != (V,) or not np.isfinite(popularity).all() or popularity.min() < 0
     ):
         raise FameError(f"probes: popularity is {list(popularity.shape)}; expected [{V}] counts of at least 0")
-    if baseline is not None and (baseline.config.variant != "sasrec" or baseline.config.n_rows != V):
-        raise FameError("probes: the baseline must be a plain SASRec over the same catalogue")
+    if baseline is not None:
+        other = baseline.config
+        if other.variant != "sasrec" or other.n_rows != V or other.d_model % other.n_heads:
+            raise FameError(
+                "probes: the baseline must be a plain SASRec over the same catalogue, of a width that its heads divide"
+            )
 
 
 def item_evidence(

@@ -187,6 +187,7 @@ class Callbacks:
     begin: Callable[[Recipe], None] = lambda recipe: None  # each training, by its recipe
     step: Callable[[Step], None] = lambda step: None
     epoch: Callable[[Epoch], None] = lambda epoch: None
+    warn: Callable[[str], None] = lambda text: None
 
 
 SILENT = Callbacks()
@@ -418,7 +419,12 @@ def train_recipe(
         atlas = build_atlas(
             model, seed=recipe.training.seed, progress=lambda space: tell.stage(f"drawing the map {space}")
         )
-    found = gather(recipe, model, data, tell, baseline) if probed else {}
+    found = {}
+    if probed:
+        try:
+            found = gather(recipe, model, data, tell, baseline)
+        except FameError as error:  # what cannot be measured is no reason to lose what was learned
+            tell.warn(f"the bundle is saved without evidence: {error}")
     card = model_card(
         name=recipe.name,
         text=recipe.card,

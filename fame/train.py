@@ -359,7 +359,11 @@ def save_checkpoint(
     run: str,
     steps_done: int,
 ) -> None:
-    """Everything a killed run needs, as safetensors (no pickle), replaced in one move."""
+    """Everything a killed run needs, as safetensors (no pickle), replaced in one move.
+
+    Raises:
+        FameError: it cannot be written.
+    """
     tensors = {f"learner.{k}": v for k, v in learner.state_dict().items()} | {f"best.{k}": v for k, v in best.items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
@@ -368,10 +372,16 @@ def save_checkpoint(
         "history": json.dumps([asdict(e) for e in history]),
         "steps": str(steps_done),
     }
-    folder.mkdir(parents=True, exist_ok=True)
     new = folder / f"{CHECKPOINT}.new"
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, new, metadata)
-    new.replace(folder / CHECKPOINT)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, new, metadata)
+        new.replace(folder / CHECKPOINT)
+    except (OSError, SafetensorError) as error:  # a full disk is either
+        new.unlink(missing_ok=True)
+        raise FameError(
+            f"{new}: cannot be written ({error}); check space and rights, the epochs before are kept"
+        ) from None
 
 
 def load_checkpoint(

@@ -16,6 +16,7 @@ from sklearn.manifold import trustworthiness
 from fame import atlas as atlases
 from fame.atlas import (
     Atlas,
+    _umap,
     agreement,
     agreements,
     build_atlas,
@@ -240,6 +241,14 @@ def test_umap_is_seeded_and_keeps_groups_apart(model: FAME) -> None:
     near = np.argsort(np.linalg.norm(first.map("full")[1:, None] - first.map("full")[None, 1:], axis=-1), axis=1)
     assert (GROUP[1:][near[:, 1:6]] == GROUP[1:, None]).mean() > 0.9
     assert first.trust("full") > 0.85
+
+
+@pytest.mark.filterwarnings("ignore:A few of your vertices were disconnected")
+def test_an_item_opposite_to_all_others_has_a_place_too() -> None:
+    x = np.ones((30, 1), np.float32)
+    x[7] = -1
+    xy = _umap(x, 0)
+    assert np.isfinite(xy).all() and xy[7] == pytest.approx(np.delete(xy, 7, 0).mean(0), rel=1e-4)
 
 
 def test_neighbours_come_with_their_cosines(model: FAME, fast: Atlas) -> None:

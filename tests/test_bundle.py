@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 
 import fame
 from fame import bundle as bundles
@@ -363,14 +364,19 @@ def test_refused_with_one_clear_line(saved: Path, what: str) -> None:
     assert text.count(str(saved)) == 1 and "\n" not in text
 
 
-def test_a_save_that_fails_leaves_the_old_bundle(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), SafetensorError("I/O error: No space left on device")]
+)
+def test_a_save_that_fails_leaves_the_old_bundle(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     b = make()
     before = {path: path.read_bytes() for path in saved.iterdir()}
     monkeypatch.setattr(FAME, "save_pretrained", full)
-    with pytest.raises(FameError, match=r"cannot write the bundle there \(No space left on device\)"):
+    with pytest.raises(FameError, match=r"cannot write the bundle there \(.*No space left on device\); check space"):
         Bundle("other", b.model, b.catalogue).save(saved)
     assert {path: path.read_bytes() for path in saved.iterdir()} == before
 

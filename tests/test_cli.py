@@ -73,6 +73,7 @@ def bundle(toy_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run([sys.executable, "-m", "fame.cli", *command], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "epoch   2  loss" in done.stderr and "gate entropy" in done.stderr
+    assert done.stdout.endswith("look into it with: fame info './my toy'\n")
     assert "| this model | 1 |" in done.stdout
     assert len(list(folder.glob("runs/*/my-toy/fame-0"))) == 1
     return folder / "my toy"
@@ -167,7 +168,7 @@ def test_explain_html_stands_alone(bundle: Path, tmp_path: Path, run: Run) -> No
 def test_info_tells_what_is_in_a_bundle(bundle: Path, run: Run) -> None:
     facts = json.loads(run("info", bundle, "--json").out)
     assert (facts["name"], facts["items"], facts["sizes"]["n_heads"]) == ("my-toy", 9, 3)
-    assert facts["attributes"] == {"genres": "(3 values)", "decade": "(1 values)"}
+    assert facts["attributes"] == {"genres": "(3 values)", "decade": "(1 value)"}
     assert facts["maps"] == ["full", "head_1", "head_2", "head_3"]
     table = run("info", bundle).out
     assert "my-toy" in table and "2 epochs; the best is" in table

@@ -53,6 +53,10 @@ def test_a_width_that_does_not_divide_by_the_heads_is_refused(heads: str) -> Non
         FAMEConfig.from_dict({"n_items": 10, heads: 3})
 
 
+def test_a_sasrec_has_no_heads_to_divide_by() -> None:
+    assert FAMEConfig(n_items=10, d_model=30, variant="sasrec").d_model == 30
+
+
 def test_no_more_experts_are_active_than_there_are() -> None:
     with pytest.raises(FameError, match="active_experts is 3, but a head has 2 experts"):
         FAMEConfig.from_dict({"n_items": 10, "n_experts": 2, "active_experts": 3})

@@ -487,6 +487,18 @@ def test_values_that_are_too_rare_or_everywhere_are_not_probed() -> None:
     np.testing.assert_allclose(labels.by_attribute(np.array([1.0, 2, np.nan, 4, 5, 6])), [1.5, 5])
 
 
+def test_an_attribute_of_more_values_than_a_matrix_holds_is_no_hindrance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fame.catalogue.MAX_CELLS", 1000)
+    frame = pd.DataFrame(
+        {"item_id": range(300), "url": [f"https://host/{k}" for k in range(300)], "letter": [*"abc"] * 100}
+    )
+    catalogue = Catalogue.from_frame(frame)
+    with pytest.raises(FameError, match="too many"):
+        catalogue.attribute("url")
+    labels = labels_of(catalogue, np.arange(1, 301), ProbeConfig())
+    assert labels.attributes == ("letter",) and labels.has.sum(0).tolist() == [100, 100, 100]
+
+
 def test_values_are_counted_among_the_items_that_are_probed() -> None:
     letters = np.repeat([*"abcd"], [600, 200, 100, 100])
     colours = np.repeat(["red", "blue", "blue|pale", "blue"], [500, 300, 100, 100])

@@ -210,6 +210,20 @@ def test_a_broken_off_run_goes_on_to_the_same_weights(recipe: Recipe, tmp_path: 
     assert [e.epoch for e in again.epochs] == [1, 2, 3], "fresh forgets the checkpoint"
 
 
+def test_what_cannot_be_measured_is_no_reason_to_lose_what_was_learned(tmp_path: Path) -> None:
+    seen = [f"u{u},i{(u + k) % 6},{k}" for u in range(20) for k in range(8)]  # everybody saw everything
+    (tmp_path / "log.csv").write_text("\n".join(["user,item,time", *seen]))
+    data = {"form": "csv", "path": tmp_path / "log.csv"}
+    recipe = Recipe.from_tables({"name": "class", "data": data, "maps": False, **SMALL})
+    said: list[str] = []
+    made = train_recipe(recipe, tmp_path / "out", runs=tmp_path / "runs", callbacks=Callbacks(warn=said.append))
+    assert made is not None and not fame.load(tmp_path / "out").evidence
+    assert said == [
+        "the bundle is saved without evidence: probes: expected a history with at least one item and one item left to "
+        "recommend"
+    ]
+
+
 def test_what_is_wrong_is_told_before_training(recipe: Recipe, tmp_path: Path) -> None:
     examples = tmp_path / "examples.json"
     examples.write_text('[{"title": "A", "look_for": "B", "items": ["Film 99"]}]')

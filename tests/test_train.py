@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from numpy.testing import assert_allclose
-from safetensors.torch import load_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
@@ -190,6 +191,15 @@ def test_every_item_but_the_first_is_a_target_once(lengths: list[int], max_len: 
     assert met == Counter(expected)
 
 
+def test_epochs_cut_and_shuffle_anew() -> None:
+    rng = np.random.default_rng(0)
+    one = sequences(list(range(1, 41)))
+    assert len({windows(one, 8, rng)[0][1] for _ in range(50)}) == 8, "a long history is cut at every phase"
+    many = sequences(*([k, 100 + k] for k in range(1, 41)))
+    first, second = ({frozenset(items[:, 0].tolist()) for items, _ in epoch_batches(many, 8, 4, rng)} for _ in "ab")
+    assert not first & second, "batches are of other windows each time"
+
+
 def test_batches_of_like_length_pad_little() -> None:
     rng = np.random.default_rng(0)
     lengths = np.minimum(1 + rng.lognormal(2, 1, 3000).astype(int), 200)  # as skewed as real logs
@@ -279,6 +289,23 @@ def test_an_unreadable_checkpoint_is_refused(tmp_path: Path, kind: str) -> None:
             torch.save(fresh().state_dict(), path)
     with pytest.raises(FameError, match=r"not a readable checkpoint .*; delete it to start afresh"):
         train(fresh(), log(), CONFIG, folder=tmp_path)
+
+
+def test_a_full_disk_keeps_the_epochs_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def once(tensors: dict, path: Path, metadata: dict) -> None:
+        if (tmp_path / CHECKPOINT).exists():
+            path.write_bytes(b"half of it")
+            raise SafetensorError("I/O error: No space left on device")
+        save_file(tensors, path, metadata)
+
+    monkeypatch.setattr("fame.train.save_file", once)
+    with pytest.raises(FameError, match=r"cannot be written \(.*No space left.*\); check space and rights"):
+        train(fresh(), log(), CONFIG, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+    monkeypatch.undo()
+    epochs: list[int] = []
+    train(fresh(), log(), CONFIG, folder=tmp_path, on_epoch=lambda e: epochs.append(e.epoch))
+    assert epochs[0] == 2
 
 
 PROCESS = """

@@ -44,7 +44,8 @@ Progress = Callable[[int, int | None], None]
 def download(name: str, target: str | Path, *, base_url: str | None = None, progress: Progress | None = None) -> Path:
     """Fetch one of `DATASETS` and unpack it to the folder `target/name`, which is returned.
 
-    A folder that is there already is returned as it is. A download that broke off goes on where it stopped.
+    A folder that is there already, and not empty, is returned as it is. A download that broke off goes on where it
+    stopped.
 
     base_url: where `name.zip` lies, instead of the publisher's address. The MD5 that lies beside it
         (`name.zip.md5`) is then the one to match; without one, the archive's own checksums have to do.
@@ -58,7 +59,7 @@ def download(name: str, target: str | Path, *, base_url: str | None = None, prog
         raise FameError(f"unknown data set {name!r}; expected one of {', '.join(DATASETS)}")
     target = Path(target)
     folder = target / name
-    if folder.is_dir():
+    if folder.is_dir() and any(folder.iterdir()):
         return folder
     base = (base_url or BASE_URL).rstrip("/")
     try:

@@ -155,7 +155,7 @@ def k_core(interactions: Interactions, k: int = 5) -> Interactions:
     if not len(keep):
         raise FameError(
             f"k-core: no users and items with {k} interactions each are left of {len(interactions):,} "
-            f"interactions; use a smaller k or a larger log"
+            "interactions; use a smaller k (--k-core, 0 for none) or a larger log"
         )
     return _rows(interactions, keep)
 

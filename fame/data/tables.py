@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -94,10 +95,13 @@ class Builder:
         if not pa.types.is_dictionary(values.type):
             values = values.dictionary_encode()
         indices = values.indices.to_numpy()
-        names = list(map(clean_id, values.dictionary.to_pylist()))
-        for k, name in enumerate(names):
-            if not name or len(name) > MAX_NAME_CHARS or not name.isprintable():
-                raise unfit_id(self.path, line[int(np.argmax(indices == k))], name, what)
+        texts = values.dictionary.to_pylist()
+        names = list(map(clean_id, texts))
+        for k, (text, name) in enumerate(zip(texts, names, strict=True)):
+            # A line break or a tab inside is what a stray quote makes of two rows.
+            whole = name.isprintable() and not re.search(r"[\t\r\n]", text.strip())
+            if not name or len(name) > MAX_NAME_CHARS or not whole:
+                raise unfit_id(self.path, line[int(np.argmax(indices == k))], name if whole else text.strip(), what)
         table = np.fromiter((known.setdefault(name, len(known)) for name in names), np.int32, len(names))
         if len(known) > MAX_NAMES:
             raise FameError(f"{self.path}: more than {MAX_NAMES:,} different {what}s; use a part of the log")
@@ -137,6 +141,7 @@ class _Numbers:
         Raises:
             FameError: a value is no number (or date), with its line.
         """
+        texts = pc.utf8_trim_whitespace(texts)
         first = not self._types
         if first:
             self._types = next(((t,) for t in _TIMES if _fits(texts[0], t)), (pa.int64(), pa.float64()))
@@ -353,11 +358,14 @@ def _as_numbers(path: Path, order: pa.Array, numbers: _Numbers, line: Sequence[i
     kind = order.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return numbers(order.cast(pa.string()), line)
-    if pa.types.is_date32(kind):
+    if pa.types.is_date32(kind) or pa.types.is_time32(kind):
         order = order.cast(pa.int32())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind)):
         raise FameError(f"{path}: the order column holds {kind}; expected numbers or times")
-    array: np.ndarray = order.cast(pa.float64() if pa.types.is_floating(kind) else pa.int64()).to_numpy()
+    try:
+        array: np.ndarray = order.cast(pa.float64() if pa.types.is_floating(kind) else pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        raise FameError(f"{path}: the order column holds {kind} with a number that has no room in 64 bits") from None
     if not np.isfinite(array).all():
         row = line[int(np.argmin(np.isfinite(array)))]
         raise FameError(f"{path}: row {row} has an order that is not finite; every row needs a number")

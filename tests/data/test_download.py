@@ -121,6 +121,12 @@ def test_a_whole_download_is_checked_unpacked_and_readable(server: Server, tmp_p
     assert not server.asked, "what is there is not fetched again"
 
 
+def test_an_empty_folder_is_filled(server: Server, tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    server.publish(GOOD)
+    assert any(download(NAME, tmp_path, base_url=server.url).iterdir())
+
+
 def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
     server.publish(GOOD)
     server.cut = 100

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from fame.data import FORMS, Interactions, Log, Sequences, door, leave_one_out, parse_spec, read, tables
@@ -169,6 +170,11 @@ def test_ids_are_spelt_as_the_catalogue_spells_them(tmp_path: Path) -> None:
         assert [item for _, item, _ in rows_of(log)] == ["a b", "a b", "é"], "no row is lost"
 
 
+def test_spaces_after_commas_are_no_part_of_anything(tmp_path: Path) -> None:
+    log = read("csv", write(tmp_path / "log.csv", "user,item,time\nu, a, 5\nu, b,4 \n"))
+    assert rows_of(log) == [("u", "b", 4), ("u", "a", 5)]
+
+
 def test_csv_order_may_turn_decimal_late(tmp_path: Path) -> None:
     log = read("csv", write(tmp_path / "log.csv", "user,item,time\nu,a,2\nu,b,1.5\n"))
     assert rows_of(log) == [("u", "b", 1.5), ("u", "a", 2.0)]
@@ -189,7 +195,7 @@ def test_csv_in_many_blocks_is_one_log(tmp_path: Path, monkeypatch: pytest.Monke
             read("csv", write(tmp_path / "bad.csv", text + fault))
 
 
-@pytest.mark.parametrize("times", ["int", "date", "text", "float"])
+@pytest.mark.parametrize("times", ["int", "date", "text", "float", "clock"])
 @pytest.mark.parametrize("ids", ["int", "category", "float"])
 def test_parquet(tmp_path: Path, times: str, ids: str) -> None:
     frame = pd.DataFrame(RATINGS, columns=["user_id", "item_id", "timestamp"])
@@ -199,6 +205,8 @@ def test_parquet(tmp_path: Path, times: str, ids: str) -> None:
         frame = frame.astype({"user_id": ids, "item_id": ids})
     if times == "date":
         frame["timestamp"] = pd.to_datetime(frame["timestamp"], unit="s")
+    elif times == "clock":
+        frame["timestamp"] = pd.array(frame["timestamp"].astype("int32"), dtype=pd.ArrowDtype(pa.time32("s")))
     else:
         frame["timestamp"] = frame["timestamp"].astype("str" if times == "text" else times)
     frame.assign(rating=1).to_parquet(tmp_path / "log.parquet")
@@ -319,6 +327,7 @@ HEAD = "user,item,time\n"
         ("csv", HEAD + "1,2,2020-01-01\n1,2,17\n", "line 3 has '17'.*expected a date"),
         ("csv", HEAD + "1,2,01/02/2020\n", "line 2 has '01/02/2020'.*expected a number or an ISO date like 2020-01-31"),
         ("csv", HEAD + "1,2,3\n1,2,2020-01-01\n", "line 3 has '2020-01-01'.*expected a number like the first one"),
+        ("csv", HEAD + '1,"2,3\n4,5",6\n', r"line 2 has the id '2,3\\n4,5' for the item; expected .* printable"),
         ("csv", HEAD + "1,2,3\n1,a\0b,3\n", r"line 3 has the id 'a\\x00b' for the item; expected .* printable"),
         (
             "csv",
@@ -426,6 +435,7 @@ def test_empty_cells_and_unfit_types_in_parquet_are_refused(tmp_path: Path) -> N
         ({"item": ["a", None]}, "row 2 has no item"),
         ({"order": [1.0, np.inf]}, "row 2 has an order that is not finite"),
         ({"order": [True, False]}, "order column holds bool"),
+        ({"order": np.array([1, 2**63 + 5], np.uint64)}, "order column holds uint64 with a number that has no room"),
         ({"user": [1.5, 2.0]}, "user column holds double"),
         ({"user": [[1], [2]]}, "user column holds list"),
     ):
