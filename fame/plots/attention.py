@@ -21,6 +21,7 @@ from fame.plots.style import (
     head_scale,
     ink_on,
     ink_scale,
+    label,
     look,
     ramp_key,
     text,
@@ -33,7 +34,9 @@ __all__ = ["attention_map", "attention_overview", "expert_attention", "router"]
 
 ROW = 34  # pixels
 EFFECT = 56  # of the bars of what items add
-NUMBERED = 12  # up to this many columns the bars' numbers stand level
+NUMBERED = 12  # up to this many columns cells hold their numbers, and those of the bars stand level
+CELL = 46  # pixels such a column has at least
+GRID, TRACK = 0.85, 0.12  # of the width: a head's attention, its router; a grid of fewer than FEWEST columns has less
 FEWEST = 6  # columns that a picture has room for at least, so that a single item is not drawn as a wall
 LABEL = 22  # letters of an item's title along an axis
 DENSE = 30  # more items than this have smaller titles
@@ -62,6 +65,27 @@ def axis_width(trace: Trace) -> int:
     """Pixels that `item_axis` needs for its titles not to overlap."""
     T = len(trace.items)
     return T * (16 if T <= DENSE else 12)
+
+
+def _cells_width(trace: Trace) -> int:
+    """Pixels that `item_axis` needs for its titles and for `_percents`."""
+    return max(axis_width(trace), CELL * len(trace.items) if len(trace.items) <= NUMBERED else 0)
+
+
+def _percents(fig: go.Figure, weights: np.ndarray, y: np.ndarray, scale: Scale, largest: float) -> None:
+    """Weights [rows,T] written into their cells, where these have room: a future step, which is NaN, has none.
+
+    y: where the rows stand [rows].
+    """
+    if weights.shape[1] > NUMBERED:
+        return
+    at = np.argwhere(~np.isnan(weights))
+    shown = weights[tuple(at.T)]
+    cells = [blend(scale[0][1], scale[-1][1], float(w) / max(largest, 1e-12)) for w in shown]
+    fig.add_scatter(
+        x=at[:, 1].astype(np.float32), y=y[at[:, 0]].astype(np.float32), mode="text", hoverinfo="skip",
+        text=[percent(w) for w in shown], textfont={"size": 11, "color": [ink_on(cell) for cell in cells]},
+    )  # fmt: skip
 
 
 def _step(trace: Trace, step: int) -> int:
@@ -143,6 +167,7 @@ def expert_attention(
             ],
             hoverinfo="text",
         )
+        _percents(fig, rows, y, scale, float(experts.max()))
     track = {"orientation": "h", "xaxis": "x2", "y": np.arange(N, dtype=np.float32), "width": 0.34}
     fig.add_bar(x=np.ones(N, np.float32), marker={"color": colours.line}, hoverinfo="skip", **track)
     fig.add_bar(
@@ -154,23 +179,29 @@ def expert_attention(
         **track,
     )
     for n, w in enumerate(beta):
-        fig.add_annotation(x=1.06, xref="x2", y=n, text=percent(w), xanchor="left", font={"color": colours.ink})
+        fig.add_annotation(
+            x=1, xref="x2 domain", xshift=5, y=n, text=percent(w), xanchor="left", font={"color": colours.ink}
+        )
     even = float(explain.router_entropy(trace)[t, head])
     if N > 1:
         fig.add_annotation(x=0, xref="x2", y=N, text=f"entropy {even:.2f} of 1", xanchor="left")
-    fig.add_annotation(x=0, xref="x2", y=-0.62, text="router", xanchor="left", yanchor="bottom")
+    fig.add_annotation(x=0, xref="x2", y=1, yref="y domain", text="router", xanchor="left", yanchor="bottom")
     labels = [f"expert {n + 1}" for n in range(N)] + ["<b>head mix</b>"]
+    share = GRID * min(1, T / FEWEST)
     fig.update_layout(
         barmode="overlay",
-        xaxis={**item_axis(trace, "top"), "domain": [0, 0.82], "anchor": "y"},
-        xaxis2={"range": [0, 1.4], "domain": [0.85, 1], "visible": False, "anchor": "y"},
+        margin={"r": 66},  # for the router's numbers
+        xaxis={**item_axis(trace, "top", room=False), "domain": [0, share], "anchor": "y"},
+        xaxis2={
+            "range": [0, 1], "domain": [share + 1 - GRID - TRACK, share + 1 - GRID], "visible": False, "anchor": "y"
+        },
         yaxis={
             "range": [N + 0.55, -0.55],
             "tickvals": list(range(N + 1)),
             "ticktext": labels,
             "domain": [below / height, 1],
         },
-    )
+    )  # fmt: skip
     largest = float(experts.max())
     key = ramp_key(fig, head_scale(head, theme), f"{percent(largest)} of an expert's attention", theme)
     if effects is not None:
@@ -181,17 +212,15 @@ def expert_attention(
         _effects(fig, effects, effect_of, items, trace.catalogue.noun, pads, below / height, theme)
 
     leader = int(mix.argmax())
-    title = f"{head_name(head)} looked most at {text(trace.catalogue.label(trace.items[leader]), 34)}"
+    title = f"{head_name(head)} looked most at {label(trace.catalogue, trace.items[leader], 34)}"
     weights = listing([f"expert {n + 1} {percent(w)}" for n, w in enumerate(beta)])
     looks = "; ".join(
         f"expert {n + 1} most at {trace.catalogue.label(trace.items[int(row.argmax())])} ({percent(float(row.max()))})"
         for n, row in enumerate(experts)
     )
     alt = f"{head_name(head)} at step {t + 1} of {T}. Router: {weights}. Attention: {looks}."
-    least, bottom = max(480, (100 + axis_width(trace)) / 0.82, 100 + key), KEY
+    least, bottom = max(520, 150 + _cells_width(trace) / GRID, 100 + key), KEY
     if effects is not None:
-        if T <= NUMBERED:
-            least = max(least, (100 + 42 * T) / 0.82)
         least, bottom = max(least, 130 + 6.2 * len(said)), 2 * KEY
         most = int(np.abs(effects).argmax())
         added = number(float(effects[most]), digits_for(effects), plus=True)
@@ -252,7 +281,7 @@ def _effects(
     low, high = min(0.0, float(effects.min())), max(0.0, float(effects.max()))
     pixel = max(high - low, 1e-12) / EFFECT
     fig.add_shape(
-        type="line", xref="x domain", x0=0, x1=len(effects) / max(len(effects), FEWEST), y0=0, y1=0, yref="y2",
+        type="line", xref="x domain", x0=0, x1=1, y0=0, y1=0, yref="y2",
         line={"color": colours.soft, "width": 1},
     )  # fmt: skip
     fig.update_layout(
@@ -300,6 +329,7 @@ def attention_map(trace: Trace, head: int, expert: int | None = None, theme: The
             hoverongaps=False,
         )
     )
+    _percents(fig, np.where(future, np.nan, weights), np.arange(T), scale, largest)
     axis = item_axis(trace)
     fig.update_layout(
         xaxis={**axis, "side": "top"}, yaxis={**axis, "range": [T - 0.5, -0.5], "side": "left", "tickangle": 0}
@@ -313,7 +343,7 @@ def attention_map(trace: Trace, head: int, expert: int | None = None, theme: The
         f"The last step looks most at {trace.catalogue.label(trace.items[last])}, {percent(float(weights[-1, last]))}."
     )
     title = f"{who}: where each step looked"
-    least = max(480, 200 + max(axis_width(trace), key))
+    least = max(480, 200 + max(_cells_width(trace), key))
     return finish(
         fig, theme=theme, title=title, note=note, alt=alt, height=cell * T, least=least, top=axis_height(trace),
         bottom=KEY,
@@ -427,8 +457,10 @@ def _rows(trace: Trace, weights: np.ndarray, largest: float, theme: Theme) -> go
         _badge(fig, h, x=0, xref="paper", xshift=-64, y=float(y[h].mean()), theme=theme)
         for n in range(N if N > 1 else 0):
             fig.add_annotation(
-                x=1, xref="paper", xanchor="left", xshift=6, y=float(y[h, n]), text=percent(trace.router[-1, h, n])
+                x=T - 0.5, xanchor="left", xshift=6, y=float(y[h, n]), text=percent(trace.router[-1, h, n])
             )
+    if N > 1:
+        fig.add_annotation(x=T - 0.5, xanchor="left", xshift=6, y=1, yref="y domain", yanchor="bottom", text="router")
     return fig
 
 
@@ -556,10 +588,11 @@ def router(trace: Trace, step: int = -1, theme: Theme = "light") -> go.Figure:
         + (f", entropy {even[h]:.2f}" if N > 1 else "")
         for h in range(H)
     )
-    return finish(fig, theme=theme, title=title, note=note, alt=f"{alt}.", height=ROW * (H + 0.55))
+    return finish(fig, theme=theme, title=title, note=note, alt=f"{alt}.", height=ROW * (H + 0.55), least=720)
 
 
 def _router_label(expert: int, weight: float) -> str:
-    if weight >= 0.13:
+    """As much as fits into that part of the narrowest bar."""
+    if weight >= 0.085:
         return f"{expert + 1} · {percent(weight)}"
-    return str(expert + 1) if weight >= 0.035 else ""
+    return str(expert + 1) if weight >= 0.022 else ""

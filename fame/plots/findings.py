@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fame.errors import FameError
-from fame.findings import Findings, Interval
+from fame.findings import SLICES, Findings, Interval
 from fame.plots.style import (
     Theme,
     blend,
@@ -99,8 +99,11 @@ def probes(found: Findings, theme: Theme = "light") -> go.Figure:
         for who, row in lines.items()
     )
     alt = f"{found.say()} Average precision: {figures}."
-    title = text(found.say().partition(". ")[0], 90)
-    note = "Average precision of a linear probe. Grey: random spaces of that width. Disc filled: above them (q < .05)."
+    title = text(found.say().partition(". ")[0].removesuffix("."), 90)
+    note = (
+        f"Average precision of a linear probe. Lines: 95% intervals{', of slices the range' * (SLICES in references)}. "
+        "Grey: random spaces of that width. Disc filled: above them (q < .05)."
+    )
     width = COLUMN / PITCH * (right + 0.86)
     return finish(
         fig, theme=theme, title=title, note=note, alt=alt, height=ROW * (bottom + 1.4), least=width, bottom=20
@@ -218,7 +221,8 @@ def likeness(found: Findings, theme: Theme = "light") -> go.Figure:
         f"Likeness of heads, from 0 to 1. {told or 'There is one head'}. "
         f"Two random spaces: {number(found.alike_random)}. The final list with {final}."
     )
-    note = f"1 is the same; two random item spaces have {number(found.alike_random)}."
+    random = number(found.alike_random)
+    note = f"CKA compares spaces, RBO lists: 1 is the same. Two random item spaces have {random}."
     width = 120 + 46 * max(shift + H + 1, 8)
     return finish(
         fig, theme=theme, title="How alike the heads are", note=note, alt=alt, height=ROW * (H + 2.4), width=width

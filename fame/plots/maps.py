@@ -31,7 +31,10 @@ VALUE_COLOURS: dict[Theme, tuple[str, ...]] = {
     "light": ("#332288", "#CC6677", "#117733", "#AA4499", "#0F8BA8", "#882255", "#8A8A1F", "#B5651D"),
     "dark": ("#9C8CF0", "#F08A9B", "#5DC97F", "#D98BCB", "#88CCEE", "#E0679F", "#D6D65C", "#E3A468"),
 }
-SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "pentagon", "star")
+# None of them marks a history or what is recommended: those have diamonds, rings and an x.
+SHAPES = ("circle", "square", "triangle-up", "cross", "triangle-down", "pentagon", "star", "bowtie")
+LEGEND = 24  # pixels of a legend's line
+MARKS = "legend2"  # of the marks, under the map; that of the values stands over it
 
 
 def atlas_map(
@@ -47,12 +50,14 @@ def atlas_map(
     state: tuple[float, float] | None = None,
     regions: pd.DataFrame | None = None,
     theme: Theme = "light",
+    highlighted: str = "highlighted",
 ) -> go.Figure:
     """All items on one map; each point carries its row as `customdata`. Big catalogues are drawn with WebGL.
 
     attribute: colour the items that have one of a few `values` (the most frequent where None); an item with
         several of them takes the rarest, which says most about it; items with none stay grey.
-    highlight: rows ringed and named, for instance an item and its neighbours in the space itself.
+    highlight: rows ringed and named, for instance an item and its neighbours in the space itself; the legend under
+        the map calls them `highlighted`.
     history, recommendations: rows drawn as a numbered path and as ranked marks.
     state: where the history's own F^h falls on this map.
     regions: a table with the columns x, y and label, written on the map where there is room.
@@ -100,13 +105,16 @@ def atlas_map(
         )
         fig.add_trace(trace)
     labels = _Labels(fig, xy, theme)
+    for row in (*recommendations, *highlight):
+        labels.mark(xy[row], size + 4)
     _history(fig, points, xy, list(history), hover, labels, theme)
     if state is not None:
         at = np.array([state], np.float32)
-        fig.add_trace(_mark(points, at, ["where the history's own state falls"], theme, symbol="x", size=12))
+        mark = _mark(points, at, ["where the history's own state falls"], theme, symbol="x", size=12)
+        fig.add_trace(mark.update(name="where the history points"))
         labels.add(at[0], "<b>the history</b>", 12)
     _recommended(fig, points, xy, list(recommendations), hover, labels, theme, size)
-    _ringed(fig, points, xy, catalogue, list(highlight), labels, theme, size)
+    _ringed(fig, points, xy, catalogue, list(highlight), labels, theme, size, text(highlighted, 60))
     if regions is not None:
         for x, y, label in regions[["x", "y", "label"]].itertuples(index=False):
             labels.add(np.array([x, y]), text(str(label), 28))
@@ -123,14 +131,28 @@ def atlas_map(
     for what, chosen in (("History", history), ("Recommended", recommendations), ("Highlighted", highlight)):
         if len(chosen):
             alt += f" {what}: {'; '.join(catalogue.label(row) for row in chosen)}."
-    top = 30 if shown else 0
-    fig = finish(fig, theme=theme, title=text(title), note=note, alt=alt, height=HEIGHT, least=LEAST, top=top)
+    top, bottom = (_legend_height(fig, legend) for legend in (None, MARKS))
+    fig = finish(
+        fig, theme=theme, title=text(title), note=note, alt=alt, height=HEIGHT, least=LEAST, top=top, bottom=bottom
+    )
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "itemsizing": "constant"}
     return fig.update_layout(
         dragmode="pan",
         uirevision=f"{space} {kind}",  # a redraw of the same map keeps pan and zoom
-        showlegend=bool(shown),
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "itemsizing": "constant"},
+        showlegend=bool(shown or bottom),
+        legend={**legend, "y": 1, "yanchor": "bottom"},
+        # Not to be switched off: the numbers beside the marks would stay.
+        legend2={**legend, "y": 0, "yanchor": "top", "itemclick": False, "itemdoubleclick": False},
     )
+
+
+def _legend_height(fig: go.Figure, legend: str | None) -> int:
+    """Pixels that the entries of one of the two legends take in the narrowest picture."""
+    widths = [44 + 7 * len(html.unescape(t.name)) for t in fig.data if t.showlegend and t.legend == legend]
+    room = LEAST - 2 * MARGIN
+    if sum(widths) <= room:
+        return LEGEND * bool(widths)
+    return LEGEND * -(-len(widths) // max(1, room // max(widths)))  # in columns, all as wide as the widest entry
 
 
 def space_name(space: str) -> str:
@@ -187,7 +209,8 @@ def _mark(
         customdata=None if rows is None else np.array(rows, np.int32),
         hovertext=hover,
         hoverinfo="text",
-        showlegend=False,
+        showlegend=True,
+        legend=MARKS,
     )
 
 
@@ -254,10 +277,9 @@ def _history(
     texts = [f"{hover[row]}<br>step {i + 1} of the history" for i, row in enumerate(rows)]
     fill = [colours.page] * (len(rows) - 1) + [colours.ink]
     size = 18 if few else 9
+    name = "history" + (", in order" if few else ", the last one filled") * (len(rows) > 1)
     path = _mark(points, xy[rows], texts, theme, rows, color=fill, size=size, line={"color": colours.ink, "width": 1.2})
-    fig.add_trace(
-        path.update(mode="lines+markers", name="history", line={"color": alpha(colours.ink, 0.6), "width": 1.2})
-    )
+    fig.add_trace(path.update(mode="lines+markers", name=name, line={"color": alpha(colours.ink, 0.6), "width": 1.2}))
     if few:
         labels.numbers(xy[rows], [colours.ink] * (len(rows) - 1) + [colours.page], size)
     else:
@@ -282,9 +304,7 @@ def _recommended(
     marks = _mark(
         points, xy[rows], texts, theme, rows, symbol="diamond-open", size=size + 8, line={"width": 2}
     )  # fmt: skip
-    fig.add_trace(marks.update(name="recommended"))
-    for row in rows:
-        labels.mark(xy[row], size + 4)
+    fig.add_trace(marks.update(name="recommended, with ranks"))
     for i, row in enumerate(rows):
         labels.add(xy[row], f"<b>{i + 1}</b>", size / 2 + 4)
 
@@ -298,12 +318,13 @@ def _ringed(
     labels: _Labels,
     theme: Theme,
     size: float,
+    called: str,
 ) -> None:
     """Rows with a ring and their titles."""
     if not rows:
         return
     texts = [f"<b>{text(catalogue.label(row))}</b>" for row in rows]
     marks = _mark(points, xy[rows], texts, theme, rows, symbol="circle-open", size=size + 7, line={"width": 2})
-    fig.add_trace(marks.update(name="highlighted"))
+    fig.add_trace(marks.update(name=called))
     for row in rows:
         labels.add(xy[row], text(catalogue.title[row], 24), size / 2 + 4)

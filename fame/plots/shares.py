@@ -11,7 +11,19 @@ import plotly.graph_objects as go
 from fame import explain
 from fame.bundle import Bundle
 from fame.errors import FameError
-from fame.plots.style import Theme, blend, finish, head_colour, head_name, ink_on, look, signed_scale, text, texts
+from fame.plots.style import (
+    Theme,
+    blend,
+    finish,
+    head_colour,
+    head_name,
+    ink_on,
+    label,
+    look,
+    signed_scale,
+    text,
+    texts,
+)
 from fame.trace import Trace
 from fame.words import digits_for, number
 
@@ -28,6 +40,7 @@ def merge(
     exclude_history: bool = True,
     relative: bool = False,
     theme: Theme = "light",
+    highlight: int | None = None,
 ) -> go.Figure:
     """One row per item, one column per head holding g_h·s_h, then their sum: the item's score.
 
@@ -38,14 +51,21 @@ def merge(
     k: the k best, or give `items` (ids, titles or rows).
     relative: against the average candidate, as `explain.relative_shares`; the sum is then the item's lead. The
         ranks are the same: what is taken away is one constant per head.
+    highlight: row of the item that the title tells of and whose line is marked, added at the end where it is not
+        among those shown; the first one where None.
 
     Raises:
-        FameError: k is below 1, an item is unknown, or there is nothing to show.
+        FameError: k is below 1, an item is unknown, the highlighted row is not in the catalogue, or there is nothing
+            to show.
     """
     if k < 1:
         raise FameError(f"k is {k}; expected at least 1")
     ranking = trace.ranking(exclude_history=exclude_history)
     rows = ranking[:k] if items is None else trace.contributions(items)["row"].to_numpy()
+    if highlight is not None and not 0 < highlight < len(trace.catalogue):
+        raise FameError(f"row {highlight} is not in the catalogue; rows are 1 to {trace.catalogue.n_items}")
+    if highlight is not None and highlight not in rows:
+        rows = np.append(rows, highlight)
     if not len(rows):
         raise FameError(
             f"there is no {trace.catalogue.noun} to show; give items, or a history that leaves some to rank"
@@ -53,8 +73,10 @@ def merge(
     before = None
     if bundle is not None and trace.intervention:
         before = bundle.trace(trace.seen.tolist()).ranking(exclude_history=exclude_history)
-    shares = (explain.relative_shares(trace, rows) if relative else trace.shares(rows)).astype(np.float32)  # [H, k]
-    total = shares.sum(axis=0)
+    lit = 0 if highlight is None else rows.tolist().index(highlight)
+    shares = explain.relative_shares(trace, rows, exclude_history) if relative else trace.shares(rows)  # [H, rows]
+    shares = shares.astype(np.float32)
+    total, whole = shares.sum(axis=0), "lead" if relative else "score"
     H = len(shares)
     colours = look(theme)
     digits = digits_for(shares)
@@ -65,7 +87,9 @@ def merge(
     fig = go.Figure()
     for h in range(H):
         scale = signed_scale(h, theme)
-        g, s = trace.gate[-1, h], trace.head_scores[h, rows]
+        g, s, of = trace.gate[-1, h], trace.head_scores[h, rows], ""
+        if relative:
+            s, of = s - trace.head_scores[h, ranking].mean(dtype=np.float64), " over the average candidate"
         fig.add_heatmap(
             x=np.array([h], np.float32),
             y=y,
@@ -78,8 +102,8 @@ def merge(
             ygap=3,
             name=head_name(h),
             hovertext=[
-                [f"<b>{label}</b><br>{head_name(h)}: {g:.3f} × {number(v, digits)} = {number(g * v, digits)}"]
-                for label, v in zip(labels, s, strict=True)
+                [f"<b>{film}</b><br>{head_name(h)}: {g:.3f} × {number(v, digits)}{of} = {number(g * v, digits)}"]
+                for film, v in zip(labels, s, strict=True)
             ],
             hoverinfo="text",
         )
@@ -96,20 +120,29 @@ def merge(
     ranks = _places(ranking)
     shown = [str(ranks.get(r, "–")) for r in rows.tolist()]
     _texts(fig, left + 0.25, y, shown, "middle left", [colours.soft] * len(rows))
-    titles = texts([trace.catalogue.label(r) for r in rows], cut)
+    years = trace.catalogue.year[rows]
+    titles = texts(trace.catalogue.title[rows], cut - len(" (1999)") * bool(years.any()))  # a long one keeps its year
+    titles = [f"{title} ({year})" if year else title for title, year in zip(titles, years, strict=True)]
+    titles[lit] = f"<b>{titles[lit]}</b>"
     _texts(fig, left + 0.3, y, titles, "middle right", [colours.ink] * len(rows), labels)
-    fig.add_annotation(x=H, y=-0.95, text="lead" if relative else "score")
+    fig.add_annotation(x=H, y=-0.95, text=whole)
     if before is not None:
         _texts(fig, H + 0.95, y, _moves(rows, ranks, _places(before)), "middle center", [colours.ink] * len(rows))
         fig.add_annotation(x=H + 0.95, y=-0.95, text="moved")
     fig.update_layout(hoverdistance=40)
     right = H + (0.55 if before is None else 1.4)
+    fig.add_shape(
+        type="rect", x0=left, x1=right, y0=lit - 0.5, y1=lit + 0.5, layer="below", line={"width": 0},
+        fillcolor=blend(colours.page, colours.ink, 0.08),
+    )  # fmt: skip
     fig.update_xaxes(range=[left, right], visible=False)
     fig.update_yaxes(range=[len(rows) - 0.4, -1.5], visible=False)
 
-    first = trace.catalogue.label(rows[0])
-    best = int(shares[:, 0].argmax())
-    title = f"{text(first, 40)}: head {best + 1} gives {number(shares[best, 0], digits)} of {number(total[0], digits)}"
+    named = label(trace.catalogue, rows[lit], 40)
+    best = int(shares[:, lit].argmax())
+    title = f"{named}: head {best + 1} gives {number(shares[best, lit], digits)} of {number(total[lit], digits)}"
+    if shares[best, lit] <= 0:
+        title = f"{named}: no head lifts it, its {whole} is {number(total[lit], digits)}"
     if relative:
         note = "Gate × score against the average candidate, head by head. Each row adds up to the lead."
     else:
@@ -117,6 +150,8 @@ def merge(
         note = f"Gate × score, head by head. Each row adds up to the score (largest difference {gap:.0e})."
     if (shares < 0).any():
         note += " Grey pulls down."
+    if before is not None:
+        note += " Arrows: places against the model's own list."
     table = "; ".join(
         f"{trace.catalogue.label(r)} {number(t, digits)} = "
         + " ".join(f"{number(w, digits, plus=True)} (head {h + 1})" for h, w in enumerate(column))
@@ -197,7 +232,7 @@ def beats(trace: Trace, a: Any, b: Any, theme: Theme = "light") -> go.Figure:
         range=[H + 0.5, -0.5], tickvals=list(range(H + 1)), ticktext=labels, tickfont={"color": colours.ink, "size": 13}
     )
     fig.update_layout(bargap=0.45)
-    one, other = (text(trace.catalogue.label(r), 32) for r in rows)
+    one, other = (label(trace.catalogue, r, 32) for r in rows)
     verb = "beats" if told.margin > 0 else "stands below" if told.margin < 0 else "ties with"
     by = f" by {number(abs(told.margin), digits)}" if told.margin else ""
     note = "Difference of gate × score, head by head, from one zero line."

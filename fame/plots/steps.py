@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from fame import explain
 from fame.plots.attention import axis_height, axis_width, check_head, heads_scale, item_axis
-from fame.plots.style import Theme, blend, finish, head_colour, head_name, ink_on, look, text
+from fame.plots.style import Theme, blend, finish, head_colour, head_name, ink_on, label, look, text
 from fame.trace import Trace
 from fame.words import listing, percent, plural
 
@@ -59,7 +59,7 @@ def journey(trace: Trace, theme: Theme = "light", head: int = 0) -> go.Figure:
     title, note = text(explain.say_gate_turn(trace).removesuffix(".")), "The gate"
     if moved.gate_turn is not None:
         t = moved.gate_turn - 1
-        title = f"{text(trace.catalogue.label(trace.items[t]), 40)} moved the gate most"
+        title = f"{label(trace.catalogue, trace.items[t], 40)} moved the gate most"
     if N > 1:
         # The strongest at the end is the darkest; the steps between neighbours are even.
         shades = np.linspace(1, 0.35, N)[np.argsort(np.argsort(-trace.router[-1, head], kind="stable"))]

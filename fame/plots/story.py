@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from fame import explain
 from fame.errors import FameError
-from fame.plots.style import Theme, alpha, blend, finish, head_colour, head_name, ink_on, look, text, texts
+from fame.plots.style import KEY, Theme, alpha, blend, finish, head_colour, head_name, ink_on, look, text, texts
 from fame.trace import Trace
 from fame.words import digits_for, listing, number, ordinal, percent, plural
 
@@ -21,7 +21,9 @@ FINAL = 2.0  # the final list: titles, then bars, then sums
 FINAL_BARS = (1.0, 1.72)
 UNIT = 205  # pixels
 ROW = 28
+LETTERS = 17, 24  # of a title in a head's column, in the final list
 LINK = 0.45  # rows that the widest link is thick
+FAINT: dict[Theme, float] = {"light": 0.22, "dark": 0.36}  # opacity of a link that is not highlighted
 BELOW = 1.4  # rows from a list's last item to the box of an item further down
 
 
@@ -74,14 +76,16 @@ def gate(trace: Trace, usual: np.ndarray | None = None, theme: Theme = "light") 
         title = f"The {H} heads have equal say"
     note = "How much each head's scores count at the last step."
     return finish(
-        fig, theme=theme, title=title, note=note, alt=f"Gate at the last step: {shares}.", height=44 * len(names)
-    )
+        fig, theme=theme, title=title, note=note, alt=f"Gate at the last step: {shares}.", height=44 * len(names),
+        least=720,
+    )  # fmt: skip
 
 
 def _gate_label(head: int, weight: float) -> str:
-    if weight >= 0.12:
+    """As much as fits into that part of the narrowest bar."""
+    if weight >= 0.09:
         return f"{head + 1} · {percent(weight)}"
-    return str(head + 1) if weight >= 0.025 else ""
+    return str(head + 1) if weight >= 0.022 else ""
 
 
 def head_lists(
@@ -139,6 +143,10 @@ def head_lists(
         xaxis2={"domain": [(H + FINAL_BARS[0]) / width, (H + FINAL_BARS[1]) / width], "anchor": "y", "visible": False},
         yaxis={"range": [rows + 0.75 + BELOW * bool(down), -1.6], "visible": False},
     )
+    fig.add_annotation(
+        text="Link: a head's share of the score, grey where it pulls down. Grey title: not on the final list.",
+        xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="middle", yshift=-14,
+    )  # fmt: skip
     sentence = explain.say_rank(trace, lit, exclude_history)
     titles = "; ".join(f"{i + 1} {trace.catalogue.label(r)}" for i, r in enumerate(final))
     called = listing([f"head {h + 1} {name}" for h, name in enumerate(names) if name] or [""])
@@ -151,6 +159,7 @@ def head_lists(
         alt=f"{plural(H, 'head')} and their lists beside the final one.{about} {sentence} Final list: {titles}.",
         height=ROW * (rows + 2.35 + BELOW * bool(down)),
         width=UNIT * width + 32,
+        bottom=KEY,
     )
 
 
@@ -168,6 +177,9 @@ def _lists(fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, them
     H = len(lists) - 1
     colours = look(theme)
     final = set(lists[-1].tolist())
+    # One name for one item in all heads' columns, and another for every other item.
+    listed = list(dict.fromkeys(np.concatenate(lists).tolist()))
+    short = dict(zip(listed, texts(trace.catalogue.title[listed], LETTERS[0]), strict=True))
     for c, rows in enumerate(lists):
         span = COLUMN if c < H else FINAL
         y = np.arange(1, len(rows) + 1, dtype=np.float32)
@@ -188,7 +200,7 @@ def _lists(fig: go.Figure, trace: Trace, lists: list[np.ndarray], lit: int, them
             x=np.full(len(rows), c + 0.12, np.float32),
             y=y,
             mode="text",
-            text=texts(trace.catalogue.title[rows], 18 if c < H else 25),
+            text=[short[r] for r in rows.tolist()] if c < H else texts(trace.catalogue.title[rows], LETTERS[1]),
             textposition="middle right",
             textfont={"color": ink, "weight": weight},
             hoverinfo="skip",
@@ -287,7 +299,7 @@ def _links(
                 mode="lines",
                 line={"width": 0},
                 fill="toself",
-                fillcolor=alpha(colours.soft if negative else head_colour(c, theme), 0.85 if strong else 0.22),
+                fillcolor=alpha(colours.soft if negative else head_colour(c, theme), 0.85 if strong else FAINT[theme]),
                 hoverinfo="skip",
             )
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import plotly.graph_objects as go
 
+from fame.catalogue import Catalogue
 from fame.errors import FameError
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "head_scale",
     "ink_on",
     "ink_scale",
+    "label",
     "least_width",
     "look",
     "ramp_key",
@@ -174,6 +176,12 @@ def text(title: str, width: int | None = None) -> str:
     return html.escape(title, quote=False).replace("$", "&#36;")
 
 
+def label(catalogue: Catalogue, row: int, width: int) -> str:
+    """Title and year of an item as `text`; where that is longer than `width` letters the title is cut, not the year."""
+    year = f" ({catalogue.year[row]})" if catalogue.year[row] else ""
+    return text(str(catalogue.title[row]), width - len(year)) + year
+
+
 def texts(titles: Iterable[str], width: int) -> list[str]:
     """`text` of each; where two different titles would look the same, they lose their middles instead."""
     names = [str(title) for title in titles]
@@ -268,7 +276,8 @@ def finish(
 
     title, note: one line each above the picture, already passed through `text` where they name items.
     alt: the sentence a screen reader speaks, plain.
-    width: the picture's own width; else it takes what it is given, and needs `least` to be without overlaps.
+    width: the picture's own width, more only where its sentence needs it; else it takes what it is given, and needs
+        `least` to be without overlaps.
     height, top, bottom: pixels of the plotting area, of labels between it and the title, and of labels under it.
     """
     # A line of the title itself: Plotly sets its own subtitles half a line too low.
@@ -281,7 +290,8 @@ def finish(
         meta={"alt": alt, "least": round(width or least), "sentence": round(_extent(title, note))},
     )
     if width is not None:
-        fig.update_layout(width=round(width), autosize=False)
+        more = max(0, round(_extent(title, note) - width))  # where the sentence is wider than the picture
+        fig.update_layout(width=round(width) + more, margin={"r": MARGIN + more}, autosize=False)
     return fig
 
 
@@ -314,7 +324,7 @@ def ramp_key(fig: go.Figure, scale: Scale, said: str, theme: Theme) -> float:
 
 def _extent(title: str, note: str) -> float:
     """Pixels that the sentence above a picture takes; Plotly breaks no lines."""
-    return 2 * MARGIN + max(8.8 * len(html.unescape(title)), 6.7 * len(html.unescape(note)))
+    return 2 * MARGIN + max(9.8 * len(html.unescape(title)), 6.7 * len(html.unescape(note)))
 
 
 def least_width(fig: go.Figure) -> int:

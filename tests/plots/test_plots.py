@@ -27,6 +27,7 @@ from fame.findings import Apart, Findings, Interval, Verdict
 from fame.model import FAME
 from fame.plots import style
 from fame.plots.findings import PITCH
+from fame.plots.maps import MOST_VALUES, SHAPES
 from fame.trace import Intervention, Trace
 from fame.words import ordinal, percent
 
@@ -220,6 +221,27 @@ def test_head_lists_say_how_far_down_the_highlighted_item_stands() -> None:
     assert not [a for a in seen.layout.annotations if a.text.startswith("further down")], "what was seen has no rank"
 
 
+@pytest.mark.parametrize("H", [1, 4])
+def test_a_sentence_is_not_cut_by_a_picture_of_its_own_width(H: int) -> None:
+    fig = plots.head_lists(make(H, 2, 3), 5, highlight=2, exclude_history=False)
+    width = fig.layout.width
+    assert width >= plots.least_width(fig) >= fig.layout.meta["sentence"]
+    inside = width - fig.layout.margin.r - style.MARGIN
+    assert inside == pytest.approx(205 * (H + 2)), "the picture itself keeps its size"
+
+
+def test_one_item_has_one_name_in_all_heads_columns() -> None:
+    trace = make()
+    alike = ["Star Wars: Episode IV - A New Hope", "Star Wars: Episode VI - Return of the Jedi"]
+    first = [int(trace.ranking(head=h)[0]) for h in (0, 1)]
+    assert first[0] != first[1]
+    titles = trace.catalogue.title.copy()
+    titles[first] = alike
+    fig = plots.head_lists(replace(trace, catalogue=replace(trace.catalogue, title=titles)), 1)
+    names = [t.text[0] for t in fig.data if getattr(t, "mode", "") == "text" and "Star" in t.text[0]]
+    assert len(set(names[:2])) == 2
+
+
 def test_head_lists_bars_add_up_to_the_score() -> None:
     trace = make()
     fig = plots.head_lists(trace, 7)
@@ -266,6 +288,56 @@ def test_merge_relative_sums_to_the_lead() -> None:
     cells = np.concatenate([t.z for t in fig.data if t.type == "heatmap"], axis=1)
     candidates = trace.scores[trace.ranking()]
     np.testing.assert_allclose(cells.sum(1), candidates[:5] - candidates.mean(dtype=np.float64), atol=1e-5)
+
+
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("exclude", [False, True])
+def test_merge_is_the_table_of_the_same_arguments(relative: bool, exclude: bool) -> None:
+    trace = make()
+    table = explain.merge_table(trace, trace, 6, 40, exclude, relative)
+    fig = plots.merge(None, trace, 6, None, exclude, relative, highlight=40)
+    cells = np.concatenate([t.z for t in fig.data if t.type == "heatmap"], axis=1)
+    np.testing.assert_allclose(cells, table[[f"head_{h}" for h in range(1, 5)]], rtol=1e-5, atol=1e-6)
+    texts = [t.text for t in fig.data if t.type == "scatter"]
+    sums = next(x for x in texts if all(words.startswith("<b>") for words in x))
+    np.testing.assert_allclose([_read(x) for x in sums], table["sum"], atol=0.006)
+    for h, part in enumerate(t for t in fig.data if t.type == "heatmap"):
+        said = [_read(hover[0].rpartition(" = ")[2]) for hover in part.hovertext]
+        np.testing.assert_allclose(said, table[f"head_{h + 1}"], atol=0.006)
+
+
+def _read(number: str) -> float:
+    return float(re.sub("<.*?>", "", number).replace("−", "-").replace(",", ""))
+
+
+def test_merge_tells_of_the_highlighted_item() -> None:
+    trace = make()
+    ranking = trace.ranking()
+    third, far = int(ranking[2]), int(ranking[30])
+    for row, place, count in ((None, 0, 5), (third, 2, 5), (far, 5, 6)):
+        fig = plots.merge(None, trace, 5, highlight=row)
+        label = style.label(trace.catalogue, far if row == far else int(ranking[place]), 40)
+        assert fig.layout.title.text.startswith(f"{label}: head ")
+        [box] = fig.layout.shapes
+        assert (box.y0 + box.y1) / 2 == place and box.layer == "below"
+        texts = [t.text for t in fig.data if getattr(t, "mode", "") == "text"]
+        titles = next(t for t in texts if any("Film" in x for x in t))
+        assert len(titles) == count and [x.startswith("<b>") for x in titles].index(True) == place
+        if row == far:
+            assert ("1", "2", "3", "4", "5", "31") in texts, "its own rank stands beside it"
+    given = plots.merge(None, trace, items=[50, far, 60], highlight=far)
+    assert [s.y0 for s in given.layout.shapes] == [0.5], "what is shown already is not shown twice"
+    sunk = int(trace.shares(np.arange(81)).max(axis=0)[1:].argmin()) + 1
+    if float(trace.shares(np.array([sunk])).max()) <= 0:
+        assert "no head lifts it, its score is −" in plots.merge(None, trace, highlight=sunk).layout.title.text
+
+
+def test_a_long_title_keeps_its_year() -> None:
+    trace = make()
+    assert plots.beats(trace, 2, 5).layout.title.text.startswith("Dr. Strangelove or: How… (1950) ")
+    fig = plots.merge(None, trace, items=[2, 3])
+    shown = {x for t in fig.data if getattr(t, "mode", "") == "text" for x in t.text}
+    assert any(x.startswith("<b>Dr. Strangelove or") and x.endswith("… (1950)</b>") for x in shown)
 
 
 def test_merge_numbers_read_on_their_cells() -> None:
@@ -344,6 +416,37 @@ def test_expert_attention_is_the_traces() -> None:
     np.testing.assert_array_equal(by_name["adds"].y, effects)
     unmeasured = plots.expert_attention(trace, 2, np.full(6, np.nan))
     assert "adds" not in {t.name for t in unmeasured.data}
+
+
+@pytest.mark.parametrize("T", [1, 3, 12, 13])
+def test_experts_stay_beside_their_router(T: int) -> None:
+    """However short the history is: the grid has no empty columns, the router stands next to it under its name."""
+    trace = make(4, 3, T)
+    fig = plots.expert_attention(trace, 1, np.ones(T))
+    across, track = fig.layout.xaxis, fig.layout.xaxis2
+    assert list(across.range) == [-0.5, T - 0.5] and 0 < track.domain[0] - across.domain[1] < 0.05
+    assert track.domain[1] <= 1 and (T >= 6) == (across.domain[1] > 0.8)
+    [name] = [a for a in fig.layout.annotations if a.text == "router"]
+    assert (name.yref, name.y, name.yanchor) == ("y domain", 1, "bottom"), "outside an axis's range it is not drawn"
+    written = [t.text for t in fig.data if t.type == "scatter"]
+    if T > 12:
+        assert not written, "the cells are too narrow"
+    else:
+        weights = [*trace.attention[1, :, -1].ravel(), *trace.mixed_attention[1, -1]]
+        assert [x for part in written for x in part] == [percent(float(w)) for w in weights]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_percentages_read_on_their_cells(theme: style.Theme) -> None:
+    trace = make()
+    for fig in (plots.expert_attention(trace, 0, theme=theme), plots.attention_map(trace, 2, theme=theme)):
+        maps = [t for t in fig.data if t.type == "heatmap"]
+        for cells, text in zip(maps, (t for t in fig.data if t.type == "scatter"), strict=True):
+            weights = cells.z[~np.isnan(cells.z)]
+            assert list(text.text) == [percent(float(w)) for w in weights]
+            (_, low), (_, high) = cells.colorscale
+            for w, ink in zip(weights, text.textfont.color, strict=True):
+                assert style.contrast(ink, style.blend(low, high, float(w) / cells.zmax)) >= 4.49
 
 
 def test_what_an_item_adds_has_one_sign() -> None:
@@ -463,7 +566,7 @@ def test_labels_of_a_map_do_not_lie_on_each_other() -> None:
     regions = pd.DataFrame({"x": rng.normal(size=40), "y": rng.normal(size=40), "label": "Film-Noir"})
     fig = plots.atlas_map(
         atlas(V), items, "head_1", highlight=range(40, 60), history=range(1, 16), recommendations=range(20, 40),
-        state=tuple(places[9]), regions=regions,
+        state=tuple(places[1:].max(axis=0)), regions=regions,
     )  # fmt: skip
     extent = np.ptp(places[1:], axis=0)
     scale = 0.9 * min((plots.least_width(fig) - 2 * style.MARGIN) / extent[0], 560 / extent[1])
@@ -498,9 +601,28 @@ def test_map_points_and_groups() -> None:
     matrix, values = items.attribute("genres")
     np.testing.assert_array_equal(base["Comedy"], np.flatnonzero(matrix[:, values.index("Comedy")]))
     assert sorted(np.concatenate(list(base.values()))) == list(range(1, len(items))), "each item once, no padding"
-    paths = {t.name: list(t.customdata) for t in fig.data if t.name in ("history", "recommended", "highlighted")}
-    assert paths["history"] == trace.items.tolist() and paths["recommended"] == trace.ranking()[:5].tolist()
+    paths = {t.name: list(t.customdata) for t in fig.data if t.customdata is not None}
+    assert paths["history, in order"] == trace.items.tolist() and paths["highlighted"] == [1, 7]
+    assert paths["recommended, with ranks"] == trace.ranking()[:5].tolist()
     np.testing.assert_array_equal(fig.data[0].x, atlas(len(items)).map("head_1")[base["other"], 0])
+
+
+def test_a_map_explains_its_marks() -> None:
+    """Every mark is in the legend under the map, and no class of items looks like one."""
+    trace = make()
+    fig = map_of(trace, highlighted=f"{HOSTILE} and its nearest")
+    values, marks = ([t for t in fig.data if t.legend == legend] for legend in (None, "legend2"))
+    assert all(t.showlegend for t in marks) and fig.layout.showlegend
+    assert [t.name for t in marks] == [
+        "history, in order", "where the history points", "recommended, with ranks",
+        plots.text(f"{HOSTILE} and its nearest", 60),
+    ]  # fmt: skip
+    assert fig.layout.margin.b > style.MARGIN and fig.layout.legend2.y == 0
+    taken = {str(t.marker.symbol or "circle").removesuffix("-open") for t in marks} - {"circle"}
+    assert taken == {"x", "diamond"} and not taken & set(SHAPES) and len(set(SHAPES)) == MOST_VALUES
+    assert len(values) == 4
+    plain = plots.atlas_map(atlas(81), trace.catalogue)
+    assert not plain.layout.showlegend and plain.layout.margin.b == style.MARGIN
 
 
 def test_big_catalogues_are_drawn_with_webgl() -> None:
@@ -535,6 +657,7 @@ def test_arrays_travel_as_float32(name: str) -> None:
         (lambda t: plots.journey(t, head=4), r"there is no head 4; this model's heads are 0 to 3"),
         (lambda t: plots.merge(None, t, items=[]), r"there is no item to show"),
         (lambda t: plots.merge(None, t, items=["Twin"]), r"'Twin' names 2 items"),
+        (lambda t: plots.merge(None, t, highlight=81), r"row 81 is not in the catalogue; rows are 1 to 80"),
         (lambda t: plots.beats(t, 1, 99), r"row 99 is not in the catalogue"),
         (lambda t: plots.expert_attention(t, 4), r"there is no head 4; this model's heads are 0 to 3"),
         (lambda t: plots.expert_attention(t, 0, step=6), r"there is no step 6; this history has the steps 0 to 5"),
