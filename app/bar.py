@@ -11,10 +11,12 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from app import state, widgets
+from app import sources, state, widgets
 from app.components import component
 from app.screen import Screen, words
+from app.sources import Source
 from fame.bundle import Bundle
+from fame.catalogue import Catalogue, fold
 from fame.trace import NOTHING
 from fame.words import plural
 
@@ -25,7 +27,12 @@ _bar = component("bar")
 
 
 def render(
-    screen: Screen, pages: Mapping[str, Page], here: str, offer: Sequence[str], said: Sequence[str], of_the_model: bool
+    screen: Screen,
+    pages: Mapping[str, Page],
+    here: str,
+    offer: Mapping[str, Source],
+    said: Sequence[str],
+    of_the_model: bool,
 ) -> None:
     """Draw the bar.
 
@@ -55,11 +62,9 @@ def render(
             st.warning(sentence, icon=":material/link_off:")
 
 
-def _model(screen: Screen, offer: Sequence[str]) -> None:
+def _model(screen: Screen, offer: Mapping[str, Source]) -> None:
     c = screen.bundle.config
     shape = f"{plural(c.n_heads, 'head')} × {plural(c.n_experts, 'expert')}"
-    if screen.bundle.simulated:
-        shape += " · simulated audience"
     with st.container(horizontal=True, key="bar_model", width="content", vertical_alignment="center"):
         if len(offer) == 1:
             widgets.plain(screen.source.name, "fame-model")
@@ -67,8 +72,18 @@ def _model(screen: Screen, offer: Sequence[str]) -> None:
             chosen = widgets.tied(
                 "bar_choice", screen.source.name, lambda name: state.switch_model(screen.bundle, name)
             )
-            st.selectbox("Model", offer, label_visibility="collapsed", width=180, **chosen)
+            st.selectbox(
+                "Model", list(offer), format_func=lambda name: _called(offer[name]), label_visibility="collapsed",
+                width=330, **chosen,
+            )  # fmt: skip
         widgets.plain(shape, "fame-shape", screen.bundle.summary)
+        if screen.bundle.simulated:
+            widgets.plain("simulated audience", "fame-simulated", screen.bundle.summary)
+
+
+def _called(source: Source) -> str:
+    kind = sources.kind(source)
+    return f"{source.name} · {kind}" if kind else source.name
 
 
 def definition(H: int, noun: str) -> str:
@@ -111,6 +126,7 @@ def _history(screen: Screen) -> None:
         return {"row": row, "title": str(catalogue.title[row]), "year": int(catalogue.year[row])}
 
     text = st.session_state.get("bar_search", "")
+    found = catalogue.search(text, FOUND) if text else []
     dropped = max(0, len(here.history) - bundle.config.max_len)
     data = {
         "history": [film(row) for row in here.history],
@@ -122,10 +138,20 @@ def _history(screen: Screen) -> None:
         "undo": state.can_undo(),
         "redo": state.can_redo(),
         "examples": [{"title": e.title, "look_for": e.look_for} for e in bundle.examples],
-        "search": {"text": text, "films": [film(row) for row in catalogue.search(text, FOUND)]} if text else None,
+        "search": {
+            "text": text,
+            "films": [film(row) for row in found],
+            "near": bool(found) and not holds(catalogue, found[0], text),
+        },
         "link": urlencode(state.query(here, bundle, None)),
     }
     _bar(key="bar", data=data, on_act_change=lambda: _act(bundle))
+
+
+def holds(catalogue: Catalogue, row: int, text: str) -> bool:
+    """Whether a title has what is typed in it; the search also finds titles that only resemble it."""
+    title, typed = fold(catalogue.label(row)), fold(text)
+    return all(word in title for word in typed.split()) or typed.replace(" ", "") in title.replace(" ", "")
 
 
 def _note(dropped: int, max_len: int, noun: str) -> str:

@@ -18,7 +18,8 @@ from fame.errors import FameError
 from fame.plots.style import Theme
 
 SCREENS = {"story": "Story", "merge": "Merge", "experts": "Experts", "atlas": "Facet atlas", "evidence": "Evidence"}
-OF_THE_MODEL = {"evidence"}  # screens that need no history
+OF_THE_MODEL = {"evidence"}  # screens that no history and no what-if changes
+WITHOUT_HISTORY = {"atlas", *OF_THE_MODEL}  # screens that show something where the history is empty
 Choices = Callable[[Source, Bundle, State], Mapping[str, Callable[[str], bool]]]
 EXAMPLES = 4  # offered where the history is empty
 
@@ -26,10 +27,12 @@ EXAMPLES = 4  # offered where the history is empty
 def main() -> None:
     st.set_page_config(page_icon=Path(__file__).with_name("icon.svg"), layout="wide")
     widgets.style()
-    pages: dict[str, Page] = {}
-    for name, title in SCREENS.items():
-        pages[name] = st.Page(lambda: None, title=title, url_path=name, default=name == "story")
-    here = st.navigation(list(pages.values()), position="hidden")
+    pages = {name: st.Page(lambda: None, title=title, url_path=name) for name, title in SCREENS.items()}
+    # A default page answers at the bare address only, so that Story is two; links lead to the one that is shown.
+    opening = st.Page(lambda: None, title=SCREENS["story"], url_path="opening", default=True)
+    here = st.navigation([opening, *pages.values()], position="hidden")
+    if here is not pages["story"]:
+        pages["story"] = opening
     # Not by here.run(): what a page draws is taken away before the next page stands, the bar too.
     draw(next(name for name, page in pages.items() if page is here), pages)
 
@@ -37,13 +40,13 @@ def main() -> None:
 def draw(name: str, pages: dict[str, Page]) -> None:
     """One screen, whole: the bar, then the view, or a plain sentence where there is nothing to show."""
     st.set_page_config(f"{SCREENS[name]} – FAME")
-    offer: list[str] = []
+    offer: dict[str, Source] = {}
     try:
-        offer += (found := {source.name: source for source in sources.sources()})
+        offer |= {source.name: source for source in sources.sources()}
         view = import_module(f"app.views.{name}")
-        screen, said = prepare(found, name, view.choices)
+        screen, said = prepare(offer, name, view.choices)
         bar.render(screen, pages, name, offer, said, name in OF_THE_MODEL)
-        if screen.state.history or name in OF_THE_MODEL:
+        if screen.state.history or name in WITHOUT_HISTORY:
             view.render(screen)
         else:
             empty(screen)

@@ -72,7 +72,7 @@ class Screen:
         """What is shown was computed from, for a picture that leaves the screen."""
         titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
         change = self.state.intervention
-        return f"After {titles}." + f" Not the model's own: {changed(change)}." * bool(change)
+        return f"After {titles or 'no history'}." + f" Not the model's own: {changed(change)}." * bool(change)
 
     @cached_property
     def names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from fame.errors import FameError
 from fame.findings import Findings
 from fame.trace import Intervention, Trace
 
-__all__ = ["Source", "load", "shared", "sources", "trace"]
+__all__ = ["Source", "findings", "kind", "load", "shared", "sources", "trace"]
 
 KEPT = 128  # traces; one of 50 films, 1,000 items and 4 x 4 experts takes about 0.3 MB
 P = ParamSpec("P")
@@ -100,6 +101,25 @@ def load(source: Source) -> Bundle:
     gc.collect()
     gc.freeze()
     return bundle
+
+
+@shared(64)
+def kind(source: Source) -> str:
+    """Whose choices a bundle learned from, and whether its heads were guided, so far as its files say so.
+
+    From two of its small files, as they are: to name a bundle in a box, no weights need to be read and checked.
+    """
+    said: list[str] = []
+    try:
+        manifest = json.loads((Path(source.path) / MANIFEST).read_text("utf-8"))
+        said.append("simulated users" if manifest["simulated"] else "real users")
+        if "evidence.json" in manifest["files"]:
+            evidence = json.loads((Path(source.path) / "evidence.json").read_text("utf-8"))
+            told = [name for name in evidence["guided"] if name]
+            said.append(f"guided by {', '.join(told)}" if told else "no guidance")
+    except (OSError, ValueError, TypeError, KeyError):
+        pass  # opening the bundle tells what is wrong with it
+    return ", ".join(said)
 
 
 @shared(8)

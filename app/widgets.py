@@ -144,6 +144,8 @@ def tied(key: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
     A browser that has not yet heard of a new value still reports the old one with the next click anywhere, which
     would pass for a choice. So a widget whose value was changed elsewhere goes on under another key. The keys come
     round again: Streamlit keeps what it knows of each, a box's options among it, as long as the session lasts.
+    A browser that goes back and forth between screens also reports what a widget opened with. That is no choice
+    either, unless the visitor has just chosen something else there and now takes it back.
     """
     shown: dict[str, tuple[Any, int]] = st.session_state.setdefault("fame_shown", {})
     last, turn = shown.get(key, (value, 0))
@@ -153,7 +155,8 @@ def tied(key: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
     st.session_state[own] = value
 
     def change() -> None:
-        if shown[key][1] == turn:
+        shows, latest = shown[key]
+        if latest == turn and (shows is OWN or st.session_state[own] != value):
             shown[key] = OWN, turn
             take(st.session_state[own])
 
@@ -218,6 +221,7 @@ def style() -> None:
 RULES = """
 [class*="_two"] > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
 [class*="_two"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: min(100%, 25rem); }
+[class*="_two"] [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) { row-gap: 1rem; }
 .stMainBlockContainer { padding: 1.25rem 2rem 3rem; max-width: 1600px; }
 .stAppHeader { display: none; }
 .stMainBlockContainer > .stVerticalBlock { gap: .75rem; }
@@ -228,10 +232,11 @@ RULES = """
 .fame-changed { padding: .2rem .7rem; border: 1px solid var(--line); border-left: 4px solid var(--ink);
   border-radius: .4rem; background: var(--panel); }
 .fame-what { display: block; margin: -.3rem 0; color: var(--soft); font-size: .9rem; }
-.fame-shape { color: var(--soft); font-size: .85rem; white-space: nowrap; }
+:is(.fame-shape, .fame-simulated) { color: var(--soft); font-size: .85rem; white-space: nowrap; }
 [class*="_controls"] :is(.stNumberInput, .stSelectbox) { display: flex; align-items: center; gap: .5rem; }
 [class*="_controls"] :is(.stNumberInput, .stSelectbox) label { margin: 0; white-space: nowrap; }
 [class*="_controls"] .stSelectbox > div { flex: 1; min-width: 0; }
+[class*="_controls"] [data-testid="InputInstructions"] { display: none; }  /* they lie over the number's label */
 [data-testid="stWidgetLabel"] { gap: .35rem; }
 .stSelectbox input { text-overflow: ellipsis; }
 .stButtonGroup button { min-height: 2.5rem; }
@@ -256,4 +261,16 @@ RULES = """
 .fame-table .words { min-width: 13rem; }
 .fame-table th:first-child { padding-left: 0; }
 .fame-empty { max-width: 40rem; margin: 12vh auto 0; text-align: center; }
+@media (max-width: 1100px) { .st-key-bar_choice { flex-basis: 240px; } }
+@media (max-width: 760px) {
+  .stMainBlockContainer { padding: .75rem 1rem 3rem; }
+  .st-key-bar_top { gap: .25rem .5rem; }
+  .st-key-bar_top > :has(> .st-key-bar_screens) { order: 1; flex: 1 0 100%; }
+  .st-key-bar_top > :has(> .st-key-bar_model) { flex: 1 1 0; min-width: 0; }
+  .st-key-bar_screens { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; }
+  .st-key-bar_model { gap: .25rem; }
+  .st-key-bar_choice { flex: 1 1 100%; min-width: 0; }
+  .st-key-bar_model > :has(.fame-shape) { display: none; }
+  .fame-brand { margin-right: 0; }
+}
 """

@@ -239,6 +239,7 @@ def test_router_entropy_by_hand() -> None:
     router[1] = router[0]
     entropy = explain.router_entropy(replace(t, router=router))
     np.testing.assert_allclose(entropy, [[0, 0.5, 1]] * 2, atol=1e-6)
+    assert not np.signbit(entropy).any()
     assert explain.router_entropy(explain.trace(ONE, CATALOGUE, [3, 1])).tolist() == [[0], [0]]
 
 
@@ -324,8 +325,11 @@ def test_a_sentence_on_the_rank_by_hand() -> None:
     # Item 1 is first; heads 1 and 2 want it, head 3 wants items 2 and 3 more.
     t = spoken([0.4, 0.4, 0.2], [[4, 0, 0], [3, 0, 0], [1, 5, 4]])
     assert explain.say_rank(t, 1) == (
-        "i1 is first: heads 1 and 2 carry 97% of its lead over the average candidate; head 3 alone would put it third."
+        "i1 is first: head 1 (gate 40%) and head 2 (gate 40%) carry 97% of its lead over the average candidate; "
+        "head 3 alone would put it third."
     )
+    named = explain.say_rank(t, 1, names=["genres", "", ""])
+    assert named.startswith("i1 is first: head 1 (genres, gate 40%) and head 2 (gate 40%) carry 97% of ")
     assert explain.say_rank(t, 20) == "i20 is in the history, and what has been seen is not recommended again."
     assert explain.say_rank(t, 20, exclude_history=False).startswith("i20 is 20th, ")
     with pytest.raises(FameError, match="row 21 is not in the catalogue"):
@@ -335,12 +339,27 @@ def test_a_sentence_on_the_rank_by_hand() -> None:
 def test_a_sentence_names_who_speaks_against() -> None:
     t = spoken([0.5, 0.25, 0.25], [[4, 0], [-2, 0], [0, 0]])
     assert explain.say_rank(t, 1) == (
-        "i1 is first: head 1 carries 100% of what speaks for it, head 2 speaks against it; "
+        "i1 is first: head 1 (gate 50%) carries 100% of what speaks for it, head 2 speaks against it; "
         "head 2 alone would put it 19th."
     )
-    assert explain.say_rank(spoken([1, 0, 0], [[-4], [0], [0]]), 1) == (
-        "i1 is 19th, 3.79 below the average candidate: head 1 holds it down most (−3.79); "
+    assert explain.say_rank(spoken([0.5, 0.5, 0], [[-4], [0], [0]]), 1) == (
+        "i1 is 19th, 1.89 below the average candidate: head 1 holds it down most (−1.89); "
         "head 2 alone would put it first."
+    )
+
+
+def test_a_sentence_leaves_out_heads_without_a_say() -> None:
+    # Head 3 alone would put item 1 last, and is off.
+    scores = [[4, 0], [3, 0], [-9, 0]]
+    assert explain.say_rank(spoken([0.5, 0.5, 0], scores), 1) == (
+        "i1 is first: head 1 (gate 50%) and head 2 (gate 50%) carry 100% of its lead over the average candidate; "
+        "alone, every head with a say agrees."
+    )
+    assert explain.say_rank(spoken([1, 0, 0], scores), 1) == (
+        "i1 is first: head 1, the only one with a say, puts it +3.79 above the average candidate."
+    )
+    assert explain.say_rank(spoken([0, 0, 1], scores), 1) == (
+        "i1 is 19th: head 3, the only one with a say, puts it −8.53 from the average candidate."
     )
 
 
@@ -357,8 +376,8 @@ def test_every_item_gets_a_true_sentence(rows: list[int]) -> None:
         text = explain.say_rank(t, row)
         assert text.startswith(f"i{row} is {ordinal(rank(t, row))}") and text.endswith(".")
         c = explain.relative_shares(t, [row])[:, 0]
-        if found := re.search(r"heads? ([\d, and]+) carr(?:y|ies) (\d+)%", text):
-            heads = [int(n) - 1 for n in re.findall(r"\d", found[1])]
+        if found := re.search(r"(heads? [^;]+) carr(?:y|ies) (\d+)%", text):
+            heads = [int(n) - 1 for n in re.findall(r"\d+", re.sub(r"\(.*?\)", "", found[1]))]
             assert (c[heads] > 0).all()
             assert round(100 * c[heads].sum() / c[c > 0].sum()) == int(found[2]) >= 60
         if found := re.search(r"head (\d) alone would put it (\w+)", text):

@@ -19,8 +19,9 @@ const words = text => text.split(/(\*\*[^*]+\*\*|\*[^*]+\*)/).filter(Boolean).ma
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".root")
-  if (root.dataset.screen === data.screen) return
-  root.dataset.screen = data.screen
+  const told = JSON.stringify(data) // another model may need other words
+  if (root.told === told) return
+  root.told = told
   const details = document.createElement("details")
   const summary = document.createElement("summary")
   summary.textContent = "What am I looking at?"

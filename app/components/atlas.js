@@ -14,7 +14,7 @@ const LARGEST = 8 // radius of a disc, in pixels
 const MOST_NAMED = 90 // visible points up to which each is named, where there is room
 const FOUND = 8
 const CLOSEST = 10 // times the whole map, to which the history is zoomed
-const CROWDED = 14 // pixels from a named film within which a less important one goes without a name
+const CROWDED = 14 // pixels from a named film, or a marker above, within which a less important one goes without a name
 const TOOLS = 40 // pixels at the bottom of a map that the buttons take
 const MORPH = 650 // milliseconds from one map to the next
 
@@ -88,7 +88,7 @@ class Stage {
     this.hint = el("div", "hint", "Click the map first, or hold Ctrl, to zoom with the wheel")
     this.tip.hidden = this.hint.hidden = true
     const tools = (this.tools = el("div", "tools"))
-    const history = button("", undefined, "Zoom to the history", () => this.near())
+    const history = (this.history = button("", undefined, "Zoom to the history", () => this.near()))
     history.append(el("i", "glyph step"))
     history.firstChild.append(el("b", "", "1"))
     tools.append(
@@ -149,6 +149,7 @@ class Stage {
     const { xy, middle, scale } = this.map
     const places = this.atlas.data.history.map(row => [xy[2 * row], xy[2 * row + 1]])
     const at = this.atlas.data.maps[this.side].place
+    if (!at) return this.fit(true)
     places.push([(at[0] - middle[0]) * scale, (at[1] - middle[1]) * scale])
     const [left, right, low, high] = [0, 1].flatMap(i => [Math.min(...places.map(p => p[i])), Math.max(...places.map(p => p[i]))])
     const fits = Math.min((this.w - 160) / Math.max(right - left, 1e-6), (this.h - 110) / Math.max(high - low, 1e-6))
@@ -482,8 +483,14 @@ class Stage {
     names.length = 0
     const drawRegions = () => { if (layers.regions) for (const region of own.regions) this.region(ctx, region) }
     if (this.view.k < 2.5 * this.whole) drawRegions()
-    if (layers.recommended) for (const row of data.recommended) name(row, 15, 400, false)
-    for (const row of [...steps].reverse()) name(row, 13, 400, false)
+    // From the topmost marker down; what one above covers has no name, which would be read as that one's.
+    const above = []
+    const topmost = [...steps.map(row => [row, 13]).reverse(), ...(layers.recommended ? data.recommended.map(row => [row, 15]) : [])]
+    for (const [row, gap] of topmost) {
+      const [x, y] = this.at(row)
+      if (!above.some(([ax, ay]) => Math.hypot(ax - x, ay - y) < CROWDED)) name(row, gap, 400, false)
+      above.push([x, y])
+    }
     if (layers.neighbours && film) for (const row of near) name(row, this.radius + 6, 400, false)
     if (layers.found) for (const row of [...found].slice(0, 40)) name(row, this.radius + 6, 400, false)
     if (this.visible.length < MOST_NAMED) for (const row of this.visible) name(row, this.radius + 4, 400, false)
@@ -708,6 +715,7 @@ class Stage {
         return node
       }),
     )
+    this.history.hidden = !data.history.length
     this.name.textContent = own.name
     this.trust.textContent = own.trust
     const film = this.points.titles[data.film]
@@ -715,7 +723,7 @@ class Stage {
       "aria-label",
       `${own.name}: map of ${(this.points.V - 1).toLocaleString("en")} ${data.noun.many}, ${data.kind}. ` +
         (data.values.length ? `Coloured by ${data.attribute}: ${data.values.map(v => `${v.name} (${v.count})`).join(", ")}. ` : "") +
-        `${film} is chosen; its nearest are in the table below. ` +
+        (data.film ? `${film} is chosen; its nearest are in the table below. ` : "") +
         "Arrow keys pan, plus and minus zoom, H goes to the history, 0 shows all, Enter chooses what is in the middle.",
     )
     this.list(data, own)
@@ -723,6 +731,10 @@ class Stage {
 
   list(data, own) {
     const caption = el("caption")
+    if (!data.film) {
+      caption.append(`Choose ${data.noun.a} to see its nearest here.`)
+      return this.table.replaceChildren(caption)
+    }
     caption.append("Nearest to ", el("b", "", this.points.titles[data.film]), ` in ${own.name.charAt(0).toLowerCase()}${own.name.slice(1)}`)
     const head = el("tr")
     for (const [cls, text] of [["n", "#"], ["", data.noun.one], ...(data.attribute ? [["", `${data.attribute} in common`]] : []), ["n", "cosine"]]) {
@@ -894,7 +906,7 @@ class Atlas {
     if (String(before?.colouring) !== String(points.colouring)) this.alone = this.kept = null
     this.arrange()
     this.keys()
-    const chosen = this.drawnFilm !== undefined && this.drawnFilm !== data.film
+    const chosen = data.film && this.drawnFilm !== undefined && this.drawnFilm !== data.film
     this.drawnFilm = data.film
     for (const stage of this.stages) {
       stage.resize()
@@ -976,15 +988,14 @@ class Atlas {
       rest.append(split, "split: has several of these")
       this.legend.append(rest)
     }
+    const history = this.data.history.length > 0
     const layers = [
-      ["neighbours", "ring", "", "nearest, here and (dashed) in the other space"],
-      ["history", "step", "1", "history"],
-      ["recommended", "diamond", "1", "recommended"],
-      ["place", "target", "", "where the history points"],
+      ...(this.data.film ? [["neighbours", "ring", "", "nearest, here and (dashed) in the other space"]] : []),
+      ...(history ? [["history", "step", "1", "history"], ["recommended", "diamond", "1", "recommended"], ["place", "target", "", "where the history points"]] : []),
       ...(this.data.attribute ? [["regions", "words", "", "what crowds where"]] : []),
     ]
     this.switches.replaceChildren(
-      el("span", "what", "Draw in:"),
+      ...(layers.length ? [el("span", "what", "Draw in:")] : []),
       ...layers.map(([layer, glyph, text, label]) => {
         const chip = button("chip", undefined, null, () => {
           this.layers[layer] = !this.layers[layer]

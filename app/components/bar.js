@@ -5,6 +5,7 @@
 
 const PATIENCE = 5000 // ms after which a change without an answer is given up
 const DRAG = 6 // pixels that a chip moves before it is dragged, not clicked
+const HOLD = 350 // ms that a finger rests on a chip before it is dragged, where moving sideways scrolls the row
 
 const el = (tag, cls, text) => {
   const node = document.createElement(tag)
@@ -107,7 +108,7 @@ class Bar {
     const typing = focused === this.input
     const chips = data.history.map((film, at) => this.chip(film, at))
     this.films.replaceChildren(...chips, this.add)
-    if (longer) this.films.scrollTop = this.films.scrollHeight
+    if (longer) this.films.scrollTo(this.films.scrollWidth, this.films.scrollHeight)
     this.count = data.history.length
     this.at = Math.min(this.at, chips.length - 1)
     this.rove()
@@ -146,10 +147,16 @@ class Bar {
     return item
   }
 
-  /** Chips are dragged by mouse, pen or finger; a finger that moves up or down scrolls. */
+  /** Chips are dragged by mouse, pen or finger; a finger that moves the way the chips scroll scrolls. */
   makeDrag() {
     const { films } = this
     let from = null // where the pointer went down
+    const take = id => {
+      films.setPointerCapture(id)
+      from.held = true
+      from.chip.classList.add("dragged")
+    }
+    const sideways = () => films.scrollWidth > films.clientWidth
     const place = event => {
       const under = this.root.getRootNode().elementFromPoint(event.clientX, event.clientY)?.closest?.(".chip")
       if (!under) return null
@@ -158,12 +165,15 @@ class Bar {
     }
     films.onpointerdown = event => {
       const chip = event.target.closest(".chip")
-      if (!event.button && chip && !event.target.closest(".drop")) from = { chip, x: event.clientX, y: event.clientY }
+      if (event.button || !chip || event.target.closest(".drop")) return
+      from = { chip, x: event.clientX, y: event.clientY }
+      from.waits = event.pointerType === "touch" && sideways()
+      if (from.waits) from.timer = setTimeout(() => take(event.pointerId), HOLD)
     }
+    films.addEventListener("touchmove", event => { if (from?.held && sideways()) event.preventDefault() }, { passive: false })
     films.onpointermove = event => {
-      if (!from || (!from.held && Math.hypot(event.clientX - from.x, event.clientY - from.y) < DRAG)) return
-      if (!from.held) films.setPointerCapture(event.pointerId)
-      from.held = true
+      if (!from || (!from.held && (from.waits || Math.hypot(event.clientX - from.x, event.clientY - from.y) < DRAG))) return
+      if (!from.held) take(event.pointerId)
       this.unmark()
       from.chip.classList.add("dragged")
       const to = place(event)
@@ -172,6 +182,7 @@ class Bar {
     films.onpointerup = event => {
       const to = from?.held && from.chip.isConnected ? place(event) : null
       const at = Number(from?.chip.dataset.at)
+      clearTimeout(from?.timer)
       from = null
       this.unmark()
       if (!to) return
@@ -179,6 +190,7 @@ class Bar {
       this.move(at, at < before ? before - 1 : before)
     }
     films.onpointercancel = () => {
+      clearTimeout(from?.timer)
       from = null
       this.unmark()
     }
@@ -262,46 +274,58 @@ class Bar {
   suggest() {
     const { search } = this.data
     const typed = this.input.value.trim()
-    if (!typed || !search || search.text !== typed || this.root.getRootNode().activeElement !== this.input) {
+    if (!typed || search.text !== typed || this.root.getRootNode().activeElement !== this.input) {
       if (!typed) this.options.hidden = true
       return
     }
-    const rows = search.films.map((film, at) => {
+    const { films, near } = search
+    const rows = films.map((film, at) => {
       const option = el("li")
       option.id = `option${at}`
       option.setAttribute("role", "option")
-      option.setAttribute("aria-selected", String(at === 0))
+      option.setAttribute("aria-selected", String(at === 0 && !near))
       option.append(el("span", "", film.title), " ", el("small", "", film.year || ""))
       option.onpointerdown = event => { event.preventDefault(); this.take(film) }
       return option
     })
-    if (rows.length) this.options.replaceChildren(...rows)
-    else {
-      const none = el("li", "", `None of the ${this.data.known.toLocaleString("en")} ${this.data.noun.many} here resembles “${typed}”.`)
-      none.setAttribute("role", "option")
-      none.setAttribute("aria-disabled", "true")
-      this.options.replaceChildren(none)
+    const word = text => {
+      const line = el("li", "word", text)
+      line.setAttribute("role", "option")
+      line.setAttribute("aria-disabled", "true")
+      return line
     }
-    this.pick = 0
+    if (near) rows.unshift(word(`No ${this.data.noun.one} called “${typed}”. Nearest:`))
+    if (!films.length) rows.push(word(`None of the ${this.data.known.toLocaleString("en")} ${this.data.noun.many} here resembles “${typed}”.`))
+    this.options.replaceChildren(...rows)
+    this.pick = near ? -1 : 0 // what only resembles the words is added when it is chosen, not by Enter alone
     this.under(this.options, this.input, 340)
     this.input.setAttribute("aria-expanded", "true")
-    if (rows.length) this.input.setAttribute("aria-activedescendant", "option0")
-    if (this.enter === typed && rows.length) this.take(search.films[0])
+    if (films.length && !near) this.input.setAttribute("aria-activedescendant", "option0")
+    else this.input.removeAttribute("aria-activedescendant")
+    if (near) this.say(`No ${this.data.noun.one} called ${typed}. Arrow keys go to the nearest.`)
+    if (this.enter === typed && films.length && !near) this.take(films[0])
   }
 
   searchKey(event) {
-    const films = this.options.hidden ? [] : this.data.search?.films ?? []
+    const films = this.options.hidden ? [] : this.data.search.films
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
     if (step && films.length) {
-      this.pick = (this.pick + step + films.length) % films.length
-      ;[...this.options.children].forEach((o, at) => o.setAttribute("aria-selected", String(at === this.pick)))
-      this.options.children[this.pick].scrollIntoView({ block: "nearest" })
+      this.pick = this.pick < 0 && step < 0 ? films.length - 1 : (this.pick + step + films.length) % films.length
+      for (const option of this.options.querySelectorAll("[id]")) {
+        const on = option.id === `option${this.pick}`
+        option.setAttribute("aria-selected", String(on))
+        if (on) option.scrollIntoView({ block: "nearest" })
+      }
       this.input.setAttribute("aria-activedescendant", `option${this.pick}`)
     } else if (event.key === "Enter") {
-      if (films.length && this.data.search.text === this.input.value.trim()) this.take(films[this.pick])
-      else this.enter = this.input.value.trim() // the answer is still on its way
-    } else if (event.key === "Escape") this.shut()
-    else if ((event.key === "Backspace" || event.key === "ArrowLeft") && !this.input.value) this.go(this.count - 1)
+      if (!films.length || this.data.search.text !== this.input.value.trim()) this.enter = this.input.value.trim() // the answer is still on its way
+      else if (this.pick >= 0) this.take(films[this.pick])
+    } else if (event.key === "Escape") {
+      this.enter = null
+      this.input.value = ""
+      clearTimeout(this.timer)
+      this.shut()
+    } else if ((event.key === "Backspace" || event.key === "ArrowLeft") && !this.input.value) this.go(this.count - 1)
     else return
     event.preventDefault()
   }
@@ -330,8 +354,8 @@ class Bar {
       tools.append(button)
       return button
     }
-    this.undo = tool("↶", "Undo the last change of the history", () => this.act({ do: "undo" }))
-    this.redo = tool("↷", "Redo", () => this.act({ do: "redo" }))
+    this.undo = tool("↶", "Undo the last change of the history, or of what is switched or set by hand", () => this.act({ do: "undo" }))
+    this.redo = tool("↷", "Redo what was undone", () => this.act({ do: "redo" }))
     this.undo.setAttribute("aria-label", "Undo")
     this.redo.setAttribute("aria-label", "Redo")
     this.examples = tool("Examples ▾", "Histories worth a look", () => (this.menu.hidden ? this.openMenu() : this.shut()))

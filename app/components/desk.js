@@ -2,10 +2,12 @@
 // Two triggers: `gate`, {weights or null, off, done}, and `film`, a row. Python does all the arithmetic: while a
 // fader is dragged each move asks it to merge again, the latest move first, and letting go makes it a choice.
 
+const NARROW = 600 // pixels below which the score comes first, before what it is the sum of
 const LONGEST = 400 // ms after which a move that got no answer no longer holds back the next
 
 class Desk {
   constructor(root) {
+    this.root = root
     this.tip = new Tip(root)
     this.top = make("div", { class: "top" })
     this.header = make("tr")
@@ -14,7 +16,8 @@ class Desk {
     this.table = make("table", {}, make("thead", {}, this.header), this.body)
     this.box = make("div", { class: "desk scroll" }, this.table)
     this.reset = make("button", { type: "button", class: "reset", onclick: () => this.choose(null, []) }, "↺ model’s own gate")
-    root.append(this.top, this.box, this.live)
+    this.frame = edges(this.box)
+    root.append(this.top, this.frame, this.live)
     this.columns = []
     this.held = false // while a fader moves, it is the browser that says where it stands
   }
@@ -23,7 +26,8 @@ class Desk {
     this.data = data
     this.send = send
     this.asked = 0
-    if (this.columns.length !== data.heads.length) this.build()
+    const narrow = this.root.clientWidth < NARROW
+    if (this.columns.length !== data.heads.length || this.narrow !== narrow) this.build(narrow)
     this.box.style.setProperty("--heads", data.heads.length)
     this.table.setAttribute("aria-label", `${data.noun.many} by heads: gate times score`)
     this.box.classList.toggle("one", data.heads.length === 1)
@@ -32,12 +36,16 @@ class Desk {
     this.total.textContent = data.relative ? "lead" : "score"
     this.said()
     this.films()
+    const [rank, title] = this.header.children
+    this.frame.style.setProperty("--from", `${title.offsetLeft - rank.offsetLeft + title.offsetWidth}px`)
     if (this.pending) this.ask(...this.pending)
   }
 
   // ---- the gate
 
-  build() {
+  build(narrow) {
+    this.narrow = narrow
+    this.box.classList.toggle("narrow", narrow)
     this.columns = this.data.heads.map((_, h) => {
       const share = make("output", { "aria-label": `Share of head ${h + 1}` })
       const called = make("div", { class: "called" })
@@ -60,8 +68,13 @@ class Desk {
     this.total = make("th", { scope: "col", class: "total" })
     this.header.replaceChildren(
       make("th", { scope: "col", class: "rank" }, "rank"), make("th", { scope: "col", class: "title" }, this.reset, this.data.noun.one),
-      ...this.columns.map(column => column.cell), this.total,
+      ...this.lined(this.columns.map(column => column.cell), this.total),
     )
+  }
+
+  /** The heads' cells of a line and their sum, in the order that they are read in. */
+  lined(shares, total) {
+    return this.narrow ? [total, ...shares] : [...shares, total]
   }
 
   fader(column, head) {
@@ -72,7 +85,8 @@ class Desk {
     column.off.disabled = head.solo
     column.mark.style.left = `calc(7px + ${head.own} * (100% - 14px))`
     if (this.held === false) this.put(column.input, head.weight)
-    column.input.setAttribute("aria-valuetext", `weight ${head.weight.toFixed(2)}, ${percent(head.share)} of the gate`)
+    column.input.title = `Weight ${head.weight.toFixed(2)}, ${percent(head.share)} of the gate`
+    column.input.setAttribute("aria-valuetext", column.input.title)
   }
 
   put(input, weight) {
@@ -178,7 +192,7 @@ class Desk {
         number(share, digits),
       )
     })
-    return make("tr", { class: on ? "on" : null }, rank, make("th", { scope: "row", class: "title" }, name), ...shares, make("td", { class: "total" }, number(film.sum, digits)))
+    return make("tr", { class: on ? "on" : null }, rank, make("th", { scope: "row", class: "title" }, name), ...this.lined(shares, make("td", { class: "total" }, number(film.sum, digits))))
   }
 }
 
@@ -186,4 +200,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root")
   root.fame ??= new Desk(root)
   root.fame.show(data, setTriggerValue)
+  const sized = new ResizeObserver(() => { if (root.clientWidth && root.clientWidth !== root.wide) { root.wide = root.clientWidth; root.fame.show(root.fame.data, setTriggerValue) } })
+  root.wide = root.clientWidth
+  sized.observe(root)
+  return () => sized.disconnect()
 }

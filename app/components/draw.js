@@ -45,6 +45,19 @@ class Tip {
   }
 }
 
+// A box that scrolls sideways, with a shadow on a side where there is more; columns that stay set --from and --to.
+const edges = box => {
+  const frame = make("div", { class: "edges" }, box)
+  const shade = () => {
+    frame.classList.toggle("more-left", box.scrollLeft > 1)
+    frame.classList.toggle("more-right", box.scrollLeft < box.scrollWidth - box.clientWidth - 1)
+  }
+  box.addEventListener("scroll", shade, { passive: true })
+  new ResizeObserver(shade).observe(box)
+  new MutationObserver(shade).observe(box, { childList: true, subtree: true })
+  return frame
+}
+
 // Arrow keys, Home and End move over a picture of rows × columns that Tab reaches as one stop.
 const roam = (node, size, go, leave, enter) => {
   node.tabIndex = 0
@@ -73,6 +86,9 @@ const paint = (root, name) => {
 }
 
 const mixed = (low, high, share) => low.map((value, i) => Math.round(value + (high[i] - value) * Math.max(0, Math.min(1, share))))
+
+// Where a colour scale ends, and whether values go beyond that, as far as they are told.
+const scaleEnd = (largest, most) => percent(largest) + (percent(most) === percent(largest) ? "" : " or more")
 
 // The key of a colour scale: from none to where it ends.
 const ramp = (low, high, end) => make(

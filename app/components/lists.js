@@ -3,7 +3,7 @@
 class Lists {
   constructor(root) {
     this.grid = make("div", { class: "lists" })
-    root.append(make("div", { class: "scroll" }, this.grid))
+    root.append(edges(make("div", { class: "scroll" }, this.grid)))
     this.grid.onpointerover = event => this.light(event.target.closest?.("[data-row]")?.dataset.row)
     this.grid.onpointerleave = () => this.light(null)
     this.grid.onfocusin = event => this.light(event.target.dataset.row)

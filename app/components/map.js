@@ -16,7 +16,8 @@ class AttentionMap {
     this.field = make("div", { class: "field", role: "group" }, this.canvas, this.mark)
     this.grid = make("div", { class: "map" }, this.corner, this.across, this.down, this.field)
     this.key = make("div", { class: "key" })
-    root.append(make("div", { class: "scroll" }, this.grid), this.key, this.live)
+    this.frame = edges(make("div", { class: "scroll" }, this.grid))
+    root.append(this.frame, this.key, this.live)
     this.field.onpointermove = event => {
       const box = this.canvas.getBoundingClientRect()
       const t = Math.floor((event.clientY - box.top) / this.cell)
@@ -65,6 +66,7 @@ class AttentionMap {
     this.weights = new Float32Array(decode(data.weights).buffer)
     this.grid.classList.toggle("level", wide >= LEVEL)
     this.grid.style.gridTemplateColumns = `${names}px ${T * wide}px`
+    this.frame.style.setProperty("--from", `${names}px`)
     this.grid.style.setProperty("--text", T <= 24 ? "12px" : "11px")
     this.across.style.gridTemplateColumns = `repeat(${T}, ${wide}px)`
     this.down.style.gridTemplateRows = `repeat(${T}, ${cell}px)`
@@ -87,7 +89,7 @@ class AttentionMap {
     context.scale(ratio, ratio)
     const panel = paint(this.root, "--panel")
     const high = paint(this.root, colour)
-    this.key.replaceChildren(ramp(panel, high, `${percent(largest)} or more`))
+    this.key.replaceChildren(ramp(panel, high, scaleEnd(largest, Math.max(...this.weights))))
     const print = wide >= 30 && cell >= 14
     context.font = `11px ${getComputedStyle(this.root).fontFamily}`
     context.textAlign = "center"

@@ -55,7 +55,9 @@ class Story {
     this.top.replaceChildren(this.strip(), this.gate())
     const left = this.scroll.scrollLeft
     this.scroll.replaceChildren(this.columns())
-    this.scroll.scrollLeft = fresh ? this.scroll.scrollWidth : left // a narrow window opens on the final list
+    // A narrow window opens on the final list; one that lacks less than a column, at the beginning.
+    const beyond = this.scroll.scrollWidth - this.scroll.clientWidth
+    this.scroll.scrollLeft = !fresh ? left : beyond > this.columnsBox.querySelector(".column").offsetWidth ? beyond : 0
     this.lit = undefined
     this.resize()
     if (place) {
@@ -155,7 +157,7 @@ class Story {
     const all = this.columnsBox = el("div", "columns")
     all.setAttribute("role", "group")
     all.setAttribute("aria-label", "Lists of the heads and the final list. Arrow keys move, Enter chooses.")
-    all.style.gridTemplateColumns = `repeat(${this.heads}, minmax(128px, 1fr)) minmax(330px, ${Math.max(2.1, this.heads * 0.45)}fr)`
+    all.style.gridTemplateColumns = `repeat(${this.heads}, minmax(120px, 1fr)) minmax(min(330px, 100% - 8px), ${Math.max(2.1, this.heads * 0.45)}fr)`
     const final = new Set(lists[this.heads])
     const sums = lists[this.heads].concat(this.chosen).map(row => films[row].shares)
     const up = Math.max(...sums.map(s => s.reduce((a, x) => a + Math.max(x, 0), 0)), 1e-9)
@@ -167,11 +169,12 @@ class Story {
     this.rows = []
     this.below = []
     const boxes = lists.map((list, c) => {
-      const column = el("section", "column")
+      const column = el("section", c < this.heads && gate[c] === 0 ? "column off" : "column")
       const header = el("header")
       if (c < this.heads) {
         const say = el("em")
-        if (this.heads > 1) say.append(el("span", "word", "gate "), percent(gate[c]))
+        if (gate[c] === 0) say.append("off")
+        else if (this.heads > 1) say.append(el("span", "word", "gate "), percent(gate[c]))
         if (usual) say.append(el("span", "lift", ` · usually ${percent(usual[c])}`))
         const [who, ...what] = this.data.called[c].split(" · ")
         const name = el("b")
@@ -308,6 +311,7 @@ class Story {
       const on = row === this.lit
       for (let c = 0; c < this.heads; c++) {
         const share = films[row].shares[c]
+        if (share === 0) continue
         let [y0, y1] = [at[c].get(row), at[c + 1].get(row)]
         if (!on && y0 === undefined && y1 === undefined) continue
         const [x0, x1] = [this.edges[c][1] + 2, this.edges[c + 1][0] - 2]

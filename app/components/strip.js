@@ -1,6 +1,8 @@
 // One head at the last step: its experts as rows over the films of the history, the router at each row's end, the
 // head's mixed attention, and what each item adds, measured by leaving it out. Hover and arrow keys read single values.
 
+const NARROW = 600 // pixels below which a row ends in a number alone; what else stood there is said above the picture
+
 class Strip {
   constructor(root) {
     this.root = root
@@ -8,7 +10,8 @@ class Strip {
     this.live = make("div", { class: "sr", role: "status" })
     this.box = make("div", { class: "scroll", role: "group" })
     this.key = make("div", { class: "key" })
-    root.append(this.box, this.key, this.live)
+    this.frame = edges(this.box)
+    root.append(this.frame, this.key, this.live)
     this.box.onpointermove = event => {
       const cell = event.target.closest?.("[data-r]")
       if (cell) this.point(Number(cell.dataset.r), Number(cell.dataset.c), event.clientX, event.clientY)
@@ -48,7 +51,9 @@ class Strip {
     this.data = data
     const { head, films, experts, mix, router, entropy, effects, effectOf, digits, largest, flag, noun } = data
     this.rows = effects ? [...experts, mix, effects] : [...experts, mix]
-    const width = Math.max(16, Math.min(190, Math.floor((this.root.clientWidth - 84 - 138 - 8) / films.length) - 2))
+    const narrow = this.root.clientWidth < NARROW
+    const [names, ends] = narrow ? [72, 42] : [84, 138]
+    const width = Math.max(16, Math.min(190, Math.floor((this.root.clientWidth - names - ends - 8) / films.length) - 2))
     const wide = width >= 72 // titles then stand level, in lines
     const panel = paint(this.root, "--panel")
     const colour = paint(this.root, `--h${head % 8 + 1}`)
@@ -65,15 +70,17 @@ class Strip {
       make("th", { scope: "col", class: "end" }, experts.length ? "router" : ""))
     const lines = experts.map((row, n) => make("tr", {}, label(`expert ${n + 1}`, n), ...row.map((value, c) => cell(value, n, c, colour)),
       make("td", { class: "end" }, make("div", { class: "router" },
-        make("div", { class: "meter" }, make("div", { style: `width:${100 * router[n]}%;background:rgb(${colour})` })), percent(router[n])))))
+        narrow ? "" : make("div", { class: "meter" }, make("div", { style: `width:${100 * router[n]}%;background:rgb(${colour})` })), percent(router[n])))))
     lines.push(make("tr", { class: "mixed" }, label(experts.length ? "head mix" : "attention", experts.length, true), ...mix.map((value, c) => cell(value, experts.length, c, experts.length ? ink : colour)),
-      make("td", { class: "end" }, experts.length ? flag : "", flag && entropy !== null ? make("br") : "", entropy === null ? "" : `entropy ${entropy.toFixed(2)} of 1`)))
-    if (effects) lines.push(this.effects(label(`${noun.one} adds`, experts.length + 1, true), roomy))
-    const columns = make("colgroup", {}, make("col", { style: "width:84px" }), ...films.map(() => make("col", { style: `width:${width}px` })), make("col", { style: "width:138px" }))
-    const table = make("table", { class: wide ? "" : "upright", style: `width:${84 + 138 + films.length * (width + 2) + 6}px` },
+      make("td", { class: "end" }, ...(narrow || entropy === null ? [] : [flag, flag && make("br"), `entropy ${entropy.toFixed(2)} of 1`]))))
+    if (effects) lines.push(this.effects(label(`${noun.one} adds`, experts.length + 1, true), roomy, narrow))
+    const columns = make("colgroup", {}, make("col", { style: `width:${names}px` }), ...films.map(() => make("col", { style: `width:${width}px` })), make("col", { style: `width:${ends}px` }))
+    const table = make("table", { class: `${wide ? "" : "upright"}${narrow ? " narrow" : ""}`, style: `width:${names + ends + films.length * (width + 2) + 6}px` },
       make("caption", { class: "sr" }, data.alt), columns, make("thead", {}, top), make("tbody", {}, ...lines))
     const left = this.films === films.length ? this.box.scrollLeft : 1e6 // the newest films first
     this.films = films.length
+    this.frame.style.setProperty("--from", `${names}px`)
+    this.frame.style.setProperty("--to", `${ends}px`)
     this.box.replaceChildren(table)
     this.box.scrollLeft = left
     this.box.setAttribute("aria-label", `${data.alt} Arrow keys read the cells.`)
@@ -82,7 +89,7 @@ class Strip {
       : `The only ${noun.one} of a history cannot be left out.`))
   }
 
-  effects(label, roomy) {
+  effects(label, roomy, narrow) {
     const { effects, digits } = this.data
     const low = Math.min(0, ...effects)
     const reach = Math.max(0, ...effects) - low || 1
@@ -95,9 +102,9 @@ class Strip {
         "div", { class: "plot" },
         make("i", { style: `bottom:${zero}%` }),
         make("b", { style: `bottom:${zero + 100 * Math.min(0, effect) / reach}%;height:${100 * Math.abs(effect) / reach}%` }),
-        make("span", { class: roomy ? "" : c === most ? "over" : "sr", style: effect < 0 ? `top:${100 - zero - 100 * effect / reach}%` : `bottom:${zero + 100 * effect / reach}%` }, number(effect, digits, true)),
+        make("span", { class: roomy ? "" : c !== most ? "sr" : c < effects.length - 1 ? "over" : "over last", style: effect < 0 ? `top:${100 - zero - 100 * effect / reach}%` : `bottom:${zero + 100 * effect / reach}%` }, number(effect, digits, true)),
       ),
-    )), make("td", { class: "end" }, "measured by leaving it out"))
+    )), make("td", { class: "end" }, narrow ? "" : "measured by leaving it out"))
   }
 }
 

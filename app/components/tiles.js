@@ -7,7 +7,7 @@ class Tiles {
     this.tip = new Tip(root)
     this.grid = make("div", { class: "tiles", role: "group" })
     this.key = make("div", { class: "key" })
-    root.append(make("div", { class: "scroll" }, this.grid), this.key)
+    root.append(edges(make("div", { class: "scroll" }, this.grid)), this.key)
   }
 
   show(data, send) {
@@ -19,7 +19,7 @@ class Tiles {
     const panel = paint(this.root, "--panel")
     const scaled = high => Array.from({ length: 256 }, (_, i) => mixed(panel, high, i / 255))
     const ink = scaled(paint(this.root, "--ink"))
-    this.key.replaceChildren(ramp(panel, paint(this.root, "--ink"), `${percent(data.largest)} or more, in each head's colour`))
+    this.key.replaceChildren(ramp(panel, paint(this.root, "--ink"), `${scaleEnd(data.largest, data.most)}, in each head's colour`))
     const marked = chosen[1] ?? N
     this.grid.classList.toggle("small", side < 60)
     this.grid.classList.toggle("dense", N > 5)

@@ -98,9 +98,11 @@ def render(screen: Screen) -> None:
         return
     sentence = st.container()
     view = _choose(screen)
-    film = screen.film
+    film = _film(screen)
     tables = [
         atlases.neighbour_table(bundle.model, bundle.atlas, bundle.catalogue, space, film, NEAREST, view.attribute)
+        if film
+        else pd.DataFrame({"row": [], "cosine": []})
         for space in view.spaces
     ]
     agreed = _agreed(screen.source)
@@ -114,6 +116,11 @@ def render(screen: Screen) -> None:
     _compare(agreed, bundle.atlas.spaces, screen.noun)
     widgets.about(screen, "atlas", ABOUT)
     _atlas(key="atlas_points", data=points)
+
+
+def _film(screen: Screen) -> int:
+    """The row that is looked at; 0 where none is chosen and there is no history that one would follow from."""
+    return screen.film if screen.state.history else screen.state.film or 0
 
 
 # ---- choices
@@ -288,8 +295,10 @@ def _points(source: Source, view: View) -> tuple[bytes, str]:
     return b"".join([np.array(len(head), "<u4").tobytes(), head, *maps, mask.tobytes()]), version
 
 
-def _place(screen: Screen, atlas: Atlas, space: str, kind: str) -> tuple[float, float]:
-    """Where the history itself falls on a map."""
+def _place(screen: Screen, atlas: Atlas, space: str, kind: str) -> tuple[float, float] | None:
+    """Where the history itself falls on a map, if there is one."""
+    if not screen.state.history:
+        return None
     model = screen.bundle.model
     new = atlases.history_vectors(model, screen.trace, space)[-1]
     x, y = atlases.place(atlas, space, atlases.space_vectors(model, space), new, kind).tolist()
@@ -321,7 +330,6 @@ def _marks(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame],
     maps = []
     for space, table in zip(view.spaces, tables, strict=True):
         head = _head(space)
-        x, y = _place(screen, atlas, space, view.kind)
         regions = _regions(screen.source, space, view.attribute, view.kind) if view.attribute else pd.DataFrame()
         maps.append(
             {
@@ -329,7 +337,7 @@ def _marks(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame],
                 "head": head,
                 "name": _name(screen, space),
                 "trust": atlases.say_trust(atlas.trust(space, view.kind)),
-                "place": [x, y],
+                "place": _place(screen, atlas, space, view.kind),
                 "points": "the model points here" if head is None else f"head {head + 1} points here",
                 "regions": [
                     {"x": r.x, "y": r.y, "label": r.label, "value": names.index(r.label) if r.label in names else None}
@@ -345,7 +353,7 @@ def _marks(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame],
     return {
         "version": version,
         "noun": screen.words,
-        "film": screen.film,
+        "film": _film(screen),
         "kind": view.kind.upper(),
         "attribute": view.attribute,
         "several": several,
@@ -354,13 +362,20 @@ def _marks(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame],
             {"name": name, "count": int(count), "light": light[i], "dark": dark[i]}
             for i, (name, count) in enumerate(zip(names, counts, strict=True))
         ],
-        "history": screen.trace.items.tolist(),
+        "history": _read(screen),
         "recommended": _recommended(screen),
         "maps": maps,
     }
 
 
+def _read(screen: Screen) -> list[int]:
+    """The part of the history that the model reads."""
+    return screen.trace.items.tolist() if screen.state.history else []
+
+
 def _recommended(screen: Screen) -> list[int]:
+    if not screen.state.history:
+        return []
     return screen.trace.ranking(exclude_history=screen.state.hide_seen)[: screen.state.k].tolist()
 
 
@@ -380,7 +395,7 @@ def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFra
     names = catalogue.attribute(view.attribute).values if view.attribute else ()
 
     def neighbours() -> pd.DataFrame:
-        of = {"nearest_to": catalogue.label(screen.film)}
+        of = {"nearest_to": catalogue.label(_film(screen))}
         return pd.concat([table.assign(**of, space=space) for space, table in zip(view.spaces, tables, strict=True)])
 
     def positions() -> pd.DataFrame:
@@ -392,14 +407,15 @@ def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFra
     def figure(space: str, table: pd.DataFrame) -> go.Figure:
         return atlas_map(
             atlas, catalogue, space, view.kind, view.attribute, [names[v] for v in view.values],
-            highlight=[screen.film, *table["row"]], history=screen.trace.items.tolist(),
+            highlight=[_film(screen), *table["row"]] if _film(screen) else [], history=_read(screen),
             recommendations=_recommended(screen), state=_place(screen, atlas, space, view.kind),
             regions=_regions(screen.source, space, view.attribute, view.kind) if view.attribute else None,
-            theme=screen.theme,
+            theme=screen.theme, highlighted=f"{catalogue.title[screen.film]} and its nearest in this space",
         )  # fmt: skip
 
     with st.container(horizontal=True, key="atlas_save"):
-        widgets.download("Neighbours as CSV", neighbours, "neighbours.csv", "atlas_csv_near")
+        if _film(screen):
+            widgets.download("Neighbours as CSV", neighbours, "neighbours.csv", "atlas_csv_near")
         widgets.download("Positions as CSV", positions, "positions.csv", "atlas_csv_positions")
         for space, table in zip(view.spaces, tables, strict=True):
             widgets.save(

@@ -15,7 +15,7 @@ from app.state import State
 from app.widgets import Badge, Bold, Cell
 from fame import plots
 from fame.bundle import Bundle
-from fame.findings import Findings, Lift
+from fame.findings import SLICES, Findings, Lift
 from fame.words import number, percent
 
 __all__ = ["render"]
@@ -31,8 +31,8 @@ line is a 95% interval.
 
 **What it is held against.** *Random spaces* are random projections of the full embedding to the head's width: what any
 space so wide knows. *The full embedding* holds all there is, in more dimensions, so that a probe may even read it a
-little worse than a head. *Slices of a SASRec* are the same cut of an ordinary model without heads; the line is their
-range. *Popularity* is how often {a} was taken. *Chance* is the same with the {many} shuffled.
+little worse than a head.{slices} *Popularity* is how often {a} was taken. *Chance* is the same with the {many}
+shuffled.
 
 **A head is called by an attribute** that is read from it better than by chance and from popularity, no worse than from
 random spaces, and clearly more so than every other attribute; otherwise it is unclear. A name says what a head's
@@ -45,6 +45,7 @@ history are, the first ranks counting most; 1 is the same.
 Only what is beyond chance is told, the surest first. The test takes a value to be as frequent early in histories as
 late: an expert of the latest {many} may look more at recent years for that reason alone.
 """
+SLICED = " *Slices of a SASRec* are the same cut of an ordinary model without heads; the line is their range."
 
 
 def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
@@ -78,10 +79,10 @@ def render(screen: Screen) -> None:
     )
     _draw(screen, "likeness", plots.likeness(found, screen.theme), found.likeness_table)
     if screen.bundle.config.n_experts > 1:
-        _experts(found)
+        _experts(found, screen.words["many"])
     if found.recovered:
         _recovered(found)
-    widgets.about(screen, "evidence", ABOUT)
+    widgets.about(screen, "evidence", ABOUT.replace("{slices}", SLICED * (SLICES in found.spaces)))
 
 
 def _draw(screen: Screen, name: str, figure: go.Figure, table: Callable[[], pd.DataFrame] | None = None) -> None:
@@ -126,10 +127,15 @@ def _values(screen: Screen, found: Findings) -> None:
     _draw(screen, "values", plots.values(found, attribute, screen.theme), found.value_table)
 
 
-def _experts(found: Findings) -> None:
+def _experts(found: Findings, many: str) -> None:
     H, N = found.router_mean.shape
     widgets.subheading(
         "What experts look at", f"At the last step of {found.histories:,} histories, each against what it holds."
+    )
+    widgets.say(
+        "Router, mean: the weight that the router gives an expert. Leads in: the share of histories in which no other "
+        "expert of its head has more. ×1.5: it attends to such ",
+        f"{many} half as much again as the history has of them; ×0.5: half as much.",
     )
     rows: list[list[Cell]] = []
     for h in range(H):

@@ -32,8 +32,8 @@ MANY = 5  # heads or experts above which they are told by their numbers only
 GATES = {"held": "Gate held", "recomputed": "Gate computed again"}
 # Of an expert: what is run, and what the natural score has beyond that.
 CASES = (
-    ("alone", "this expert alone", "the others add to its score"),
-    ("without", "all but this one", "this expert adds to its score"),
+    ("alone", "with this expert alone", "the others add to its score"),
+    ("without", "without this expert", "this expert adds to its score"),
 )
 ABOUT = """
 Inside a head, several **experts** look back over the history, each with its own attention: the rows of the first
@@ -122,7 +122,8 @@ def render(screen: Screen) -> None:
     if N > 1:
         widgets.subheading(
             "What each expert alone would recommend",
-            f"The head run with one expert alone, the others as they are. Above each list: how the {one} then fares.",
+            f"The head run with one expert alone. Above each list: where the {one} to explain stands in it, and in the "
+            "final list that follows.",
         )
         _own_lists(screen, trace, head, film)
     widgets.subheading("The journey", f"How {'gate and routers' if N > 1 else 'the gate'} moved as the history grew.")
@@ -220,6 +221,7 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
                 "flags": [explain.router_flag(trace, h) if shown else "" for h in range(H)],
                 "chosen": [head, expert],
                 "largest": largest,
+                "most": float(trace.attention.max()),
                 "theme": screen.theme,
             },
             on_pick_change=lambda: _pick(H, shown),
@@ -308,12 +310,13 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
         if n is None:
             final = int(_left_out(screen.source, now.history, now.intervention, film)["rank"].iloc[0])
             here = int(explain.head_ranks(trace, [film], now.hide_seen)[head, 0])
-            return [
-                (f"{name}:", None),
-                ("by this head", ordinal(here)),
-                ("in the final list", ordinal(final)),
-            ]
-        lines: list[tuple[str, str | None]] = [(f"{name} in the final list:", None)]
+            return [(f"{name}:", None), ("in this list", ordinal(here)), ("in the final list", ordinal(final))]
+        own = trace.ranking(head, n, now.hide_seen).tolist()
+        lines: list[tuple[str, str | None]] = [
+            (f"{name}:", None),
+            ("in this list", ordinal(own.index(film) + 1) if film in own else "seen"),
+            ("In the final list:", None),
+        ]
         for run, who, rest in CASES:
             case = cases[n + 1, run]
             lines.append((who, ordinal(int(case["rank"]))))
@@ -341,7 +344,7 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
         on_film_change=lambda: _set_film(screen),
     )
     if now.intervention:
-        st.caption("Ranks and differences under the experts are measured on the untouched model.")
+        st.caption("Ranks and differences of the experts in the final list are measured on the untouched model.")
     lists = pd.concat([top.assign(head=head + 1, expert=0 if n is None else n + 1) for n, top in tops.items()])
     with st.container(horizontal=True):
         widgets.download("Lists as CSV", lists, f"fame-lists-{head + 1}.csv", "experts_lists_csv")

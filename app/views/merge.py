@@ -37,8 +37,8 @@ sum over the heads of **gate × score**. The table shows those numbers, so that 
 largest difference, over all {many}, between that sum and the score of the model's own pass.
 
 The fader over a column is the head's weight in the gate; the small mark is where the model put it. Weights are scaled
-to add up to 1. *Solo* keeps one head, *mute* takes one out. The list is then merged again from the same head scores,
-which is exact, and arrows show the places won or lost against the model's own list.
+to shares that add up to 1, the percentage over the fader. *Solo* keeps one head, *mute* takes one out. The list is then
+merged again from the same head scores, which is exact, and arrows show the places won or lost against the model's own.
 
 A number that a head adds to all {many} alike moves no rank. *Against the average {one}* takes it away: what is left
 says how much the head prefers this {one} to the average candidate.
@@ -90,9 +90,14 @@ def _panel(screen: Screen) -> None:
             )  # fmt: skip
             st.toggle(f"Hide {many} already seen", **widgets.controlled("merge_seen", now.hide_seen, "hide_seen"))
             st.number_input(
-                f"{many.capitalize()} per list", 1, state.MAX_K, width=220, **widgets.controlled("merge_k", now.k, "k")
+                f"{many.capitalize()} per list, 1–{state.MAX_K}",
+                1,
+                state.MAX_K,
+                width=250,
+                **widgets.controlled("merge_k", now.k, "k"),
             )
-    widgets.say(*widgets.badged(explain.say_rank(shown, film, now.hide_seen), str(shown.catalogue.title[film])))
+    sentence = explain.say_rank(shown, film, now.hide_seen, screen.names)
+    widgets.say(*widgets.badged(sentence, str(shown.catalogue.title[film])))
     table = explain.merge_table(natural, shown, now.k, film, now.hide_seen, relative)
     wide = len(shown.head_scores) > MANY
     with st.container(key="merge_two"):
@@ -117,7 +122,7 @@ def _picture(screen: Screen, shown: Trace, table: pd.DataFrame, relative: bool) 
     """The table as a picture of its own, arrows included."""
     return plots.merge(
         screen.bundle, shown, items=table["row"].tolist(), exclude_history=screen.state.hide_seen, relative=relative,
-        theme=screen.theme,
+        theme=screen.theme, highlight=screen.film,
     )  # fmt: skip
 
 
@@ -179,7 +184,7 @@ def _note(H: int, by_hand: bool, changed: bool) -> str:
     if H == 1:
         return "This model has one head, so that its gate is always 1."
     if by_hand:
-        return "The gate is set by hand. Arrows: places against the model's own list."
+        return "Set by hand: thumbs are weights, numbers shares. Arrows: places won or lost."
     return "The gate is as the model set it. Move a fader to merge again. Numbers are rounded."
 
 

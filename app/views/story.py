@@ -58,14 +58,14 @@ def render(screen: Screen) -> None:
             seen = widgets.controlled("story_seen", screen.state.hide_seen, "hide_seen")
             st.toggle(f"Hide {many} already seen", **seen)
             st.number_input(
-                f"{many.capitalize()} per list", 1, state.MAX_K, width=220,
+                f"{many.capitalize()} per list, 1–{state.MAX_K}", 1, state.MAX_K, width=250,
                 **widgets.controlled("story_k", screen.state.k, "k"),
             )  # fmt: skip
     film = screen.film
     with choose_film:
         ranking = screen.trace.ranking().tolist()
         films.choose(screen, f"{one.capitalize()} to explain", "story_film", "film", film, ranking)
-    sentence = explain.say_rank(screen.trace, film, screen.state.hide_seen)
+    sentence = explain.say_rank(screen.trace, film, screen.state.hide_seen, screen.names)
     widgets.say(*widgets.badged(sentence, str(screen.bundle.catalogue.title[film])))
     _story(key="story", data=picture(screen, film), on_pick_change=lambda: _pick(len(screen.bundle.catalogue)))
     with st.container(horizontal=True, key="story_save"):

@@ -199,7 +199,7 @@ def router_entropy(trace: Trace) -> np.ndarray:
         return np.zeros(trace.router.shape[:2], np.float32)
     beta = trace.router
     surprise = np.log(np.where(beta > 0, beta, 1))
-    return np.clip(-(beta * surprise).sum(axis=-1) / np.log(N), 0, 1)
+    return np.clip(np.abs((beta * surprise).sum(axis=-1)) / np.log(N), 0, 1)  # a minus would leave −0 for certainty
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from fame.explain.read import (
     router_flag,
 )
 from fame.trace import Trace
-from fame.words import listing, ordinal
+from fame.words import listing, ordinal, percent
 
 __all__ = [
     "Beats",
@@ -32,12 +32,15 @@ __all__ = [
     "say_router_turn",
 ]
 
+MOST_WEIGHED = 2  # heads up to which a sentence says what each is called and how much say it has
 
-def say_rank(trace: Trace, row: int, exclude_history: bool = True) -> str:
+
+def say_rank(trace: Trace, row: int, exclude_history: bool = True, names: Sequence[str] = ()) -> str:
     """One sentence on why an item stands where it stands: which heads carry its lead, and which would not.
 
-    Every number is `relative_shares` or `head_ranks`. The heads named are the fewest that give at least 60% of
-    what speaks for the item, Σ of the c_h above 0: of its whole lead where no head speaks against it.
+    Every number is the gate, `relative_shares` or `head_ranks`. The heads named are the fewest that give at least 60%
+    of what speaks for the item, Σ of the c_h above 0: of its whole lead where no head speaks against it. A head that
+    the gate leaves no say is not told of.   names: what each head is called, '' where it has no name.
 
     Raises:
         FameError: the row is not in the catalogue.
@@ -52,16 +55,19 @@ def say_rank(trace: Trace, row: int, exclude_history: bool = True) -> str:
     rank = int(rank_of(trace.scores, row, candidate))
     c = relative_shares(trace, [row], exclude_history)[:, 0]
     ranks = head_ranks(trace, [row], exclude_history)[:, 0]
-    text = f"{title} is {ordinal(rank)}"
-    if len(c) == 1:
-        return f"{text}: the only head puts it {_signed(c[0])} {'above' if c[0] > 0 else 'from'} the average candidate."
+    text, gate = f"{title} is {ordinal(rank)}", trace.gate[-1]
+    heard = np.flatnonzero(gate)
+    if len(heard) == 1:
+        who = "the only head" if len(c) == 1 else f"{_heads(heard)}, the only one with a say,"
+        lead = c[heard[0]]
+        return f"{text}: {who} puts it {_signed(lead)} {'above' if lead > 0 else 'from'} the average candidate."
     order = np.argsort(-c, kind="stable")
     support, against = c[c > 0].sum(), [h for h in order[::-1] if c[h] < 0]
     if c.sum() <= 0:
         reason = (
             f"{_heads(against[:1])} holds it down most ({_signed(c[against[0]])})" if against else "no head wants it"
         )
-        best = int(np.argmin(ranks))
+        best = int(heard[np.argmin(ranks[heard])])
         return (
             f"{text}, {abs(c.sum()):.2f} below the average candidate: {reason}; "
             f"{_heads([best])} alone would put it {ordinal(int(ranks[best]))}."
@@ -70,12 +76,16 @@ def say_rank(trace: Trace, row: int, exclude_history: bool = True) -> str:
     carrying = wanting[: int(np.searchsorted(np.cumsum(c[wanting]), 0.6 * support)) + 1]
     verb = "carries" if len(carrying) == 1 else "carry"
     of = "what speaks for it" if against else "its lead over the average candidate"
-    text += f": {_heads(carrying)} {verb} {c[carrying].sum() / support:.0%} of {of}"
+    who = _heads(carrying)
+    if len(carrying) <= MOST_WEIGHED:
+        who = listing([_weighed(h, float(gate[h]), names) for h in sorted(carrying)])
+    text += f": {who} {verb} {c[carrying].sum() / support:.0%} of {of}"
     text += f", {_heads(against)} {'speaks' if len(against) == 1 else 'speak'} against it" if against else ""
-    worst = int(np.argmax(ranks))
+    worst = int(heard[np.argmax(ranks[heard])])
     if ranks[worst] > rank:
         return f"{text}; {_heads([worst])} alone would put it {ordinal(int(ranks[worst]))}."
-    return f"{text}; {'every head alone would put it there or higher' if rank > 1 else 'every head alone agrees'}."
+    each = "every head alone" if len(heard) == len(c) else "alone, every head with a say"
+    return f"{text}; {each} {'would put it there or higher' if rank > 1 else 'agrees'}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,6 +231,12 @@ def _heads(heads: Sequence[int] | np.ndarray) -> str:
     """'head 2', 'heads 2 and 4', in their own order."""
     numbers = [str(h + 1) for h in sorted(heads)]
     return f"head{'s' if len(numbers) > 1 else ''} {listing(numbers)}"
+
+
+def _weighed(head: int, gate: float, names: Sequence[str]) -> str:
+    """'head 2 (genres, gate 56%)'."""
+    name = f"{names[head]}, " if head < len(names) and names[head] else ""
+    return f"head {head + 1} ({name}gate {percent(gate)})"
 
 
 def _signed(x: float) -> str:

@@ -104,6 +104,16 @@ def test_every_example_shows_what_the_spaces_say(open_atlas: OpenAtlas, mapped: 
     assert marks["maps"][0]["neighbours"] != marks["maps"][1]["neighbours"]
 
 
+def test_the_maps_need_no_history(open_atlas: OpenAtlas, mapped: Bundle) -> None:
+    marks, head, maps, _ = sent(open_atlas({"h": "none"}))
+    assert mapped.atlas is not None
+    np.testing.assert_array_equal(maps[0], mapped.atlas.map(head["spaces"][0]))
+    assert marks["film"] == 0 and marks["history"] == marks["recommended"] == []
+    assert all(drawn["place"] is None and drawn["neighbours"] == [] for drawn in marks["maps"])
+    marks, *_ = sent(open_atlas({"h": "none", "film": "f9"}))
+    assert marks["film"] == 9 and len(marks["maps"][0]["neighbours"]) == 10
+
+
 def test_colours_are_the_values_chosen(open_atlas: OpenAtlas, mapped: Bundle) -> None:
     marks, head, _, mask = sent(open_atlas({"atlas_values": "2-0"}))
     genres = mapped.catalogue.attribute("genres")

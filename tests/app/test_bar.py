@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bar import definition, edited
+from app.bar import definition, edited, holds
+from app.sources import Source, kind
 from app.state import changed
+from fame.bundle import Bundle
 from fame.trace import Intervention
 from tests.app.conftest import OpenApp
 from tests.app.small import make_bundle
@@ -59,6 +62,36 @@ def test_another_model_takes_the_films_it_knows(
     assert app.query_params == {"m": "other", "h": "f4-f5", "k": "7", "film": "f9"}, "two heads have no third one"
     assert not app.warning
     assert any("2 heads × 2 experts" in x.proto.body for x in app.get("html"))
+
+
+def test_the_box_of_models_says_what_each_learned_from(folder: Path, small: Bundle, tmp_path: Path) -> None:
+    def told(at: Path) -> str:
+        return kind(Source(at.name, str(at), at.stat().st_mtime_ns))
+
+    assert told(folder) == "real users"
+    guided = replace(small, simulated=True, evidence={"guided": ["genres", "", "decade"]})
+    assert told(guided.save(tmp_path / "guided")) == "simulated users, guided by genres, decade"
+    free = replace(small, evidence={"guided": []})
+    assert told(free.save(tmp_path / "free")) == "real users, no guidance"
+    (tmp_path / "free" / "manifest.json").write_text("[")
+    assert kind(Source("free", str(tmp_path / "free"), 0)) == kind(Source("gone", str(tmp_path / "gone"), 0)) == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "there"),
+    [
+        ("amelie", True),
+        ("lost ark", True),
+        ("et the", True),
+        ("amelie 1973", True),
+        ("crocdile", False),
+        ("matrxi", False),
+    ],
+)
+def test_what_is_typed_stands_in_a_title_or_only_near_it(typed: str, there: bool) -> None:
+    catalogue = BUNDLE.catalogue
+    [row] = catalogue.search(typed, 1)
+    assert holds(catalogue, row, typed) is there
 
 
 def test_a_changed_model_is_said() -> None:

@@ -52,8 +52,22 @@ def test_search_add_undo_redo_by_keyboard(open_page: Open, small_address: str) -
     assert chips(page) == ["Toy Story", "Aladdin", "The Lion King"]
     before = final_list(page)
     add(page, "amelie", "Amélie")  # no accent
-    add(page, "crocdile", "Crocodile Dundee")  # a letter missing
     add(page, "lost ark", "Raiders of the Lost Ark")  # a part
+    box = page.get_by_role("combobox", name="Add an item")
+    box.fill("crocdile")  # a letter missing: offered, and added only when it is chosen
+    expect(page.get_by_role("option").nth(0)).to_have_text("No item called “crocdile”. Nearest:")
+    expect(page.get_by_role("option").nth(1)).to_contain_text("Crocodile Dundee")
+    box.press("Enter")
+    box.press("ArrowDown")
+    expect(page.get_by_role("option", selected=True)).to_contain_text("Crocodile Dundee")
+    assert len(chips(page)) == 5
+    box.press("Enter")
+    expect(page.locator(".films .name span").last).to_have_text("Crocodile Dundee")
+    box.fill("al")
+    expect(page.get_by_role("option").first).to_be_visible()
+    box.press("Escape")
+    expect(box).to_have_value("")
+    expect(page.get_by_role("listbox")).to_be_hidden()
     expect(page.get_by_role("combobox", name="Add an item")).to_be_focused()
     gone_from(page, before)
     page.get_by_role("button", name="Undo").click()
@@ -174,6 +188,36 @@ def test_back_and_forward_walk_through_changes_and_screens(open_page: Open, smal
     page.go_forward()
     expect(page.locator(".chip")).to_have_count(4)
     expect(page).to_have_url(second)
+
+
+def test_each_screen_has_its_name_as_address(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/story?h=f4-f5")
+    expect(page.locator("h1")).to_contain_text("Story")
+    assert chips(page) == ["Amélie", "Alien"] and page.get_by_role("dialog").count() == 0
+    page.get_by_role("link", name="Merge").click()
+    expect(page.locator("h1")).to_contain_text("Merge")
+    page.get_by_role("link", name="Story").click()
+    expect(page.locator("h1")).to_contain_text("Story")
+    expect(page).to_have_url(f"{small_address}/?h=f4-f5")
+
+
+def test_a_head_that_is_off_says_nothing(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/?off=1")
+    expect(page.locator(".column.off")).to_have_count(1)
+    expect(page.locator(".column.off header")).to_contain_text("off")
+    drawn = page.locator("svg.links path[style*='stroke-opacity: 0.9']")
+    expect(drawn).to_have_count(2)
+    assert all("--h1" not in (path.get_attribute("style") or "") for path in drawn.all())
+
+
+def test_a_phone_shows_the_bar_in_rows_and_scrolls_its_films(open_page: Open, small_address: str) -> None:
+    films = "-".join(f"f{row}" for row in range(1, 12))
+    page = open_page(f"{small_address}/merge?h={films}", width=390)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(".films").evaluate("e => e.clientHeight < 45 && e.scrollLeft > 0"), (
+        "one row, the newest in sight"
+    )
+    expect(page.locator(".desk thead th").nth(2)).to_have_text("score")
 
 
 def test_hostile_titles_stay_text(open_page: Open, small_address: str) -> None:

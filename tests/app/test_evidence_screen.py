@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from fame.bundle import Bundle, load
-from fame.findings import Findings
+from fame.findings import SLICES, Findings
 from tests.app import browser as real
 from tests.app.conftest import Open
 from tests.app.small import measured
@@ -50,6 +50,8 @@ def test_every_bundle_that_ships(name: str, open_app: OpenApp) -> None:
     text = words(app)
     assert bundle.summary and bundle.summary in text
     assert ("asked for, not found" in text) is bool(found.guided)
+    [told] = [x.proto.json for x in app.get("bidi_component") if x.proto.component_name == "fame_about"]
+    assert ("Slices of a SASRec" in told) is (SLICES in found.spaces)
     for verdict in found.verdicts:
         assert verdict.why in text
     assert ("What gate and routers follow" in text) == bundle.simulated

@@ -108,7 +108,9 @@ def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bund
         assert [entry["row"] for entry in shown["films"]] == trace.top(4, head=1, expert=n)["row"].tolist()
         assert shown["weight"] == f"router {percent(float(trace.router[-1, 1, n]))}"
         cases = effects[(effects["head"] == 2) & (effects["expert"] == n + 1) & (effects["gate"] == gate)]
-        for (place, adds), run in zip((shown["facts"][1:3], shown["facts"][3:]), ("alone", "without"), strict=True):
+        own_list = trace.ranking(head=1, expert=n).tolist()
+        assert shown["facts"][1] == ["in this list", ordinal(own_list.index(film) + 1)]
+        for (place, adds), run in zip((shown["facts"][3:5], shown["facts"][5:]), ("alone", "without"), strict=True):
             one = cases.set_index("run").loc[run]
             assert place[1] == ordinal(int(one["rank"]))
             assert float(adds[1].replace("−", "-")) == pytest.approx(one["effect"], abs=0.006)

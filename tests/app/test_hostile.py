@@ -92,7 +92,7 @@ def said(app: AppTest) -> str:
     return " ".join([*words, *(x.value for x in app.warning)])
 
 
-@pytest.mark.parametrize("screen", [screen for screen in OTHERS if screen != "evidence"])
+@pytest.mark.parametrize("screen", ["merge", "experts"])
 def test_an_empty_history(open_screen: OpenScreen, screen: str) -> None:
     assert "Add an item above, or open an example" in said(open_screen(screen, {"h": "none"}))
 

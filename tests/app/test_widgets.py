@@ -1,0 +1,27 @@
+"""What a widget reports is a choice only where the visitor chose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app import widgets
+
+
+def test_what_a_widget_opened_with_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr(widgets.st, "session_state", kept)
+    taken: list[int] = []
+    change = widgets.tied("box", 3, taken.append)["on_change"]
+    change()  # a browser that went back quickly reports the box that it drew anew
+    assert not taken
+    kept["box"] = 5
+    change()
+    assert taken == [5]
+    kept["box"] = 3
+    change()
+    assert taken == [5, 3], "taken back before the page was drawn"
+    change = widgets.tied("box", 3, taken.append)["on_change"]
+    change()
+    assert taken == [5, 3]
