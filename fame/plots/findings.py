@@ -209,8 +209,10 @@ def likeness(found: Findings, theme: Theme = "light") -> go.Figure:
             textposition="middle right", hoverinfo="skip",
         )  # fmt: skip
     fig.update_xaxes(range=[-0.6, max(shift + H + 1, 8) - 0.4], visible=False)
-    fig.update_yaxes(range=[H + 0.5, -1.9], tickvals=list(range(H)), ticktext=[f"head {h + 1}" for h in range(H)])
-    fig.add_annotation(x=shift - 0.55, y=H, text="final list", xanchor="right", font={"color": colours.soft})
+    rows = [f"head {h + 1}" for h in range(H)]
+    fig.update_yaxes(range=[H + 0.5, -1.9], tickvals=list(range(H)), ticktext=rows)
+    for y, row_name in enumerate([*rows, "final list"]):  # again: on a phone the second square is in sight alone
+        fig.add_annotation(x=shift - 0.55, y=y, text=row_name, xanchor="right", font={"color": colours.soft})
     pairs = [(h, g) for h in range(H) for g in range(h + 1, H)]
     told = "; ".join(
         f"heads {h + 1} and {g + 1}: spaces {number(found.alike[h, g])}, lists {number(found.overlap[h, g])}"

@@ -147,7 +147,7 @@ def head_lists(
         text="Link: a head's share of the score, grey where it pulls down. Grey title: not on the final list.",
         xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="middle", yshift=-14,
     )  # fmt: skip
-    sentence = explain.say_rank(trace, lit, exclude_history)
+    sentence = explain.say_rank(trace, lit, exclude_history, names)
     titles = "; ".join(f"{i + 1} {trace.catalogue.label(r)}" for i, r in enumerate(final))
     called = listing([f"head {h + 1} {name}" for h, name in enumerate(names) if name] or [""])
     about = f" Heads are about: {called}." if called else ""
