@@ -405,12 +405,13 @@ def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFra
         return table
 
     def figure(space: str, table: pd.DataFrame) -> go.Figure:
+        film = _film(screen)
         return atlas_map(
             atlas, catalogue, space, view.kind, view.attribute, [names[v] for v in view.values],
-            highlight=[_film(screen), *table["row"]] if _film(screen) else [], history=_read(screen),
+            highlight=[film, *table["row"]] if film else [], history=_read(screen),
             recommendations=_recommended(screen), state=_place(screen, atlas, space, view.kind),
             regions=_regions(screen.source, space, view.attribute, view.kind) if view.attribute else None,
-            theme=screen.theme, highlighted=f"{catalogue.title[screen.film]} and its nearest in this space",
+            theme=screen.theme, highlighted=f"{catalogue.title[film]} and its nearest in this space",
         )  # fmt: skip
 
     with st.container(horizontal=True, key="atlas_save"):
