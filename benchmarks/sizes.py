@@ -31,6 +31,7 @@ CHANGES: dict[str, dict[str, float]] = {
     "L 1": {"n_layers": 1},
     "L 3": {"n_layers": 3},
     "d 128, L 3": {"d_model": 128, "n_layers": 3},
+    "H 1, N 1": {"n_heads": 1, "n_experts": 1},
     "H 2": {"n_heads": 2},
     "H 8": {"n_heads": 8},
     "N 1": {"n_experts": 1},
@@ -41,6 +42,7 @@ CHANGES: dict[str, dict[str, float]] = {
     "dropout .05": {"dropout": 0.05},
     "dropout .2": {"dropout": 0.2},
     "dropout .3": {"dropout": 0.3},
+    "d 128, dropout .6": {"d_model": 128, "dropout": 0.6},
 }
 VARIANTS = ("fame", "sasrec")
 

@@ -61,7 +61,7 @@ DATA: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: ("planted-plain", SIMULATED | {"data": {"planted": SIMULATED["data"]["planted"] | a}})
        for name, a in AUDIENCES.items()},
     "ml-1m": ("ml-1m", {"model": SMALL, "training": {"epochs": 10}}),
-    "beauty": ("beauty", {}),
+    "beauty": ("beauty", {"model": {"d_model": 64, "dropout": 0.5}}),
 }  # fmt: skip
 
 BOTH = ["genres", "decade"]
