@@ -1,6 +1,6 @@
 """What each size changes on a log: FAME and SASRec with one changed at a time, judged on validation, one seed.
 
-    python benchmarks/sizes.py [RECIPE] [--epochs 10] [--jobs 2] [--only NAME …]
+    python benchmarks/sizes.py [RECIPE] [--epochs 10] [--dropout P] [--jobs 2] [--only NAME …]
 
 RECIPE is recipes/ml-1m.toml unless given; the base is d = 64, L = 2, H = N = 4, the rest as the recipe has it. Prints a
 table. A run is one thread; its checkpoint is kept in runs/sizes, so that what is done is not repeated. The seconds are
@@ -47,10 +47,11 @@ CHANGES: dict[str, dict[str, float]] = {
 VARIANTS = ("fame", "sasrec")
 
 
-def run(path: Path, name: str, variant: str, epochs: int) -> tuple[float, float]:
+def run(path: Path, name: str, variant: str, epochs: int, dropout: float | None) -> tuple[float, float]:
     """Best validation NDCG@10, and seconds of an epoch, of a setting."""
     torch.set_num_threads(1)
-    model = BASE | CHANGES[name] | {"variant": variant}
+    base = BASE if dropout is None else BASE | {"dropout": dropout}
+    model = base | CHANGES[name] | {"variant": variant}
     label = re.sub(r"[^\w.]+", "-", f"{name}-{epochs}")
     recipe = load_recipe(path, {"name": label, "model": model, "training": {"epochs": epochs}})
     _, curve = learn(recipe, prepare(recipe), launched(), Path("runs/sizes", path.stem), False, SILENT)
@@ -61,13 +62,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", nargs="?", type=Path, default=RECIPE)
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--dropout", type=float, help="of the base, if not the recipe's")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
     parser.add_argument("--only", nargs="+", choices=CHANGES, default=list(CHANGES), metavar="NAME", help="settings")
     a = parser.parse_args()
     # A SASRec has no experts; its heads are its slices and change nothing here.
     runs = [(n, v) for n in a.only for v in VARIANTS if v == "fame" or not re.match("[HN] ", n)]
     with ProcessPoolExecutor(a.jobs, multiprocessing.get_context("spawn")) as pool:
-        waiting = {key: pool.submit(run, a.recipe, *key, a.epochs) for key in runs}
+        waiting = {key: pool.submit(run, a.recipe, *key, a.epochs, a.dropout) for key in runs}
         found = {key: job.result() for key, job in track(waiting.items(), "training")}
     print("| setting | FAME, NDCG@10 | s/epoch | SASRec, NDCG@10 | s/epoch |\n|---|---:|---:|---:|---:|")
     for name in a.only:
