@@ -52,7 +52,7 @@ def run(path: Path, name: str, variant: str, epochs: int, dropout: float | None)
     torch.set_num_threads(1)
     base = BASE if dropout is None else BASE | {"dropout": dropout}
     model = base | CHANGES[name] | {"variant": variant}
-    label = re.sub(r"[^\w.]+", "-", f"{name}-{epochs}")
+    label = re.sub(r"[^\w.]+", "-", f"{name}-{epochs}" + f"-{dropout}" * (dropout is not None))
     recipe = load_recipe(path, {"name": label, "model": model, "training": {"epochs": epochs}})
     _, curve = learn(recipe, prepare(recipe), launched(), Path("runs/sizes", path.stem), False, SILENT)
     return max(e.valid["NDCG@10"] for e in curve), sum(e.seconds for e in curve) / len(curve)

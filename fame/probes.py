@@ -62,9 +62,9 @@ RULE = (
     "head's width, as a part of what the full embedding knows beyond chance. The name stands where the attribute is "
     f"read from the head better than chance (q < {SIGNIFICANCE}), better than from popularity (by its whole interval) "
     f"with an average precision of at least {LEAST_PRECISION}, and no worse than from random spaces (gain at least "
-    f"{number(LEAST_GAIN)}), and where the gain leads that of every other attribute by at least {LEAST_LEAD} and by more than "
-    f"in random spaces (q < {SIGNIFICANCE}); q is p after Benjamini-Hochberg over all heads and attributes. Otherwise "
-    "the head is unclear."
+    f"{number(LEAST_GAIN)}), and where the gain leads that of every other attribute by at least {LEAST_LEAD} and by "
+    f"more than in random spaces (q < {SIGNIFICANCE}); q is p after Benjamini-Hochberg over all heads and attributes. "
+    "Otherwise the head is unclear."
 )
 UNCLEAR = "unclear"
 MAX_NEWTON = 50
