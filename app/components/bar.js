@@ -106,21 +106,25 @@ class Bar {
     const focused = this.root.getRootNode().activeElement
     const held = focused?.closest?.(".chip") ? Number(focused.closest(".chip").dataset.at) : null
     const typing = focused === this.input
-    const chips = data.history.map((film, at) => this.chip(film, at))
-    this.films.replaceChildren(...chips, this.add)
+    const drawn = JSON.stringify([data.history, data.dropped])
+    if (drawn !== this.drawn) { // an answer that changes no chip must not take away the one that is dragged or pressed
+      this.drawn = drawn
+      this.films.replaceChildren(...data.history.map((film, at) => this.chip(film, at)), this.add)
+    }
+    const count = data.history.length
     if (longer) this.films.scrollTo(this.films.scrollWidth, this.films.scrollHeight)
-    this.count = data.history.length
-    this.at = Math.min(this.at, chips.length - 1)
+    this.count = count
+    this.at = Math.min(this.at, count - 1)
     this.rove()
     const goal = this.goal ?? held
     this.goal = null
-    if (goal !== null && chips.length) this.go(Math.min(goal, chips.length - 1))
+    if (goal !== null && count) this.go(Math.min(goal, count - 1))
     else if (typing || goal !== null) this.input.focus({ preventScroll: true })
     this.undo.disabled = !data.undo
     this.redo.disabled = !data.redo
     this.clear.disabled = !data.history.length
     const hidden = this.films.scrollHeight > this.films.clientHeight + 8
-    this.note.textContent = `${hidden ? `${chips.length} ${data.noun.many} in the history: scroll to see all. ` : ""}${data.note}`
+    this.note.textContent = `${hidden ? `${count} ${data.noun.many} in the history: scroll to see all. ` : ""}${data.note}`
     this.suggest()
   }
 

@@ -88,6 +88,7 @@ def test_reorder_and_remove_keep_the_focus(open_page: Open, small_address: str) 
     expect(page.locator(".films .name span").first).to_have_text("Aladdin")
     assert chips(page) == ["Aladdin", "Toy Story", "The Lion King"]
     expect(page.locator(".name").nth(1)).to_be_focused()
+    expect(page).to_have_url(re.compile(r"[?&]h=f2-f1-f3(&|$)"))
     page.locator(".chip").nth(2).drag_to(page.locator(".chip").nth(0), target_position={"x": 4, "y": 10})
     expect(page.locator(".films .name span").first).to_have_text("The Lion King")
     page.locator(".name").nth(1).press("Delete")
@@ -97,6 +98,22 @@ def test_reorder_and_remove_keep_the_focus(open_page: Open, small_address: str) 
     page.get_by_role("button", name="Remove The Lion King").click()
     expect(page.locator(".chip")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"[?&]h=f1(&|$)"))
+
+
+def test_an_answer_does_not_take_away_a_chip_that_is_dragged(open_page: Open, small_address: str) -> None:
+    page = open_page(small_address)
+    first, last = (page.locator(".chip").nth(at).bounding_box() for at in (0, 2))
+    assert first and last
+    page.mouse.move(last["x"] + 20, last["y"] + 10)
+    page.locator(".name").nth(0).focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.mouse.down()  # before the answer to the key
+    page.mouse.move(first["x"] + 9, first["y"] + 10)
+    expect(page).to_have_url(re.compile(r"[?&]h=f2-f1-f3(&|$)"))
+    page.wait_for_timeout(500)
+    page.mouse.move(first["x"] + 4, first["y"] + 10)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"[?&]h=f3-f2-f1(&|$)"))
 
 
 def test_quick_changes_all_count(open_page: Open, small_address: str) -> None:
