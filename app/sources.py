@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 import streamlit as st
 import torch
 
-from fame.bundle import ARTIFACTS, MANIFEST, Bundle
+from fame.bundle import ARTIFACTS, MANIFEST, Bundle, glance
 from fame.errors import FameError
 from fame.findings import Findings
 from fame.trace import Intervention, Trace
@@ -105,21 +104,13 @@ def load(source: Source) -> Bundle:
 
 @shared(64)
 def kind(source: Source) -> str:
-    """Whose choices a bundle learned from, and whether its heads were guided, so far as its files say so.
-
-    From two of its small files, as they are: to name a bundle in a box, no weights need to be read and checked.
-    """
-    said: list[str] = []
+    """Whose choices a bundle learned from, and whether its heads were guided; '' where it cannot be read."""
     try:
-        manifest = json.loads((Path(source.path) / MANIFEST).read_text("utf-8"))
-        said.append("simulated users" if manifest["simulated"] else "real users")
-        if "evidence.json" in manifest["files"]:
-            evidence = json.loads((Path(source.path) / "evidence.json").read_text("utf-8"))
-            told = [name for name in evidence["guided"] if name]
-            said.append(f"guided by {', '.join(told)}" if told else "no guidance")
-    except (OSError, ValueError, TypeError, KeyError):
-        pass  # opening the bundle tells what is wrong with it
-    return ", ".join(said)
+        simulated, told = glance(source.path)
+    except FameError:  # opening the bundle tells what is wrong with it
+        return ""
+    guided = f"guided by {', '.join(told)}" if told else "no guidance"
+    return ("simulated users" if simulated else "real users") + f", {guided}" * (told is not None)
 
 
 @shared(8)

@@ -38,7 +38,7 @@ from fame.model import FAME
 from fame.trace import NOTHING, Intervention, Trace
 from fame.words import plural
 
-__all__ = ["ARTIFACTS", "Bundle", "Example", "check_target", "check_writable", "load"]
+__all__ = ["ARTIFACTS", "Bundle", "Example", "check_target", "check_writable", "glance", "load"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -303,6 +303,21 @@ def load(source: str | Path) -> Bundle:
         f"there is no bundle {text[:80]!r}; give a name ({', '.join(names) or 'none is installed'}), "
         "the path of a bundle's directory, or a Hub id like owner/name"
     )
+
+
+def glance(directory: str | Path) -> tuple[bool, tuple[str, ...] | None]:
+    """Whether a bundle's users are simulated, and what its heads were told in training, None where that is not kept.
+
+    From its manifest and evidence alone: to name a bundle, its weights need not be read.
+
+    Raises:
+        FameError: the directory is no bundle, or its evidence is missing, altered, too large or unreadable.
+    """
+    folder, name = Path(directory), "evidence.json"
+    manifest = _manifest(folder)
+    entry = manifest["files"].get(name)
+    told = _evidence(folder / name, entry and _read(folder, name, entry)).get("guided")
+    return manifest["simulated"], tuple(str(head) for head in told if head) if isinstance(told, list) else None
 
 
 def _from_hub(repo: str) -> str:

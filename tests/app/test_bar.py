@@ -73,6 +73,8 @@ def test_the_box_of_models_says_what_each_learned_from(folder: Path, small: Bund
     assert told(guided.save(tmp_path / "guided")) == "simulated users, guided by genres, decade"
     free = replace(small, evidence={"guided": []})
     assert told(free.save(tmp_path / "free")) == "real users, no guidance"
+    (tmp_path / "free" / "evidence.json").write_text("[" * 100_000)
+    assert kind(Source("free", str(tmp_path / "free"), 1)) == ""
     (tmp_path / "free" / "manifest.json").write_text("[")
     assert kind(Source("free", str(tmp_path / "free"), 0)) == kind(Source("gone", str(tmp_path / "gone"), 0)) == ""
 
