@@ -10,12 +10,13 @@ import streamlit as st
 
 from app import sources, widgets
 from app.screen import Screen
-from app.sources import Source
+from app.sources import Source, shared
 from app.state import State
 from app.widgets import Badge, Bold, Cell
 from fame import plots
 from fame.bundle import Bundle
 from fame.findings import SLICES, Findings, Lift
+from fame.plots.style import Theme
 from fame.words import number, percent
 
 __all__ = ["render"]
@@ -77,7 +78,7 @@ def render(screen: Screen) -> None:
         "Heads beside each other",
         f"1 is the same. Two random item spaces of that width have {number(found.alike_random)}.",
     )
-    _draw(screen, "likeness", plots.likeness(found, screen.theme), found.likeness_table)
+    _draw(screen, "likeness", found.likeness_table)
     if screen.bundle.config.n_experts > 1:
         _experts(found, screen.words["many"])
     if found.recovered:
@@ -85,16 +86,28 @@ def render(screen: Screen) -> None:
     widgets.about(screen, "evidence", ABOUT.replace("{slices}", SLICED * (SLICES in found.spaces)))
 
 
-def _draw(screen: Screen, name: str, figure: go.Figure, table: Callable[[], pd.DataFrame] | None = None) -> None:
+def _draw(screen: Screen, name: str, table: Callable[[], pd.DataFrame], attribute: str = "") -> None:
     """A picture, which its toolbar saves as SVG, and buttons for it as HTML and for its numbers."""
+    figure, bare = _pictures(screen.source, name, attribute, screen.theme)
     width = "stretch" if figure.layout.width is None else "content"
-    widgets.picture(plots.untitled(figure), f"evidence_{name}", f"fame-{name}", width=width)
+    widgets.picture(bare, f"evidence_{name}", f"fame-{name}", width=width)
     with st.container(horizontal=True, key=f"evidence_{name}_save"):
         widgets.save(
             screen, lambda: figure, f"fame-{name}", f"evidence_{name}_html", caption="Measured when it was saved."
         )
-        if table:
-            widgets.download("Numbers as CSV", table, f"fame-{name}.csv", f"evidence_{name}_csv")
+        widgets.download("Numbers as CSV", table, f"fame-{name}.csv", f"evidence_{name}_csv")
+
+
+@shared(64)
+def _pictures(source: Source, name: str, attribute: str, theme: Theme) -> tuple[go.Figure, go.Figure]:
+    """A picture as it is saved, and as the page has it under a heading of its own."""
+    found = sources.findings(source)
+    assert isinstance(found, Findings)
+    if name == "values":
+        figure = plots.values(found, attribute, theme)
+    else:
+        figure = {"probes": plots.probes, "likeness": plots.likeness}[name](found, theme)
+    return figure, plots.untitled(figure)
 
 
 def _probes(screen: Screen, found: Findings) -> None:
@@ -102,7 +115,7 @@ def _probes(screen: Screen, found: Findings) -> None:
         "What each head's space knows",
         "Average precision of a probe. Grey band: random spaces of that width. Disc filled: above them (q < .05).",
     )
-    _draw(screen, "probes", plots.probes(found, screen.theme), found.probe_table)
+    _draw(screen, "probes", found.probe_table)
     if found.apart:
         here, random, complete, random_complete = map(number, found.apart)
         widgets.say(
@@ -124,7 +137,7 @@ def _values(screen: Screen, found: Findings) -> None:
     st.selectbox(
         "Attribute", found.attributes, width=220, **widgets.controlled("evidence_by", attribute, "evidence_by")
     )
-    _draw(screen, "values", plots.values(found, attribute, screen.theme), found.value_table)
+    _draw(screen, "values", found.value_table, attribute)
 
 
 def _experts(found: Findings, many: str) -> None:
