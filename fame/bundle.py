@@ -80,6 +80,7 @@ class Bundle:
     atlas, examples, evidence and training are None or empty in a bundle fresh from training.
     evidence: what `fame.probes` measured, as plain JSON values.   training: the curve, one row per epoch.
     card: the model card, Markdown.   simulated: whether the model learned from a simulated audience.
+    k_core: how often each user and item was there at least in the log that it learned from; None where not known.
 
     Raises:
         FameError: the parts do not belong together.
@@ -94,6 +95,7 @@ class Bundle:
     training: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
     card: str = field(default="", repr=False)
     simulated: bool = False
+    k_core: int | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
@@ -197,6 +199,7 @@ class Bundle:
                     "name": self.name,
                     "simulated": self.simulated,
                     "noun": self.catalogue.noun,
+                    "k_core": self.k_core,
                     "files": {n: {"sha256": hashlib.sha256(b).hexdigest(), "size": len(b)} for n, b in files.items()},
                 }
                 (fresh / MANIFEST).write_bytes(_json(manifest, "manifest"))
@@ -237,6 +240,7 @@ class Bundle:
                 training=_training(folder / "training.csv", contents.get("training.csv")),
                 card=contents["README.md"].decode("utf-8", "replace"),
                 simulated=manifest["simulated"],
+                k_core=manifest.get("k_core"),
             )
         except FameError as error:
             text = str(error)
@@ -365,6 +369,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
     )
     if not well_formed:
         raise FameError(f"{path}: expected name, simulated, and files with their sha256 and size; {AGAIN}")
+    k_core = manifest.get("k_core")
+    if k_core is not None and (type(k_core) is not int or k_core < 0):
+        raise FameError(f"{path}: k_core is {str(k_core)[:40]!r}; expected a whole number, or null; {AGAIN}")
     if unknown := [name for name in files if name not in FILES]:
         raise FameError(f"{path}: names the file {unknown[0][:80]!r}; a bundle has only {', '.join(FILES)}")
     for name in REQUIRED:

@@ -339,7 +339,10 @@ def evaluate(
     bundle: BundleName,
     data: Annotated[str, typer.Option(metavar="FORM:PATH", help=FORM_HELP, show_default=False)],
     columns: Annotated[str | None, typer.Option(metavar="USER,ITEM,ORDER", help=COLUMNS_HELP)] = None,
-    k_core: Annotated[int, typer.Option(metavar="K", min=0, help=f"{K_CORE_HELP}.")] = 5,
+    k_core: Annotated[
+        int | None,
+        typer.Option(metavar="K", min=0, help=f"{K_CORE_HELP}; else as the bundle's own log.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Test a bundle on the last item of each user of a log.
@@ -349,23 +352,28 @@ def evaluate(
     from fame.bundle import load
     from fame.data import read
     from fame.evaluate import KS, ranks, summarise
-    from fame.recipe import split_for
+    from fame.recipe import DataConfig, split_for
 
     loaded = load(bundle)
     table = data_table(data, columns)
+    if k_core is None:
+        k_core = DataConfig.k_core if loaded.k_core is None else loaded.k_core
     task = split_for(read(**table).interactions, loaded.catalogue, k_core).test
     with counting(f"ranking for {len(task):,} users", len(task)) as progress:
         metrics = summarise(ranks(loaded.model, task, progress=progress))
     if as_json:
         known = {name: value if math.isfinite(value) else None for name, value in metrics.items()}  # JSON has no NaN
-        typer.echo(json.dumps({"bundle": loaded.name, "users": len(task), "metrics": known}, indent=1))
+        typer.echo(
+            json.dumps({"bundle": loaded.name, "users": len(task), "k_core": k_core, "metrics": known}, indent=1)
+        )
         return
     shown = grid("", *(f"@{k}" for k in KS), right=range(1, 1 + len(KS)))
     for kind in ("HR", "NDCG"):
         shown.add_row(kind, *(f"{metrics[f'{kind}@{k}']:.4f} ± {metrics[f'{kind}@{k} ±']:.4f}" for k in KS))
     shown.add_row("MRR", f"{metrics['MRR']:.4f} ± {metrics['MRR ±']:.4f}")
     out = stdout()
-    out.print(f"{loaded.name} on the last items of {len(task):,} users; all items ranked, ± 95% over users")
+    core = f" of the {k_core}-core" if k_core else ""
+    out.print(f"{loaded.name} on the last items of {len(task):,} users{core}; all items ranked, ± 95% over users")
     out.print(shown)
 
 

@@ -447,6 +447,7 @@ def train_recipe(
         training=curve(epochs),
         card=card,
         simulated=recipe.data.form == "planted",
+        k_core=None if recipe.data.form == "planted" else recipe.data.k_core,
     )
     tell.stage(f"saving {out}")
     bundle.save(out)

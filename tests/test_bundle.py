@@ -65,6 +65,7 @@ def make(config: FAMEConfig = SMALL) -> Bundle:
         training=pd.DataFrame({"epoch": [1, 2], "loss": [6.9, 0.1 + 0.2]}),
         card="# Small\n\nA model card.\n",
         simulated=True,
+        k_core=3,
     )
 
 
@@ -98,7 +99,7 @@ def test_round_trip_bit_for_bit(saved: Path, tmp_path: Path) -> None:
     before, after = make(), fame.load(saved)
     assert after.config == SMALL
     assert (after.name, after.simulated, after.card) == ("small", True, before.card)
-    assert after.catalogue.noun == "book"
+    assert (after.catalogue.noun, after.k_core) == ("book", 3)
     assert (after.examples, after.evidence) == (before.examples, before.evidence)
     pd.testing.assert_frame_equal(after.training, before.training, check_exact=True)
     pd.testing.assert_frame_equal(after.catalogue.to_frame(), before.catalogue.to_frame())
@@ -282,6 +283,8 @@ REFUSALS: dict[str, tuple[Spoil, str]] = {
     "files no object": (lambda b: edit_json(b, "manifest.json", files=[1]), "expected name, simulated, and files"),
     "noun of markup": (lambda b: edit_json(b, "manifest.json", noun="<b>"), "the noun is '<b>'; expected what an item"),
     "noun no text": (lambda b: edit_json(b, "manifest.json", noun=7), "the noun is .7.; expected what an item"),
+    "k-core no number": (lambda b: edit_json(b, "manifest.json", k_core="5"), "k_core is '5'; expected a whole number"),
+    "k-core below 0": (lambda b: edit_json(b, "manifest.json", k_core=-1), "k_core is '-1'; expected a whole number"),
     "name of a path": (lambda b: edit_json(b, "manifest.json", name="../x"), r"the name is '\.\./x'"),
     "manifest no JSON": (lambda b: (b / "manifest.json").write_bytes(b"\xff"), r"manifest\.json: no readable JSON"),
     "manifest of endless digits": (

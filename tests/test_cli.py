@@ -115,7 +115,17 @@ def test_evaluate_says_what_the_card_says(bundle: Path, toy_log: Path, run: Run)
     hr, ndcg = found["metrics"]["HR@10"], found["metrics"]["NDCG@10"]
     assert re.search(rf"\| this model \| 1 \| {hr:.4f} ± .* \| {ndcg:.4f} ±", fame.load(bundle).card)
     table = run("evaluate", bundle, "--data", f"csv:{toy_log}/log.csv")
-    assert f"{ndcg:.4f} ±" in table.out and "40 users" in table.out
+    assert f"{ndcg:.4f} ±" in table.out and "40 users of the 5-core" in table.out
+
+
+def test_evaluate_takes_the_k_core_that_the_bundle_was_trained_with(toy_log: Path, tmp_path: Path, run: Run) -> None:
+    data = ["--data", f"csv:{toy_log}/log.csv"]
+    made = run("train", *data, "--out", tmp_path / "x", "--runs", tmp_path, "--k-core", 7, "--no-maps", *SMALL)
+    assert made.status == 0, made.err
+    found = json.loads(run("evaluate", tmp_path / "x", *data, "--json").out)
+    assert (found["users"], found["k_core"]) == (20, 7), "those who have 7 films"
+    every = run("evaluate", tmp_path / "x", *data, "--k-core", 0)
+    assert "of 40 users; all" in every.out
 
 
 def test_explain_prints_titles_as_text(bundle: Path, run: Run) -> None:
