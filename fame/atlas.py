@@ -247,8 +247,9 @@ def _umap(x: np.ndarray, seed: int) -> np.ndarray:
     return xy
 
 
-def _nearest(x: np.ndarray, k: int, chunk: int = 1_000) -> np.ndarray:
-    """The k nearest other rows of each row by inner product, nearest first: [rows, k]."""
+def _nearest(x: np.ndarray, k: int, products: int = 20_000_000) -> np.ndarray:
+    """The k nearest other rows of each row by inner product, nearest first: [rows, k]; so many products at a time."""
+    chunk = max(1, products // len(x))
     nearest = np.zeros((len(x), k), np.int32)
     for start in range(0, len(x), chunk):
         near = x[start : start + chunk] @ x.T

@@ -15,7 +15,7 @@ import pandas as pd
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.probes import LEAST_PRECISION, SIGNIFICANCE
-from fame.words import listing, number
+from fame.words import listing, number, percent
 
 __all__ = ["Apart", "Findings", "Interval", "Lift", "Recovered", "Verdict"]
 
@@ -89,7 +89,8 @@ class Findings:
     overlap of the first `depth` of two lists, the final list last.
     lifts: [H][N], those with q < .05; first those that are most surely above 1.
     recovered: of simulated viewers, else empty; `told` whether its observer is told the viewers' preferences.
-    guided: the attribute that each of the first heads was told in training, '' for one that was left free.
+    guided: the attribute that each of the first heads was told in training, '' for one that was left free; of
+    `guided_part` of the items.
     """
 
     attributes: tuple[str, ...]
@@ -116,6 +117,7 @@ class Findings:
     recovered: tuple[Recovered, ...]
     told: bool
     guided: tuple[str, ...]
+    guided_part: float
 
     @classmethod
     def read(cls, evidence: Mapping[str, Any], config: FAMEConfig) -> Self:
@@ -158,6 +160,7 @@ class Findings:
             recovered=_recovered(of.part(source), H) if source else (),
             told=source == "recovery_told",
             guided=_guided(of, H),
+            guided_part=float(of.numbers("guided_part")) if of.known("guided_part") else 1.0,
         )
 
     def probe_table(self) -> pd.DataFrame:
@@ -231,7 +234,8 @@ class Findings:
         if not heads:
             return ""
         asked = "this name was" if len(heads) == 1 else "these names were"
-        return f"In training {listing(heads)} of these very {many}, so that {asked} asked for, not found."
+        these = f"these very {many}" if self.guided_part == 1 else f"{percent(self.guided_part)} of these {many}"
+        return f"In training {listing(heads)} of {these}, so that {asked} asked for, not found."
 
     def _closest(self) -> str:
         """The head that comes closest to a name, by what it has beyond random spaces; nothing where none comes near."""

@@ -84,6 +84,11 @@ class GuidanceConfig:
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in (*WEIGHTS, "pretrain"))
 
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """`heads`, where a term tells a head its own attribute; `excl` and `balance` do not."""
+        return self.heads if any((self.sup, self.con, self.tie, self.pretrain)) else ()
+
     def told(self, n_items: int) -> np.ndarray:
         """Which items' attributes the terms see: boolean [items], the same for every model of that many items."""
         told = np.ones(n_items, bool)

@@ -153,8 +153,13 @@ class Facets(nn.Module):
 
 def route(logits: Tensor, intervention: Intervention, active: int) -> Tensor:
     """β [b t h n] from the router's logits under an intervention; `active` experts have weight, or more where
-    logits tie."""
-    router = largest(off(logits, intervention.experts_off), active).softmax(-1)
+    logits tie. One alone always has the weight 1, which would teach the router nothing: its gradient is that of the
+    weights it would have among all (a straight-through estimate, Bengio et al. 2013)."""
+    logits = off(logits, intervention.experts_off)
+    router = largest(logits, active).softmax(-1)
+    if active == 1:
+        among_all = logits.softmax(-1)
+        router = router + (among_all - among_all.detach())
     if intervention.router:
         router = router.clone()
         for h, weights in intervention.router:

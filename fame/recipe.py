@@ -66,7 +66,8 @@ __all__ = ["Callbacks", "Comparison", "DataConfig", "Recipe", "compare", "load_r
 TABLES = ("data", "model", "training", "guidance", "card", "comparison")
 MAX_RECIPE_BYTES = 1 << 20
 MAX_EXAMPLES_BYTES = 10 << 20
-HELD_OUT = 500  # simulated viewers that the model has not learned from
+HELD_OUT = 500  # simulated viewers that the model has not learned from …
+BUNDLE_AUDIENCE = 2  # … nor was chosen on: docs/evidence.py tries recipes on audience 1
 
 Tables = dict[str, Any]
 
@@ -349,7 +350,8 @@ def gather(
     """The evidence of a bundle; of a simulated audience with what is recovered on HELD_OUT viewers of it.
 
     Beside the observer who is told the viewers' preferences and, where that can be computed, the one who learns them.
-    `guided` is what the first heads were told in training, '' for a head that was left free.
+    `guided` is what the first heads were told in training, '' for a head that was left free, `guided_part` of how
+    many items.
     """
     tell.stage("gathering evidence")
     began = time.perf_counter()
@@ -359,12 +361,12 @@ def gather(
     if recipe.data.form == "planted":
         tell.stage("comparing routing with the truth")
         config = replace(recipe.data.planted or PlantedConfig(), n_viewers=HELD_OUT)
-        audience = simulate(data.catalogue, config, audience=1)
+        audience = simulate(data.catalogue, config, audience=BUNDLE_AUDIENCE)
         found["recovery_told"] = recovery(model, data.catalogue, audience, seed=seed)
         if countable(data.catalogue, config):
             learning = bayes_filter(data.catalogue, config, audience.sequences)
             found["recovery"] = recovery(model, data.catalogue, audience, learning, seed=seed)
-    found["guided"] = list(recipe.guidance.heads)
+    found |= {"guided": list(recipe.guidance.taught), "guided_part": 1 - recipe.guidance.held_out}
     found["seconds"] = time.perf_counter() - began
     return found
 

@@ -266,7 +266,7 @@ def recovery(
 
     told = belief.sum(-1)
     gate = recovered(read.gate, read.states, facet, told, viewer, seed)
-    labels = (read.gate / read.gate.mean(0)).argmax(1)
+    labels = (read.gate / np.maximum(read.gate.mean(0), 1e-12)).argmax(1)
     relative = recovered(read.gate, read.states, facet, told, viewer, seed, labels)
     result: dict[str, Any] = {
         "facets": list(config.facets),
@@ -291,7 +291,7 @@ def recovery(
             known = belief[on, a, : n_values[a]]
             known = known / np.maximum(known.sum(1, keepdims=True), 1e-12)
             beta = read.router[on, head]
-            chosen = (beta / beta.mean(0)).argmax(1) if name == "router_relative" else None
+            chosen = (beta / np.maximum(beta.mean(0), 1e-12)).argmax(1) if name == "router_relative" else None
             score = recovered(beta, read.states[on], value[on], known, viewer[on], seed, chosen)
             rows[attribute] = asdict(score) | {"head": head + 1}
         result[name] = rows

@@ -90,7 +90,7 @@ class Epoch:
     """What one epoch came to. Entropies are means over real positions (and heads), as parts of the maximum."""
 
     epoch: int
-    loss: float  # cross-entropy per target, nats
+    loss: float  # what is minimised, per target, nats: cross-entropy, and the terms of guidance
     gate_entropy: float
     router_entropy: float
     seconds: float  # of training, without validation
@@ -372,7 +372,7 @@ def save_checkpoint(
         "history": json.dumps([asdict(e) for e in history]),
         "steps": str(steps_done),
     }
-    new = folder / f"{CHECKPOINT}.new"
+    new = folder / f"{CHECKPOINT}.{os.getpid()}.new"  # two runs may share a folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, new, metadata)

@@ -90,7 +90,7 @@ def test_neighbours_are_nearest_by_cosine(model: FAME, fast: Atlas) -> None:
 
 def test_neighbours_in_chunks_are_the_same() -> None:
     x = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    np.testing.assert_array_equal(atlases._nearest(x, 7), atlases._nearest(x, 7, chunk=8))
+    np.testing.assert_array_equal(atlases._nearest(x, 7), atlases._nearest(x, 7, products=8 * len(x)))
 
 
 def test_trust_is_sklearns_and_falls_for_a_map_at_random(model: FAME, fast: Atlas) -> None:

@@ -108,6 +108,8 @@ def test_names_that_were_asked_for_are_said_to_be(measured: tuple[Evidence, FAME
         "In training head 1 was told the x and head 2 was told the y of these very items, so that these names were "
         "asked for, not found."
     )
+    part = Findings.read(measured[0] | {"guided": ["x"], "guided_part": 0.8}, measured[1])
+    assert "was told the x of 80% of these films, so that" in part.say_guided("films")
 
 
 def test_the_head_that_comes_closest_to_a_name(measured: tuple[Evidence, FAMEConfig]) -> None:

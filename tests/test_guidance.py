@@ -75,6 +75,18 @@ def test_an_expert_that_is_never_chosen_leaves_gradients_finite(catalogue: Catal
     assert all(w.grad.isfinite().all() for w in model.parameters() if w.grad is not None)
 
 
+@pytest.mark.parametrize("term", ["sup", "con", "excl", "tie", "balance"])
+def test_a_head_is_said_to_be_told_its_attribute_where_the_loss_depends_on_it(term: str, catalogue: Catalogue) -> None:
+    config, model = GuidanceConfig(heads=("genres",), **{term: 1.0}), network()
+    frame = catalogue.to_frame()
+    dealt = Catalogue.from_frame(frame.assign(genres=frame["genres"].to_numpy()[::-1]))
+    losses = []
+    for films in (catalogue, dealt):
+        torch.manual_seed(0)
+        losses.append(float(Guidance(config, model, films)(model, *passed(model)).detach()))
+    assert (losses[0] != losses[1]) is (config.taught == ("genres",))
+
+
 def test_linear_cka_by_hand() -> None:
     x = torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
     turned = x @ torch.tensor([[0.0, 3], [-3, 0]])  # a rotation and a scale change nothing

@@ -115,8 +115,9 @@ def test_starts_as_sasrec_under_an_even_gate() -> None:
         assert model(items).gate.max() < 0.5, "the gate itself starts near even"
 
 
-def test_gradients_reach_every_head_and_expert() -> None:
-    model = scrambled(ODD).train()
+@pytest.mark.parametrize("active", [0, 2, 1])
+def test_gradients_reach_every_head_and_expert(active: int) -> None:
+    model = scrambled(replace(ODD, active_experts=active)).train()
     items = pad(histories(ODD), ODD.max_len)
     real = items[:, 1:] > 0
     queries, targets = model(items[:, :-1]).query[real], items[:, 1:][real]

@@ -29,6 +29,7 @@ from fame.probes import (
     dci,
     divergence,
     evidence,
+    interval_around,
     jensen_shannon,
     labels_of,
     lead_over,
@@ -362,6 +363,20 @@ def small_world(seed: int = 0) -> tuple[FAME, Catalogue, Sequences]:
     lengths = rng.integers(1, 15, 30)
     items = np.concatenate([1 + rng.permutation(240)[:n] for n in lengths])
     return model, catalogue, Sequences(np.arange(30).astype(str), items, np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def test_the_interval_of_an_average_precision_holds_the_truth() -> None:
+    rng, cases = np.random.default_rng(0), []
+    for _ in range(200):
+        has = np.argsort(rng.random((200, 9)), 0) < 12
+        scores = rng.standard_normal(has.shape)  # know nothing
+        weights = rng.multinomial(200, np.full(200, 1 / 200), 60).astype(float)
+        ap, draws = (average_precision(scores, has, *w).mean(-1, keepdims=True) for w in ((), (weights,)))
+        cases.append((ap, *interval_around(ap, draws)))
+    ap, low, high = np.array(cases)[..., 0].T
+    truth = ap.mean()
+    assert ((low <= truth) & (truth <= high)).mean() > 0.9
+    assert (low > truth).mean() < 0.05, "one time in five, by the draws as they are"
 
 
 def test_evidence_names_the_heads_and_is_plain_json() -> None:
