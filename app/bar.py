@@ -131,7 +131,7 @@ def _history(screen: Screen) -> None:
     data = {
         "history": [film(row) for row in here.history],
         "dropped": dropped,
-        "note": _note(dropped, bundle.config.max_len, catalogue.noun),
+        "note": _note(dropped, bundle.config.max_len, catalogue.noun, here.hide_seen),
         "noun": words(catalogue.noun),
         "known": catalogue.n_items,
         "done": st.session_state.get("bar_done"),
@@ -154,11 +154,11 @@ def holds(catalogue: Catalogue, row: int, text: str) -> bool:
     return all(word in title for word in typed.split()) or typed.replace(" ", "") in title.replace(" ", "")
 
 
-def _note(dropped: int, max_len: int, noun: str) -> str:
+def _note(dropped: int, max_len: int, noun: str, hidden: bool) -> str:
     if not dropped:
         return ""
-    oldest = "oldest is not read, only" if dropped == 1 else f"{dropped} oldest are not read, only"
-    return f"This model reads the last {max_len} {noun}s: the {oldest} kept out of the lists."
+    oldest = "oldest is not read" if dropped == 1 else f"{dropped} oldest are not read"
+    return f"This model reads the last {max_len} {noun}s: the {oldest}{', only kept out of the lists' * hidden}."
 
 
 def _act(bundle: Bundle) -> None:
@@ -179,8 +179,10 @@ def _act(bundle: Bundle) -> None:
             if history is not None:
                 st.session_state["bar_search"] = ""
                 afresh = asked["do"] in ("example", "random", "clear") or state.current().film in history
-                fresh = {"film": None, "merge_a": None, "merge_b": None}
-                state.update(history=history, **(fresh if afresh else {}))
+                if afresh:
+                    state.start(history)
+                else:
+                    state.update(history=history)
 
 
 def edited(asked: Mapping[str, Any], history: Sequence[int], bundle: Bundle) -> list[int] | None:

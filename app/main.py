@@ -51,6 +51,7 @@ def draw(name: str, pages: dict[str, Page]) -> None:
         else:
             empty(screen)
     except FameError as error:
+        state.stay()
         widgets.full_page("This cannot be shown", f"{error}.")
         for other in offer:
             st.page_link(
@@ -69,7 +70,7 @@ def empty(screen: Screen) -> None:
     with st.container(horizontal=True, horizontal_alignment="center", key="empty_examples"):
         for i, example in enumerate(examples):
             rows = screen.bundle.rows(example.items)
-            st.button(example.title, key=f"empty_{i}", on_click=state.update, kwargs={"history": rows, "film": None})
+            st.button(example.title, key=f"empty_{i}", on_click=state.start, args=(rows,))
 
 
 def prepare(offer: dict[str, Source], name: str, choices: Choices) -> tuple[Screen, tuple[str, ...]]:
@@ -78,7 +79,7 @@ def prepare(offer: dict[str, Source], name: str, choices: Choices) -> tuple[Scre
     source = offer[model]
     bundle = sources.load(source)
     opening = state.first(bundle, model)
-    session = state.open_session(bundle, opening)
+    session = state.open_session(bundle, opening, source.version)
     state.check_options(name, choices(source, bundle, session.state))
     links = state.write_url(bundle, opening, named=model != next(iter(offer)))
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"

@@ -5,7 +5,7 @@ State again as an object, so that a click changes it in a callback before the pa
 
     st.button("Head 2", on_click=state.update, kwargs={"head": 1})
 
-Everything but `open_session`, `current`, `update`, `undo`, `redo` and `write_url` is pure.
+Everything above "the session" is pure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,20 @@ from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.trace import NOTHING, Intervention
 
-__all__ = ["MAX_FILMS", "MAX_K", "State", "changed", "current", "first", "parse", "query", "redo", "undo", "update"]
+__all__ = [
+    "MAX_FILMS",
+    "MAX_K",
+    "State",
+    "changed",
+    "current",
+    "first",
+    "parse",
+    "query",
+    "redo",
+    "start",
+    "undo",
+    "update",
+]
 
 MAX_FILMS = 200  # of a history; more than any model here reads
 MAX_K = 50
@@ -263,6 +276,7 @@ class Session:
     past: list[tuple[tuple[int, ...], Intervention]] = field(default_factory=list)
     future: list[tuple[tuple[int, ...], Intervention]] = field(default_factory=list)
     touched: bool = False  # changed by a callback since the URL was last written
+    version: int = 0  # of the bundle whose rows `state` holds
 
 
 def _session() -> Session:
@@ -296,6 +310,11 @@ def update(**changes: Any) -> None:
     _remember(here, before)
     here.touched = True
     here.said = ()
+
+
+def start(history: Sequence[int]) -> None:
+    """Begin afresh with another history, for callbacks: what was looked at and compared belongs to the last one."""
+    update(history=history, film=None, merge_a=None, merge_b=None)
 
 
 def undo() -> None:
@@ -341,8 +360,15 @@ def switch_model(bundle: Bundle, name: str) -> None:
     del st.session_state["fame"]
 
 
-def open_session(bundle: Bundle, opening: State) -> Session:
+def stay() -> None:
+    """Forget what was carried to another model, which cannot be opened."""
+    st.session_state.pop("fame_carried", None)
+
+
+def open_session(bundle: Bundle, opening: State, version: int = 0) -> Session:
     """This visitor's session at the start of a run, in step with the URL.
+
+    version: of the bundle. Where it was saved again its rows may be other films, and the URL's ids alone still count.
 
     Where a callback changed the state, the state wins (the browser may not have the last URL yet). Otherwise
     another URL than the last one means a link, or the browser's back and forward: then the URL wins.
@@ -355,10 +381,10 @@ def open_session(bundle: Bundle, opening: State) -> Session:
         if int(carried.get("head", 1)) > bundle.config.n_heads:
             del carried["head"]
         state, said = parse(carried, bundle, opening)
-        here = st.session_state["fame"] = Session(state, url, said, touched=True)
-    elif here is None or here.state.model != opening.model:
+        here = st.session_state["fame"] = Session(state, url, said, touched=True, version=version)
+    elif here is None or (here.state.model, here.version) != (opening.model, version):
         state, said = parse(url, bundle, opening)
-        here = st.session_state["fame"] = Session(state, url, said)
+        here = st.session_state["fame"] = Session(state, url, said, version=version)
     elif not here.touched and url != here.url:
         state, said = parse(url, bundle, opening)
         before, here.state, here.url, here.said = here.state, state, url, said

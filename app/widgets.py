@@ -170,6 +170,8 @@ def download(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file:
         frame = table() if callable(table) else table
         if "row" in frame and is_integer_dtype(frame["row"]):  # the model's own count; no attribute, which is text
             frame = frame.drop(columns="row")
+        if "year" in frame and is_integer_dtype(frame["year"]):
+            frame = frame.assign(year=frame["year"].astype("Int64").mask(frame["year"] == 0))  # which is: none known
         return frame.to_csv(index=False).encode("utf-8-sig")  # the mark lets spreadsheets read accents
 
     st.download_button(

@@ -117,7 +117,7 @@ class Findings:
     recovered: tuple[Recovered, ...]
     told: bool
     guided: tuple[str, ...]
-    guided_part: float
+    guided_part: float = 1.0
 
     @classmethod
     def read(cls, evidence: Mapping[str, Any], config: FAMEConfig) -> Self:

@@ -25,8 +25,8 @@ def digits_for(values: np.ndarray) -> int:
 
 
 def percent(share: float) -> str:
-    """A share in whole percent, and '<1%' where that would say nothing."""
-    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+    """A share in whole percent, and '<1%' where that would say nothing; halves go up, as in the browser."""
+    return "<1%" if 0 < share < 0.005 else f"{math.floor(100 * float(share) + 0.5)}%"
 
 
 def plural(count: int, word: str) -> str:

@@ -25,7 +25,7 @@ def test_ordinals(n: int, word: str) -> None:
 
 
 def test_shares_counts_and_lists() -> None:
-    assert [percent(x) for x in (0, 0.004, 0.006, 1)] == ["0%", "<1%", "1%", "100%"]
+    assert [percent(x) for x in (0, 0.004, 0.006, 0.125, 1)] == ["0%", "<1%", "1%", "13%", "100%"]
     assert [plural(n, "head") for n in (0, 1, 1000)] == ["0 heads", "1 head", "1,000 heads"]
     assert [listing(["a", "b", "c"][:n]) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
     assert listing(["a", "b"], "or") == "a or b"

@@ -396,7 +396,7 @@ class Stage {
       this.taken.push([x - radius, y - radius, x + radius, y + radius])
     }
 
-    if (layers.found && found.size) {
+    if (found.size) {
       for (const row of found) ring(row, this.radius + 3, 1.5)
     }
     if (layers.neighbours && film) {
@@ -492,7 +492,7 @@ class Stage {
       above.push([x, y])
     }
     if (layers.neighbours && film) for (const row of near) name(row, this.radius + 6, 400, false)
-    if (layers.found) for (const row of [...found].slice(0, 40)) name(row, this.radius + 6, 400, false)
+    for (const row of [...found].slice(0, 40)) name(row, this.radius + 6, 400, false)
     if (this.visible.length < MOST_NAMED) for (const row of this.visible) name(row, this.radius + 4, 400, false)
     for (const text of names) this.write(ctx, ...text)
     if (this.view.k >= 2.5 * this.whole) drawRegions()
@@ -776,10 +776,24 @@ class Stage {
     const { data, colours, face } = this.atlas
     const own = data.maps[this.side]
     const canvas = el("canvas")
-    const [top, bottom] = [44, data.values.length ? 40 : 12]
+    const ctx = canvas.getContext("2d")
+    const trust = `${data.kind}. ${own.trust}`
+    ctx.font = `600 15px ${face}`
+    const after = 16 + ctx.measureText(own.name).width + 12
+    ctx.font = `12px ${face}`
+    const beside = after + ctx.measureText(trust).width <= this.w - 16 // else on a line of its own
+    const top = beside ? 44 : 62
+    let [x, line] = [16, 0]
+    const legend = data.values.map(({ name }) => {
+      const wide = 15 + ctx.measureText(name).width
+      if (x > 16 && x + wide > this.w - 16) [x, line] = [16, line + 1]
+      const at = [x, line]
+      x += wide + 18
+      return at
+    })
+    const bottom = legend.length ? 40 + 20 * line : 12
     canvas.width = this.marks.width
     canvas.height = this.marks.height + (top + bottom) * this.ratio
-    const ctx = canvas.getContext("2d")
     ctx.fillStyle = colours.page
     ctx.fillRect(0, 0, canvas.width, canvas.height)
     ctx.drawImage(this.dots, 0, top * this.ratio, this.marks.width, this.marks.height)
@@ -789,20 +803,18 @@ class Stage {
     ctx.fillStyle = colours.ink
     ctx.font = `600 15px ${face}`
     ctx.fillText(own.name, 16, 22)
-    const after = 16 + ctx.measureText(own.name).width + 12
     ctx.font = `12px ${face}`
     ctx.fillStyle = colours.soft
-    ctx.fillText(`${data.kind}. ${own.trust}`, after, 22.5)
-    let x = 16
+    ctx.fillText(trust, beside ? after : 16, beside ? 22.5 : 44.5)
     for (const [v, { name }] of data.values.entries()) {
-      const y = top + this.h + bottom / 2
+      const [x, line] = legend[v]
+      const y = top + this.h + 20 + 20 * line
       ctx.fillStyle = colours.values[v]
       ctx.beginPath()
       ctx.arc(x + 5, y, 5, 0, 7)
       ctx.fill()
       ctx.fillStyle = colours.ink
       ctx.fillText(name, x + 15, y + 0.5)
-      x += 15 + ctx.measureText(name).width + 18
     }
     canvas.toBlob(blob => {
       const link = el("a")
@@ -863,7 +875,7 @@ function stamp(pixels, at, { solid, soft }) {
 class Atlas {
   constructor(root) {
     this.root = root
-    this.layers = { history: true, recommended: true, neighbours: true, place: true, regions: true, found: true }
+    this.layers = { history: true, recommended: true, neighbours: true, place: true, regions: true }
     this.found = new Set()
     this.hover = 0
     this.alone = null // the value that is shown alone
@@ -1056,12 +1068,14 @@ class Find {
     }
     this.input.oninput = () => this.seek()
     this.input.onfocus = () => this.seek()
+    this.input.onblur = () => { this.shut(); this.atlas?.light(0) }
     this.input.onkeydown = event => {
       const rows = [...this.options.children]
       const at = rows.findIndex(node => node.getAttribute("aria-selected") === "true")
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault()
-        if (rows[0]?.dataset.film) this.mind((at + (event.key === "ArrowDown" ? 1 : -1) + rows.length) % rows.length)
+        const next = event.key === "ArrowDown" ? at + 1 : (at < 0 ? 0 : at) - 1
+        if (rows[0]?.dataset.film) this.mind((next + rows.length) % rows.length)
       } else if (event.key === "Enter") {
         event.preventDefault()
         const row = Number(rows[Math.max(at, 0)]?.dataset.film)

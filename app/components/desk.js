@@ -16,17 +16,29 @@ class Desk {
     this.table = make("table", {}, make("thead", {}, this.header), this.body)
     this.box = make("div", { class: "desk scroll" }, this.table)
     this.reset = make("button", { type: "button", class: "reset", onclick: () => this.choose(null, []) }, "↺ model’s own gate")
+    this.what = make("span")
     this.frame = edges(this.box)
     root.append(this.top, this.frame, this.live)
     this.columns = []
     this.held = false // while a fader moves, it is the browser that says where it stands
+    this.watch = new ResizeObserver(() => this.resize())
+    this.watch.observe(root)
+  }
+
+  gone() { this.watch.disconnect() }
+
+  resize() {
+    const wide = this.root.clientWidth
+    if (wide && wide !== this.wide && this.data) this.show(this.data, this.send)
   }
 
   show(data, send) {
     this.data = data
     this.send = send
     this.asked = 0
-    const narrow = this.root.clientWidth < NARROW
+    this.wide = this.root.clientWidth
+    this.what.textContent = data.noun.one
+    const narrow = this.wide < NARROW
     if (this.columns.length !== data.heads.length || this.narrow !== narrow) this.build(narrow)
     this.box.style.setProperty("--heads", data.heads.length)
     this.table.setAttribute("aria-label", `${data.noun.many} by heads: gate times score`)
@@ -53,6 +65,7 @@ class Desk {
       const input = make("input", {
         type: "range", min: 0, max: 1, step: 0.01, "aria-label": `Gate weight of head ${h + 1}`, style: `--c:var(--h${h % 8 + 1})`,
         oninput: () => this.moved(h, false), onchange: () => this.moved(h, true),
+        onpointerup: () => this.let(), onpointercancel: () => this.let(), onblur: () => this.let(),
       })
       const only = make("button", { type: "button", onclick: () => this.solo(h), "aria-label": `Solo: only head ${h + 1}`, title: `Only head ${h + 1}` }, "solo")
       const off = make("button", { type: "button", onclick: () => this.mute(h), "aria-label": `Mute head ${h + 1}`, title: `Without head ${h + 1}` }, "mute")
@@ -67,7 +80,7 @@ class Desk {
     })
     this.total = make("th", { scope: "col", class: "total" })
     this.header.replaceChildren(
-      make("th", { scope: "col", class: "rank" }, "rank"), make("th", { scope: "col", class: "title" }, this.reset, this.data.noun.one),
+      make("th", { scope: "col", class: "rank" }, "rank"), make("th", { scope: "col", class: "title" }, this.reset, this.what),
       ...this.lined(this.columns.map(column => column.cell), this.total),
     )
   }
@@ -82,7 +95,7 @@ class Desk {
     column.cell.classList.toggle("off", head.off)
     column.off.setAttribute("aria-pressed", head.off)
     column.only.setAttribute("aria-pressed", head.solo)
-    column.off.disabled = head.solo
+    column.off.disabled = !head.off && !this.data.heads.some(other => other !== head && !other.off && other.weight > 0)
     column.mark.style.left = `calc(7px + ${head.own} * (100% - 14px))`
     if (this.held === false) this.put(column.input, head.weight)
     column.input.title = `Weight ${head.weight.toFixed(2)}, ${percent(head.share)} of the gate`
@@ -108,11 +121,26 @@ class Desk {
     const weights = this.data.heads.map((head, i) => (i === h ? Number(this.columns[i].input.value) : head.weight))
     if (!weights.some((w, i) => w > 0 && !off.includes(i))) weights[h] = 0.01 // one head has to count
     this.put(this.columns[h].input, weights[h])
+    if (this.held === false) this.before = this.weights()
     this.held = h
     clearTimeout(this.later)
+    this.later = null
     // The keyboard lets go after every step; one choice is made of steps that follow each other.
-    if (done) this.later = setTimeout(() => { this.held = false; this.pending = null; this.choose(weights, off) }, 300)
+    if (done) this.later = setTimeout(() => this.settle(weights), 300)
     else this.ask(weights, off)
+  }
+
+  /** A fader that ends where it began tells no change: the gate is then as it was before. */
+  let() {
+    if (this.held !== false) setTimeout(() => { if (this.held !== false && !this.later) this.settle(this.before) }, 50)
+  }
+
+  settle(weights) {
+    clearTimeout(this.later)
+    this.later = null
+    this.held = false
+    this.pending = null
+    this.choose(weights, this.off())
   }
 
   ask(weights, off) {
@@ -135,7 +163,9 @@ class Desk {
   }
 
   solo(h) {
-    this.choose(this.weights(), this.data.heads[h].solo ? [] : this.data.heads.map((_, i) => i).filter(i => i !== h))
+    const weights = this.weights()
+    if (weights?.[h] === 0) weights[h] = 0.01 // one head has to count
+    this.choose(weights, this.data.heads[h].solo ? [] : this.data.heads.map((_, i) => i).filter(i => i !== h))
   }
 
   // ---- what is said above, and the films
@@ -200,8 +230,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root")
   root.fame ??= new Desk(root)
   root.fame.show(data, setTriggerValue)
-  const sized = new ResizeObserver(() => { if (root.clientWidth && root.clientWidth !== root.wide) { root.wide = root.clientWidth; root.fame.show(root.fame.data, setTriggerValue) } })
-  root.wide = root.clientWidth
-  sized.observe(root)
-  return () => sized.disconnect()
+  return () => root.fame.gone()
 }

@@ -32,6 +32,15 @@ class AttentionMap {
       this.mark.scrollIntoView({ block: "nearest", inline: "nearest" })
       this.live.textContent = this.words(t, s).join(": ")
     }, () => this.leave())
+    this.watch = new ResizeObserver(() => this.resize())
+    this.watch.observe(root)
+  }
+
+  gone() { this.watch.disconnect() }
+
+  resize() {
+    const wide = this.root.clientWidth
+    if (wide && wide !== this.room && this.data) this.show(this.data)
   }
 
   words(t, s) {
@@ -57,6 +66,7 @@ class AttentionMap {
 
   show(data) {
     this.data = data
+    this.room = this.root.clientWidth
     const { titles, colour, largest } = data
     const T = this.T = titles.length
     const cell = this.cell = T === 1 ? 56 : T <= 8 ? 42 : T <= 14 ? 32 : T <= 24 ? 22 : T <= 36 ? 17 : T <= 42 ? 14 : 13
@@ -113,8 +123,5 @@ export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".root")
   root.fame ??= new AttentionMap(root)
   root.fame.show(data)
-  const sized = new ResizeObserver(() => { if (root.clientWidth && root.clientWidth !== root.wide) { root.wide = root.clientWidth; root.fame.show(root.fame.data) } })
-  root.wide = root.clientWidth
-  sized.observe(root)
-  return () => sized.disconnect()
+  return () => root.fame.gone()
 }

@@ -26,6 +26,15 @@ class Strip {
       cell.classList.add("at")
       this.live.textContent = this.words(r, c).join(": ")
     }, () => this.leave())
+    this.watch = new ResizeObserver(() => this.resize())
+    this.watch.observe(root)
+  }
+
+  gone() { this.watch.disconnect() }
+
+  resize() {
+    const wide = this.root.clientWidth
+    if (wide && wide !== this.room && this.data) this.show(this.data)
   }
 
   leave() {
@@ -49,6 +58,7 @@ class Strip {
 
   show(data) {
     this.data = data
+    this.room = this.root.clientWidth
     const { head, films, experts, mix, router, entropy, effects, effectOf, digits, largest, flag, noun } = data
     this.rows = effects ? [...experts, mix, effects] : [...experts, mix]
     const narrow = this.root.clientWidth < NARROW
@@ -86,7 +96,8 @@ class Strip {
     this.box.setAttribute("aria-label", `${data.alt} Arrow keys read the cells.`)
     this.key.replaceChildren(ramp(panel, colour, percent(largest)), make("span", {}, effects
       ? `what each ${noun.one} adds to ${effectOf}: bar up, so much is lost without it; bar down, it takes so much away`
-      : `The only ${noun.one} of a history cannot be left out.`))
+      : films.length > 1 ? `The history holds every ${noun.one}, so that there is no average to lead.`
+        : `The only ${noun.one} of a history cannot be left out.`))
   }
 
   effects(label, roomy, narrow) {
@@ -112,8 +123,5 @@ export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".root")
   root.fame ??= new Strip(root)
   root.fame.show(data)
-  const sized = new ResizeObserver(() => { if (root.clientWidth && root.clientWidth !== root.wide) { root.wide = root.clientWidth; root.fame.show(root.fame.data) } })
-  root.wide = root.clientWidth
-  sized.observe(root)
-  return () => sized.disconnect()
+  return () => root.fame.gone()
 }

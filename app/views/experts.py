@@ -135,7 +135,7 @@ def render(screen: Screen) -> None:
 
 
 def _last_step(screen: Screen, trace: Trace, head: int, film: int, measure: str) -> None:
-    left_out = _left_out(screen.source, screen.state.history, screen.state.intervention, film)
+    left_out = _left_out(screen.source, screen.state, film)
     column, of = _measured(measure, head)
     effects = left_out[column].to_numpy()
     looked = explain.say_attention(trace, head, film, effects, of)
@@ -189,10 +189,16 @@ def _measured(measure: str, head: int) -> tuple[str, str]:
     }[measure]
 
 
+def _left_out(source: Source, now: State, film: int) -> pd.DataFrame:
+    return _without_each(source, now.history, now.intervention, film, now.hide_seen)
+
+
 @shared(128)
-def _left_out(source: Source, history: tuple[int, ...], change: Intervention, film: int) -> pd.DataFrame:
+def _without_each(
+    source: Source, history: tuple[int, ...], change: Intervention, film: int, hide_seen: bool
+) -> pd.DataFrame:
     bundle = sources.load(source)
-    return explain.leave_one_out(bundle.model, bundle.catalogue, history, film, change)
+    return explain.leave_one_out(bundle.model, bundle.catalogue, history, film, change, exclude_history=hide_seen)
 
 
 # ---- all maps, and one
@@ -298,28 +304,32 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
         f"Effects on the {one}", list(GATES), format_func=GATES.__getitem__, required=True,
         **widgets.controlled("experts_gate", gate, "experts_gate"),
     )  # fmt: skip
-    runs = _expert_effects(screen.source, now.history, film)
-    runs = runs[(runs["head"] == head + 1) & (runs["gate"] == gate)]
+    effects = _expert_effects(screen.source, now.history, film, now.hide_seen)
+    runs = effects[(effects["head"] == head + 1) & (effects["gate"] == gate)]
     cases = runs.set_index(["expert", "run"]).to_dict("index")
     tops: dict[int | None, pd.DataFrame] = {None: trace.top(now.k, head, exclude_history=now.hide_seen)}
     tops |= {n: trace.top(now.k, head, n, exclude_history=now.hide_seen) for n in range(N)}
     digits = min(3, max(2, digits_for(runs["effect"].to_numpy())))
+    seen = now.hide_seen and film in now.history
+
+    def place(rank: int) -> str:
+        return "seen" if seen else ordinal(rank)
 
     def facts(n: int | None) -> list[tuple[str, str | None]]:
         name = str(catalogue.title[film])
         if n is None:
-            final = int(_left_out(screen.source, now.history, now.intervention, film)["rank"].iloc[0])
+            final = int(_left_out(screen.source, now, film)["rank"].iloc[0])
             here = int(explain.head_ranks(trace, [film], now.hide_seen)[head, 0])
-            return [(f"{name}:", None), ("in this list", ordinal(here)), ("in the final list", ordinal(final))]
-        own = trace.ranking(head, n, now.hide_seen).tolist()
+            return [(f"{name}:", None), ("in this list", place(here)), ("in the final list", place(final))]
+        own = trace.ranking(head, n, now.hide_seen)
         lines: list[tuple[str, str | None]] = [
             (f"{name}:", None),
-            ("in this list", ordinal(own.index(film) + 1) if film in own else "seen"),
+            ("in this list", "seen" if seen else ordinal(own.tolist().index(film) + 1)),
             ("In the final list:", None),
         ]
         for run, who, rest in CASES:
             case = cases[n + 1, run]
-            lines.append((who, ordinal(int(case["rank"]))))
+            lines.append((who, place(int(case["rank"]))))
             lines.append((rest, number(case["effect"], digits, plus=True)))
         return lines
 
@@ -349,8 +359,7 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
     with st.container(horizontal=True):
         widgets.download("Lists as CSV", lists, f"fame-lists-{head + 1}.csv", "experts_lists_csv")
         widgets.download(
-            "Effects of all experts as CSV",
-            lambda: _expert_effects(screen.source, now.history, film), "fame-expert-effects.csv", "experts_effects_csv",
+            "Effects of all experts as CSV", effects, "fame-expert-effects.csv", "experts_effects_csv"
         )  # fmt: skip
 
 
@@ -361,9 +370,9 @@ def _set_film(screen: Screen) -> None:
 
 
 @shared(128)
-def _expert_effects(source: Source, history: tuple[int, ...], film: int) -> pd.DataFrame:
+def _expert_effects(source: Source, history: tuple[int, ...], film: int, hide_seen: bool) -> pd.DataFrame:
     bundle = sources.load(source)
-    return explain.expert_effects(bundle.model, bundle.catalogue, history, film)
+    return explain.expert_effects(bundle.model, bundle.catalogue, history, film, hide_seen)
 
 
 # ---- the journey

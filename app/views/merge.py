@@ -135,8 +135,8 @@ def _desk_data(
     """What the desk shows, as JSON values."""
     H = len(shown.head_scores)
     own, shares = base.gate[-1].tolist(), shown.gate[-1].tolist()
-    # A link may hold weights above 1: the faders then show the shares, which are the same gate.
-    weights = own if change.gate is None else change.gate if max(change.gate) <= 1 else shares
+    # A link may hold weights above 1, where faders end: a part of each is the same gate.
+    weights = own if change.gate is None else [w / max(1, *change.gate) for w in change.gate]
     off = set(change.heads_off)
     columns = table[[f"head_{h + 1}" for h in range(H)]].to_numpy()
     changed = change.gate is not None or bool(off)

@@ -72,6 +72,7 @@ def leave_one_out(
     target: int,
     intervention: Intervention = NOTHING,
     hold_gate: bool = False,
+    exclude_history: bool = True,
 ) -> pd.DataFrame:
     """What each item of the history does for `target`, a row: the natural run minus the run without the item.
 
@@ -80,8 +81,8 @@ def leave_one_out(
 
     One row per kept item: position, row, item_id, title; `effect` on the target's score; `lead_effect` on its
     lead; `s_1 … s_H` on each head's score; `share_1 … share_H` on each head's share g_h·s_h, which sum to
-    `effect`; `rank` in the natural run and `rank_without`. The candidates are the same in all runs. The only
-    item of a history cannot be left out: its effects and `rank_without` are missing.
+    `effect`; `rank` in the natural run and `rank_without`. The candidates, all items or all but the history's, are the
+    same in all runs. The only item of a history cannot be left out: its effects and `rank_without` are missing.
 
     Raises:
         FameError: as `trace`, or the target is not in the catalogue.
@@ -90,7 +91,7 @@ def leave_one_out(
     kept = history[-model.config.max_len :]
     [target] = checked([target], len(catalogue))
     T, H = len(kept), model.config.n_heads
-    candidate = candidates(len(catalogue), history)
+    candidate = candidates(len(catalogue), history if exclude_history else [])
     with torch.inference_mode():
         items = torch.from_numpy(kept).to(model.items.weight.device)
         p = model(items[None], intervention)
@@ -115,7 +116,9 @@ def leave_one_out(
     )
 
 
-def expert_effects(model: FAME, catalogue: Catalogue, rows: History, target: int) -> pd.DataFrame:
+def expert_effects(
+    model: FAME, catalogue: Catalogue, rows: History, target: int, exclude_history: bool = True
+) -> pd.DataFrame:
     """Where `target`, a row, would stand with each expert alone in its head, and with all the head's others.
 
     Experts' shares do not add up (FFN' is not linear), so that each case is a run of its own: the head's state is
@@ -123,8 +126,9 @@ def expert_effects(model: FAME, catalogue: Catalogue, rows: History, target: int
     computed again. The numbers are those of `Intervention(router=…)` and `Intervention(experts_off=…)`.
 
     Four rows per expert: head, expert; `router`, the expert's natural weight β; `run` ('alone' or 'without');
-    `gate` ('held' or 'recomputed'); `head_score`, the head's s_h(target); `score`; `lead`; `rank`; and `effect`,
-    the natural score minus this one. With one expert per head nothing is left without it: those rows are missing.
+    `gate` ('held' or 'recomputed'); `head_score`, the head's s_h(target); `score`; `lead` and `rank` among all items,
+    or all but the history's; and `effect`, the natural score minus this one. With one expert per head nothing is left
+    without it: those rows are missing.
 
     Raises:
         FameError: as `trace`, or the target is not in the catalogue.
@@ -133,7 +137,7 @@ def expert_effects(model: FAME, catalogue: Catalogue, rows: History, target: int
     kept = history[-model.config.max_len :]
     [target] = checked([target], len(catalogue))
     H, N = model.config.n_heads, model.config.n_experts
-    candidate = candidates(len(catalogue), history)
+    candidate = candidates(len(catalogue), history if exclude_history else [])
     with torch.inference_mode():
         p = model(torch.from_numpy(kept).to(model.items.weight.device)[None], record=True)
         O, residual, F, g = (x[0, -1] for x in (p.expert_out, p.residual, p.F, p.gate))  # [h n k] [h k] [h k] [h]

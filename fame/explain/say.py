@@ -79,7 +79,7 @@ def say_rank(trace: Trace, row: int, exclude_history: bool = True, names: Sequen
     who = _heads(carrying)
     if len(carrying) <= MOST_WEIGHED:
         who = listing([_weighed(h, float(gate[h]), names) for h in sorted(carrying)])
-    text += f": {who} {verb} {c[carrying].sum() / support:.0%} of {of}"
+    text += f": {who} {verb} {percent(c[carrying].sum() / support)} of {of}"
     text += f", {_heads(against)} {'speaks' if len(against) == 1 else 'speak'} against it" if against else ""
     worst = int(heard[np.argmax(ranks[heard])])
     if ranks[worst] > rank:
@@ -166,10 +166,10 @@ def say_router(trace: Trace, head: int) -> str:
     if flag == "near uniform":
         return f"{who} is near uniform (entropy {even:.2f} of 1): it hardly chooses between its {len(beta)} experts."
     if flag:
-        return f"{who} gives nearly everything to expert {best + 1} ({beta[best]:.0%}, entropy {even:.2f} of 1)."
+        return f"{who} gives nearly everything to expert {best + 1} ({percent(beta[best])}, entropy {even:.2f} of 1)."
     order = np.argsort(-beta, kind="stable")
     fewest = order[: 1 + int((np.cumsum(beta[order]) < 0.6).sum())]
-    named = listing([f"expert {n + 1} ({beta[n]:.0%})" for n in fewest if n == best or beta[n] > 1 / len(beta)])
+    named = listing([f"expert {n + 1} ({percent(beta[n])})" for n in fewest if n == best or beta[n] > 1 / len(beta)])
     return f"{who} leans on {named}; its entropy is {even:.2f} of 1."
 
 
@@ -185,7 +185,7 @@ def say_attention(trace: Trace, head: int, target: int, effects: Sequence[float]
     looked = int(mix.argmax())
     if len(names) == 1:
         return f"With one {noun}, {names[0]}, there is nowhere else to look, and the only {noun} cannot be left out."
-    text = f"At the last step head {head + 1} gave {mix[looked]:.0%} of its attention to {names[looked]}"
+    text = f"At the last step head {head + 1} gave {percent(mix[looked])} of its attention to {names[looked]}"
     if not np.isfinite(added).all() or not added.any():
         return f"{text}."
     most = int(np.abs(added).argmax())
@@ -210,7 +210,7 @@ def say_gate_turn(trace: Trace) -> str:
     old, new = trace.gate[turn - 2], trace.gate[turn - 1]
     h = int(np.abs(new - old).argmax())
     name = trace.catalogue.label(trace.items[turn - 1])
-    return f"{name}, step {turn}, moved the gate most: head {h + 1} went from {old[h]:.0%} to {new[h]:.0%}."
+    return f"{name}, step {turn}, moved the gate most: head {h + 1} went from {percent(old[h])} to {percent(new[h])}."
 
 
 def say_router_turn(trace: Trace, head: int) -> str:
@@ -223,7 +223,7 @@ def say_router_turn(trace: Trace, head: int) -> str:
     name = trace.catalogue.label(trace.items[turn - 1])
     return (
         f"{name}, step {turn}, moved the router of head {head + 1} most: expert {n + 1} went "
-        f"from {old[n]:.0%} to {new[n]:.0%}."
+        f"from {percent(old[n])} to {percent(new[n])}."
     )
 
 

@@ -334,7 +334,8 @@ def attention_map(trace: Trace, head: int, expert: int | None = None, theme: The
     fig.update_layout(
         xaxis={**axis, "side": "top"}, yaxis={**axis, "range": [T - 0.5, -0.5], "side": "left", "tickangle": 0}
     )
-    who = f"{head_name(head)}, its experts mixed" if expert is None else f"{head_name(head)}, expert {expert + 1}"
+    whole = "its experts mixed" if trace.router.shape[-1] > 1 else "its only expert"
+    who = f"{head_name(head)}, {whole if expert is None else f'expert {expert + 1}'}"
     note = f"Rows: after this {trace.catalogue.noun}. Columns: what that step looked at; a row adds up to 100%."
     key = ramp_key(fig, scale, f"{_or_more(largest)} of a step's attention", theme)
     last = int(weights[-1].argmax())

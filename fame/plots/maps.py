@@ -121,7 +121,7 @@ def atlas_map(
     fig.update_xaxes(visible=False, fixedrange=False)
     fig.update_yaxes(visible=False, fixedrange=False, scaleanchor="x", scaleratio=1)
 
-    title = space_name(atlas.spaces[atlas.index(space)]) + (f", coloured by {attribute}" if attribute else "")
+    title = space_name(atlas.spaces[atlas.index(space)]) + (f", coloured by {attribute}" if shown else "")
     trust = f"{atlas.trust(space, kind):.2f}"
     items = plural(catalogue.n_items, catalogue.noun)
     note = f"{kind.upper()} of {items}. Trustworthiness {trust}: at 1, near here is near in the space."

@@ -332,6 +332,11 @@ def test_search_finds_and_titles_stay_text(atlas_page: Page) -> None:
     search.press("Enter")
     expect(atlas_page.locator(".map caption b").first).to_have_text(f"{NASTY} (1999)")
     assert atlas_page.title() != "owned"
+    search.fill("r")
+    search.press("ArrowUp")
+    expect(atlas_page.locator("#found li").last).to_have_attribute("aria-selected", "true")
+    search.press("Tab")
+    expect(atlas_page.locator(".search ul")).to_be_hidden()
 
 
 @pytest.mark.browser

@@ -116,6 +116,19 @@ def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bund
             assert float(adds[1].replace("−", "-")) == pytest.approx(one["effect"], abs=0.006)
 
 
+def test_places_count_what_the_lists_hold(open_app: OpenApp, small: Bundle) -> None:
+    trace, film = small.trace([4, 9, 2]), 20
+    [own, *experts] = lists(open_app({"h": "f4-f9-f2", "film": "f20", "seen": "1"}, screen="experts"))
+    final, here = (trace.ranking(head=head, exclude_history=False).tolist().index(film) + 1 for head in (None, 0))
+    assert [place for _, place in own["facts"][1:]] == [ordinal(here), ordinal(final)]
+    effects = explain.expert_effects(small.model, small.catalogue, [4, 9, 2], film, exclude_history=False)
+    cases = effects[(effects["head"] == 1) & (effects["gate"] == "held")].set_index(["expert", "run"])
+    for n, shown in enumerate(experts, 1):
+        assert shown["facts"][3][1] == ordinal(int(cases.loc[(n, "alone"), "rank"]))
+    [own, *experts] = lists(open_app({"h": "f4-f9-f2", "film": "f9"}, screen="experts"))
+    assert {place for _, place in own["facts"][1:]} == {experts[0]["facts"][1][1]} == {"seen"}
+
+
 def test_the_journey_is_told_and_drawn(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"h": "f4-f9-f2-f17"}, screen="experts")
     trace, text = small.trace([4, 9, 2, 17]), page_text(app)

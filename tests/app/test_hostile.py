@@ -6,6 +6,8 @@ What Story and the bar do with broken links is in test_story.py and test_state.p
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -138,6 +140,29 @@ def test_a_damaged_bundle(open_screen: OpenScreen, screen: str, tmp_path: Path) 
     (folder / "model.safetensors").write_bytes(weights[:-1])
     text = said(open_screen(screen, at=folder))
     assert "model.safetensors" in text and "again" in text
+
+
+def test_a_model_that_cannot_be_opened_is_left_again(open_screen: OpenScreen, tmp_path: Path) -> None:
+    whole, broken = (hostile().save(tmp_path / name) for name in ("whole", "broken"))
+    (broken / "model.safetensors").write_bytes(b"")
+    app = open_screen("", {"h": "f3-f1"}, at=f"{whole}{os.pathsep}{broken}")
+    app.selectbox(key="bar_choice").set_value("broken").run()
+    assert "model.safetensors" in said(app)
+    app.query_params["m"] = "whole"  # as the page's own link does
+    app.run()
+    assert "cannot be shown" not in said(app)
+
+
+def test_a_bundle_that_is_saved_again_goes_on_with_the_ids_of_the_link(open_screen: OpenScreen, tmp_path: Path) -> None:
+    folder = hostile().save(tmp_path / "tiny")
+    app = open_screen("", {"h": "f3-f1"}, at=folder)
+    bundle = Bundle.load(folder)
+    backwards = Catalogue.from_frame(bundle.catalogue.to_frame()[::-1])
+    replace(bundle, catalogue=backwards).save(folder)
+    app.run()
+    assert not app.exception
+    [bar] = [json.loads(x.proto.json) for x in app.get("bidi_component") if x.proto.component_name == "fame_bar"]
+    assert [film["row"] for film in bar["history"]] == [backwards.row("f3"), backwards.row("f1")]
 
 
 # ---- from outside the browser

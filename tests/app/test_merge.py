@@ -247,6 +247,44 @@ def test_dragging_a_fader_merges_on_the_way(open_page: Open, small_address: str)
 
 
 @pytest.mark.browser
+def test_a_fader_that_is_dragged_back_changes_nothing(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/merge")
+    faders = page.get_by_role("slider", name="Gate weight of head ")
+    faders.first.focus()
+    faders.first.press("End")
+    page.wait_for_url("**gate=*")
+    expect(proof(page)).to_contain_text("merged = run again")
+    chosen, by_hand = page.url, [fader.input_value() for fader in faders.all()]
+    box = faders.nth(2).bounding_box()
+    assert box is not None
+    x, y = box["x"] + 7 + float(by_hand[2]) * (box["width"] - 14), box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.95 * box["width"], y, steps=8)
+    expect(proof(page)).to_have_text("merged again")
+    page.mouse.move(x, y, steps=8)
+    assert faders.nth(2).input_value() == by_hand[2], "it is not back where it began"
+    page.mouse.up()
+    expect(proof(page)).to_contain_text("merged = run again")
+    assert page.url == chosen
+    page.get_by_role("button", name="Undo").click()
+    expect(proof(page)).to_contain_text("sum = score")
+    expect(faders.first).not_to_have_value(by_hand[0])
+
+
+@pytest.mark.browser
+def test_one_head_always_counts(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/merge?gate=0-0.3-0")
+    expect(page.get_by_role("button", name="Mute head 2")).to_be_disabled()
+    page.get_by_role("button", name="Solo: only head 1").click()
+    page.wait_for_url("**off=2-3*")
+    expect(page.get_by_label("Share of head 1")).to_have_text("100%")
+    page = open_page(f"{small_address}/merge?gate=4-2-2&off=1")
+    page.get_by_role("button", name="Mute head 1").click()
+    expect(page.get_by_label("Share of head 1")).to_have_text("50%")
+
+
+@pytest.mark.browser
 def test_a_click_looks_at_a_film(open_page: Open, small_address: str, small: Bundle) -> None:
     page = open_page(f"{small_address}/merge")
     third = page.locator(".st-key-merge_desk tbody button").nth(2)
