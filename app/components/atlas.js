@@ -805,7 +805,7 @@ class Stage {
     ctx.fillText(own.name, 16, 22)
     ctx.font = `12px ${face}`
     ctx.fillStyle = colours.soft
-    ctx.fillText(trust, beside ? after : 16, beside ? 22.5 : 44.5)
+    ctx.fillText(trust, beside ? after : 16, beside ? 22.5 : 44.5, this.w - 32) // narrower letters where it is too long
     for (const [v, { name }] of data.values.entries()) {
       const [x, line] = legend[v]
       const y = top + this.h + 20 + 20 * line
