@@ -21,24 +21,15 @@ class Desk {
     root.append(this.top, this.frame, this.live)
     this.columns = []
     this.held = false // while a fader moves, it is the browser that says where it stands
-    this.watch = new ResizeObserver(() => this.resize())
-    this.watch.observe(root)
-  }
-
-  gone() { this.watch.disconnect() }
-
-  resize() {
-    const wide = this.root.clientWidth
-    if (wide && wide !== this.wide && this.data) this.show(this.data, this.send)
+    this.gone = follow(root, () => this.show(this.data, this.send))
   }
 
   show(data, send) {
     this.data = data
     this.send = send
     this.asked = 0
-    this.wide = this.root.clientWidth
     this.what.textContent = data.noun.one
-    const narrow = this.wide < NARROW
+    const narrow = this.root.clientWidth < NARROW
     if (this.columns.length !== data.heads.length || this.narrow !== narrow) this.build(narrow)
     this.box.style.setProperty("--heads", data.heads.length)
     this.table.setAttribute("aria-label", `${data.noun.many} by heads: gate times score`)

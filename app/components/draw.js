@@ -58,6 +58,18 @@ const edges = box => {
   return frame
 }
 
+// Draw again when the width has changed; gives the way to stop.
+const follow = (root, again) => {
+  let wide = root.clientWidth
+  const watch = new ResizeObserver(() => {
+    if (!root.clientWidth || root.clientWidth === wide) return
+    wide = root.clientWidth
+    again()
+  })
+  watch.observe(root)
+  return () => watch.disconnect()
+}
+
 // Arrow keys, Home and End move over a picture of rows × columns that Tab reaches as one stop.
 const roam = (node, size, go, leave, enter) => {
   node.tabIndex = 0

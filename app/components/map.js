@@ -32,15 +32,7 @@ class AttentionMap {
       this.mark.scrollIntoView({ block: "nearest", inline: "nearest" })
       this.live.textContent = this.words(t, s).join(": ")
     }, () => this.leave())
-    this.watch = new ResizeObserver(() => this.resize())
-    this.watch.observe(root)
-  }
-
-  gone() { this.watch.disconnect() }
-
-  resize() {
-    const wide = this.root.clientWidth
-    if (wide && wide !== this.room && this.data) this.show(this.data)
+    this.gone = follow(root, () => this.show(this.data))
   }
 
   words(t, s) {
@@ -66,7 +58,6 @@ class AttentionMap {
 
   show(data) {
     this.data = data
-    this.room = this.root.clientWidth
     const { titles, colour, largest } = data
     const T = this.T = titles.length
     const cell = this.cell = T === 1 ? 56 : T <= 8 ? 42 : T <= 14 ? 32 : T <= 24 ? 22 : T <= 36 ? 17 : T <= 42 ? 14 : 13

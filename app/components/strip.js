@@ -26,15 +26,7 @@ class Strip {
       cell.classList.add("at")
       this.live.textContent = this.words(r, c).join(": ")
     }, () => this.leave())
-    this.watch = new ResizeObserver(() => this.resize())
-    this.watch.observe(root)
-  }
-
-  gone() { this.watch.disconnect() }
-
-  resize() {
-    const wide = this.root.clientWidth
-    if (wide && wide !== this.room && this.data) this.show(this.data)
+    this.gone = follow(root, () => this.show(this.data))
   }
 
   leave() {
@@ -58,7 +50,6 @@ class Strip {
 
   show(data) {
     this.data = data
-    this.room = this.root.clientWidth
     const { head, films, experts, mix, router, entropy, effects, effectOf, digits, largest, flag, noun } = data
     this.rows = effects ? [...experts, mix, effects] : [...experts, mix]
     const narrow = this.root.clientWidth < NARROW
