@@ -365,7 +365,7 @@ def stay() -> None:
     st.session_state.pop("fame_carried", None)
 
 
-def open_session(bundle: Bundle, opening: State, version: int = 0) -> Session:
+def open_session(bundle: Bundle, opening: State, version: int) -> Session:
     """This visitor's session at the start of a run, in step with the URL.
 
     version: of the bundle. Where it was saved again its rows may be other films, and the URL's ids alone still count.

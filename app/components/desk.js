@@ -56,7 +56,7 @@ class Desk {
       const input = make("input", {
         type: "range", min: 0, max: 1, step: 0.01, "aria-label": `Gate weight of head ${h + 1}`, style: `--c:var(--h${h % 8 + 1})`,
         oninput: () => this.moved(h, false), onchange: () => this.moved(h, true),
-        onpointerup: () => this.let(), onpointercancel: () => this.let(), onblur: () => this.let(),
+        onpointerup: () => this.release(), onpointercancel: () => this.release(), onblur: () => this.release(),
       })
       const only = make("button", { type: "button", onclick: () => this.solo(h), "aria-label": `Solo: only head ${h + 1}`, title: `Only head ${h + 1}` }, "solo")
       const off = make("button", { type: "button", onclick: () => this.mute(h), "aria-label": `Mute head ${h + 1}`, title: `Without head ${h + 1}` }, "mute")
@@ -122,7 +122,7 @@ class Desk {
   }
 
   /** A fader that ends where it began tells no change: the gate is then as it was before. */
-  let() {
+  release() {
     if (this.held !== false) setTimeout(() => { if (this.held !== false && !this.later) this.settle(this.before) }, 50)
   }
 
