@@ -11,14 +11,14 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from app import sources, state, widgets
+from app import session, sources, state, url, widgets
 from app.components import component
 from app.screen import Screen, words
 from app.sources import Source
 from fame.bundle import Bundle
 from fame.catalogue import Catalogue, fold
+from fame.text import plural
 from fame.trace import NOTHING
-from fame.words import plural
 
 __all__ = ["render"]
 
@@ -56,7 +56,7 @@ def render(
             with st.container(horizontal=True, key="bar_change", vertical_alignment="center"):
                 widgets.plain(f"Not the model's own: {state.changed(change)}.", "fame-changed")
                 st.button(
-                    "Back to the model's own", key="bar_own", on_click=state.update, kwargs={"intervention": NOTHING}
+                    "Back to the model's own", key="bar_own", on_click=session.update, kwargs={"intervention": NOTHING}
                 )
         for sentence in said:
             st.warning(sentence, icon=":material/link_off:")
@@ -70,7 +70,7 @@ def _model(screen: Screen, offer: Mapping[str, Source]) -> None:
             widgets.plain(screen.source.name, "fame-model")
         else:
             chosen = widgets.tied(
-                "bar_choice", screen.source.name, lambda name: state.switch_model(screen.bundle, name)
+                "bar_choice", screen.source.name, lambda name: session.switch_model(screen.bundle, name)
             )
             st.selectbox(
                 "Model", list(offer), format_func=lambda name: _called(offer[name]), label_visibility="collapsed",
@@ -117,9 +117,9 @@ def _export(screen: Screen) -> None:
 @st.fragment
 def _history(screen: Screen) -> None:
     """The chips. In a fragment, so that typing in the search redraws nothing else."""
-    if state.touched():
+    if session.touched():
         st.rerun()
-    bundle, here = screen.bundle, state.current()
+    bundle, here = screen.bundle, session.current()
     catalogue = bundle.catalogue
 
     def film(row: int) -> dict[str, Any]:
@@ -135,15 +135,15 @@ def _history(screen: Screen) -> None:
         "noun": words(catalogue.noun),
         "known": catalogue.n_items,
         "done": st.session_state.get("bar_done"),
-        "undo": state.can_undo(),
-        "redo": state.can_redo(),
+        "undo": session.can_undo(),
+        "redo": session.can_redo(),
         "examples": [{"title": e.title, "look_for": e.look_for} for e in bundle.examples],
         "search": {
             "text": text,
             "films": [film(row) for row in found],
             "near": bool(found) and not holds(catalogue, found[0], text),
         },
-        "link": urlencode(state.query(here, bundle, None)),
+        "link": urlencode(url.query(here, bundle, None)),
     }
     _bar(key="bar", data=data, on_act_change=lambda: _act(bundle))
 
@@ -171,18 +171,18 @@ def _act(bundle: Bundle) -> None:
         case "search":
             st.session_state["bar_search"] = str(asked.get("text", ""))[:100]
         case "undo":
-            state.undo()
+            session.undo()
         case "redo":
-            state.redo()
+            session.redo()
         case _:
-            history = edited(asked, state.current().history, bundle)
+            history = edited(asked, session.current().history, bundle)
             if history is not None:
                 st.session_state["bar_search"] = ""
-                afresh = asked["do"] in ("example", "random", "clear") or state.current().film in history
+                afresh = asked["do"] in ("example", "random", "clear") or session.current().film in history
                 if afresh:
-                    state.start(history)
+                    session.start(history)
                 else:
-                    state.update(history=history)
+                    session.update(history=history)
 
 
 def edited(asked: Mapping[str, Any], history: Sequence[int], bundle: Bundle) -> list[int] | None:

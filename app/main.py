@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from app import bar, sources, state, widgets
+from app import bar, session, sources, state, widgets
 from app.screen import Screen
 from app.sources import Source
 from app.state import State
@@ -43,7 +43,7 @@ def draw(name: str, pages: dict[str, Page]) -> None:
     offer: dict[str, Source] = {}
     try:
         offer |= {source.name: source for source in sources.sources()}
-        view = import_module(f"app.views.{name}")
+        view = import_module(f"app.screens.{name}")
         screen, said = prepare(offer, name, view.choices)
         bar.render(screen, pages, name, offer, said, name in OF_THE_MODEL)
         if screen.state.history or name in WITHOUT_HISTORY:
@@ -51,7 +51,7 @@ def draw(name: str, pages: dict[str, Page]) -> None:
         else:
             empty(screen)
     except FameError as error:
-        state.stay()
+        session.stay()
         widgets.full_page("This cannot be shown", f"{error}.")
         for other in offer:
             st.page_link(
@@ -70,21 +70,21 @@ def empty(screen: Screen) -> None:
     with st.container(horizontal=True, horizontal_alignment="center", key="empty_examples"):
         for i, example in enumerate(examples):
             rows = screen.bundle.rows(example.items)
-            st.button(example.title, key=f"empty_{i}", on_click=state.start, args=(rows,))
+            st.button(example.title, key=f"empty_{i}", on_click=session.start, args=(rows,))
 
 
 def prepare(offer: dict[str, Source], name: str, choices: Choices) -> tuple[Screen, tuple[str, ...]]:
     """This run's screen, in step with the URL, and plain sentences on what in the link could not be used."""
-    model, wrong = state.choose_model(list(offer))
+    model, wrong = session.choose_model(list(offer))
     source = offer[model]
     bundle = sources.load(source)
     opening = state.first(bundle, model)
-    session = state.open_session(bundle, opening, source.version)
-    state.check_options(name, choices(source, bundle, session.state))
-    links = state.write_url(bundle, opening, named=model != next(iter(offer)))
+    here = session.open_session(bundle, opening, source.version)
+    session.check_options(name, choices(source, bundle, here.state))
+    links = session.write_url(bundle, opening, named=model != next(iter(offer)))
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
-    screen = Screen(source, bundle, session.state, opening, theme, links)
-    return screen, (*wrong, *session.said)
+    screen = Screen(source, bundle, here.state, opening, theme, links)
+    return screen, (*wrong, *here.said)
 
 
 main()

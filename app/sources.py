@@ -14,9 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 import streamlit as st
 import torch
 
-from fame.bundle import ARTIFACTS, MANIFEST, Bundle, glance
+from fame.bundle import ARTIFACTS, Bundle, glance
+from fame.bundle.files import MANIFEST
 from fame.errors import FameError
-from fame.findings import Findings
+from fame.evidence import Findings
 from fame.trace import Intervention, Trace
 
 __all__ = ["Source", "findings", "kind", "load", "shared", "sources", "trace"]

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from pandas.api.types import is_integer_dtype
 
-from app import state
+from app import session
 from app.components import component, palette
 from app.screen import Screen
 from fame.plots import style as look
@@ -131,7 +131,7 @@ def about(screen: Screen, name: str, text: str) -> None:
 
 def controlled(key: str, value: Any, field: str, read: Callable[[Any], Any] = lambda v: v) -> dict[str, Any]:
     """Arguments that tie a widget to a field or option of the state: it shows `value`, a change updates the state."""
-    return tied(key, value, lambda chosen: state.update(**{field: read(chosen)}))
+    return tied(key, value, lambda chosen: session.update(**{field: read(chosen)}))
 
 
 KEYS = 8  # a widget takes in turn; a browser is never that many changes behind

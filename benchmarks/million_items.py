@@ -19,10 +19,11 @@ import torch
 from read_20m import peak_bytes
 
 from fame.config import FAMEConfig
-from fame.data.sequences import Sequences, Split, Task, leave_one_out
-from fame.evaluate import batches
+from fame.make.checkpoint import Epoch
+from fame.make.data.sequences import Sequences, Split, Task, leave_one_out
+from fame.make.evaluate import batches
+from fame.make.train import Step, TrainConfig, train
 from fame.model import FAME
-from fame.train import Epoch, Step, TrainConfig, train
 
 TOPICS, USERS, LENGTH, SAMPLE, SEED = 1000, 10_000, 30, 300, 1
 CLEARLY = 1.0  # nats below popularity

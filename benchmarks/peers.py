@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from fame.config import FAMEConfig
-from fame.data import leave_one_out, read
-from fame.data.sequences import Sequences, Split
-from fame.evaluate import evaluate
+from fame.make.data import leave_one_out, read
+from fame.make.data.sequences import Sequences, Split
+from fame.make.evaluate import evaluate
+from fame.make.train import TrainConfig, train
 from fame.model import FAME
-from fame.train import TrainConfig, train
 
 HERE = Path(__file__).parent
 BEAUTY = HERE.parents[1] / "shared/data/amazon/Beauty.txt"

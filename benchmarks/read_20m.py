@@ -66,7 +66,7 @@ def peak_bytes() -> int:
 
 def measure(folder: Path) -> None:
     """Read, core and split in this process, and print the row."""
-    from fame.data import Sequences, leave_one_out, read
+    from fame.make.data import Sequences, leave_one_out, read
 
     start = time.perf_counter()
     log = read("movielens", folder)

@@ -19,8 +19,9 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from fame.recipe import SILENT, learn, load_recipe, prepare
-from fame.train import launched
+from fame.make.pipeline import SILENT, learn, prepare
+from fame.make.recipe import load_recipe
+from fame.make.train import launched
 
 RECIPE = Path(__file__).parents[1] / "recipes/ml-1m.toml"
 BASE = {"d_model": 64, "n_layers": 2, "n_heads": 4, "n_experts": 4}

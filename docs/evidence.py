@@ -182,11 +182,15 @@ def run_name(data: str, idea: str) -> str:
 def run(data: str, idea: str, seed: int) -> dict[str, Any]:
     """Train under an idea and measure: metrics, entropies, probes of the heads' spaces, and recovery where there is
     a truth."""
-    from fame.card import usage
-    from fame.evaluate import ranks, summarise
-    from fame.probes import ProbeConfig, evidence, head_spaces, random_spaces
-    from fame.recipe import SILENT, Recipe, learn, load_recipe, merged, prepare
-    from fame.train import launched
+    from fame.make.card import usage
+    from fame.make.evaluate import ranks, summarise
+    from fame.make.pipeline import SILENT, learn, prepare
+    from fame.make.probes.config import ProbeConfig
+    from fame.make.probes.gather import evidence
+    from fame.make.probes.items import head_spaces
+    from fame.make.probes.statistics import random_spaces
+    from fame.make.recipe import Recipe, load_recipe, merged
+    from fame.make.train import launched
 
     torch.set_num_threads(1)
     name, changes = DATA[data]
@@ -250,7 +254,7 @@ def precision(
 
     Out of fold; or, where some items are told (boolean [V]), learnt from them and judged on the others.
     """
-    from fame.probes import average_precision, logistic, out_of_fold, standardise, stratified_folds
+    from fame.make.probes.statistics import average_precision, logistic, out_of_fold, standardise, stratified_folds
 
     table = []
     for space in spaces:
@@ -272,8 +276,8 @@ def precision(
 
 def recovered(recipe: Any, catalogue: Any, model: Any, seed: int) -> dict[str, Any]:
     """What gate and router tell of the truth about viewers that the model has not met, beside both observers."""
-    from fame.planted import bayes_filter, simulate
-    from fame.recovery import recovery
+    from fame.make.recovery import recovery
+    from fame.make.simulate import bayes_filter, simulate
 
     viewers = replace(recipe.data.planted, n_viewers=500)
     audience = simulate(catalogue, viewers, audience=1)

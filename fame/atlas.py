@@ -6,7 +6,7 @@ Nearness in a space is the cosine. Built once, with the bundle: no screen comput
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
 
@@ -21,27 +21,21 @@ from fame.trace import Trace
 
 __all__ = [
     "KINDS",
+    "TRUST_NEIGHBOURS",
     "Agreement",
     "Atlas",
     "agreement",
     "agreements",
-    "build_atlas",
     "history_vectors",
-    "label_regions",
     "most_gathered",
     "neighbour_table",
     "place",
-    "say_agreement",
-    "say_trust",
     "space_vectors",
     "spaces_of",
 ]
 
 KINDS = ("umap", "pca")
 TRUST_NEIGHBOURS = 15
-TRUST_SAMPLE = 5_000  # trustworthiness compares all pairs
-LEAST_FOR_UMAP = 10  # with fewer items there is no neighbourhood graph to lay out
-SIGNIFICANCE = 0.01  # of a region's label, after Bonferroni over all regions and values
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,78 +192,6 @@ def _head(model: FAME, space: str) -> int | None:
     return names.index(space) - 1 if space != "full" else None
 
 
-def build_atlas(
-    model: FAME, seed: int = 0, n_neighbours: int = 20, progress: Callable[[str], None] | None = None
-) -> Atlas:
-    """Maps, neighbours and trustworthiness of every space of a model.
-
-    Takes a few seconds per space of 1,000 items, and on one thread, so that the same seed draws the same maps.
-    With fewer than 10 items the UMAP is the PCA. Trustworthiness is over 15 neighbours, and over 5,000 items at
-    random where there are more.
-
-    progress: called with the name of each space before its turn.
-    """
-    names, V = spaces_of(model), model.config.n_rows
-    maps = {kind: np.full((len(names), V, 2), np.nan, np.float32) for kind in KINDS}
-    neighbours = np.zeros((len(names), V, min(n_neighbours, V - 2)), np.int32)
-    trust = np.zeros((len(KINDS), len(names)), np.float32)
-    for i, name in enumerate(names):
-        if progress is not None:
-            progress(name)
-        x = _unit(space_vectors(model, name)[1:])
-        maps["pca"][i, 1:] = _pca(x)
-        maps["umap"][i, 1:] = _umap(x, seed) if len(x) >= LEAST_FOR_UMAP else maps["pca"][i, 1:]
-        neighbours[i, 1:] = 1 + _nearest(x, neighbours.shape[-1])
-        trust[:, i] = [_trust(x, maps[kind][i, 1:], seed) for kind in KINDS]
-    return Atlas(names, maps["umap"], maps["pca"], neighbours, trust, seed)
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    """Rows of length 1, so that cosines are inner products and distances follow them; a zero row stays."""
-    length = np.linalg.norm(x, axis=-1, keepdims=True)
-    return x / np.where(length > 0, length, 1)
-
-
-def _pca(x: np.ndarray) -> np.ndarray:
-    """The two directions in which the rows vary most: [rows, 2], each turned so that its largest weight is above 0."""
-    centred = x - x.mean(axis=0)
-    axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2]
-    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
-    return np.pad(centred @ axes, ((0, 0), (0, 2 - axes.shape[1])))
-
-
-def _umap(x: np.ndarray, seed: int) -> np.ndarray:
-    import umap  # here alone: it takes seconds to import, and nothing but the building of an atlas needs it
-
-    xy = umap.UMAP(n_neighbors=min(15, len(x) - 1), metric="cosine", random_state=seed, n_jobs=1).fit_transform(x)
-    alone = ~np.isfinite(xy).all(1)  # an item opposite to all others has no neighbours, and so no place
-    xy[alone] = 0 if alone.all() else xy[~alone].mean(axis=0)
-    return xy
-
-
-def _nearest(x: np.ndarray, k: int, products: int = 20_000_000) -> np.ndarray:
-    """The k nearest other rows of each row by inner product, nearest first: [rows, k]; so many products at a time."""
-    chunk = max(1, products // len(x))
-    nearest = np.zeros((len(x), k), np.int32)
-    for start in range(0, len(x), chunk):
-        near = x[start : start + chunk] @ x.T
-        near[range(len(near)), range(start, start + len(near))] = -np.inf
-        best = np.argpartition(-near, min(k, len(x) - 1), axis=1)[:, :k]
-        order = np.argsort(-np.take_along_axis(near, best, axis=1), axis=1, kind="stable")
-        nearest[start : start + chunk] = np.take_along_axis(best, order, axis=1)
-    return nearest
-
-
-def _trust(x: np.ndarray, xy: np.ndarray, seed: int) -> float:
-    from sklearn.manifold import trustworthiness
-
-    if len(x) > TRUST_SAMPLE:
-        sample = np.random.default_rng(seed).choice(len(x), TRUST_SAMPLE, replace=False)
-        x, xy = x[sample], xy[sample]
-    k = min(TRUST_NEIGHBOURS, (len(x) - 1) // 2)
-    return float(trustworthiness(x, xy, n_neighbors=k)) if k else np.nan
-
-
 def place(
     atlas: Atlas, space: str | int, vectors: np.ndarray, new: np.ndarray, kind: str = "umap", k: int = 5
 ) -> np.ndarray:
@@ -288,94 +210,11 @@ def place(
         raise FameError(
             f"vectors {list(vectors.shape)} and new {list(new.shape)} do not fit; expected [{len(xy)}, width] and width"
         )
-    near = _unit(np.atleast_2d(new)) @ _unit(vectors[1:]).T  # [m items]
+    near = unit(np.atleast_2d(new)) @ unit(vectors[1:]).T  # [m items]
     best = np.argsort(-near, axis=1, kind="stable")[:, :k]
     weight = np.clip(np.take_along_axis(near, best, axis=1), 1e-6, None)
     placed = np.einsum("mk,mkx->mx", weight / weight.sum(axis=1, keepdims=True), xy[1:][best])
     return placed[0] if new.ndim == 1 else placed
-
-
-def label_regions(
-    atlas: Atlas, space: str | int, attribute: Attribute, kind: str = "umap", n: int = 12, least: int = 4
-) -> pd.DataFrame:
-    """Labels for the regions of a map: the values of an attribute that crowd there beyond chance.
-
-    The map alone is cut into regions of some 25 items (k-means), so that under chance a value falls into a region
-    as into a random handful of items. A value labels a region where at least `least` items of it lie there and
-    that is improbable: a hypergeometric p below .01 after Bonferroni over all regions and values. A region takes
-    its least probable value; of labels that would lie on each other, the less probable one stays. A region where
-    nothing is over-represented has no label, and a map may have none at all.
-
-    At most n rows, least probable first: x, y (the middle of the region's items with that value), label, lift
-    (its share in the region over its share in the catalogue), count (such items in the region), size (items in
-    the region), p (after Bonferroni).
-
-    Raises:
-        FameError: there is no such space or kind of map, or the attribute is of another catalogue.
-    """
-    xy = atlas.map(space, kind)[1:]
-    if len(attribute.matrix) != len(atlas):
-        raise FameError(f"the attribute is of {len(attribute.matrix)} rows and the atlas of {len(atlas)}")
-    has = attribute.matrix[1:]
-    region = _regions(xy, atlas.seed)
-    inside = np.eye(region.max() + 1, dtype=np.int64)[region]  # [items regions]
-    size, total = inside.sum(axis=0)[:, None], has.sum(axis=0)[None]
-    count = inside.T @ has  # [regions values]
-    p = np.ones(count.shape)
-    some = np.nonzero(count >= least)
-    found, of, among = count[some], total[0][some[1]], size[some[0], 0]
-    p[some] = np.minimum(1, _as_many_by_chance(found, len(xy), of, among) * count.size)
-    extent = np.ptp(xy, axis=0)
-    rows: list[dict[str, float | int | str]] = []
-    for r in np.argsort(p.min(axis=1, initial=1), kind="stable"):
-        v = int(p[r].argmin()) if p.shape[1] else 0
-        if len(rows) == n or not p.shape[1] or p[r, v] >= SIGNIFICANCE:
-            break
-        x, y = np.median(xy[(region == r) & has[:, v]], axis=0)
-        label = attribute.values[v]
-        # Labels are wider than high, and a value that covers several regions is told once there.
-        apart = [(abs(x - q["x"]) / extent[0], abs(y - q["y"]) / extent[1], q["label"] == label) for q in rows]
-        if all(dx > 0.12 or dy > 0.05 for dx, dy, _ in apart) and all(max(dx, dy) > 0.3 for dx, dy, s in apart if s):
-            lift = count[r, v] / size[r, 0] / (total[0, v] / len(xy))
-            rows.append(
-                {
-                    "x": float(x),
-                    "y": float(y),
-                    "label": label,
-                    "lift": float(lift),
-                    "count": int(count[r, v]),
-                    "size": int(size[r, 0]),
-                    "p": float(p[r, v]),
-                }
-            )
-    return pd.DataFrame(rows, columns=["x", "y", "label", "lift", "count", "size", "p"])
-
-
-def _regions(xy: np.ndarray, seed: int) -> np.ndarray:
-    """A map cut into regions of some 25 items, at most 60: the region of each item."""
-    from scipy.cluster.vq import kmeans2  # a fifth of a second to import, for this function alone
-
-    k, rng = int(np.clip(len(xy) // 25, 1, 60)), np.random.default_rng(seed)
-    tries = [kmeans2(xy, k, iter=30, minit="++", missing="warn", rng=rng) for _ in range(3)]
-    return min(tries, key=lambda found: float(((xy - found[0][found[1]]) ** 2).sum()))[1]
-
-
-def _as_many_by_chance(count: np.ndarray, n: int, marked: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """How likely at least `count` of `drawn` items of n at random are among the `marked` ones: the hypergeometric tail.
-
-    In NumPy, since scipy.stats takes longer to import than all labels of a map to compute.
-    """
-    factorial = np.concatenate([[0], np.cumsum(np.log(np.arange(1, n + 1)))])  # logarithms
-
-    def ways(of: np.ndarray, take: np.ndarray) -> np.ndarray:
-        return factorial[of] - factorial[take] - factorial[of - take]
-
-    tail, most = np.zeros(len(count)), np.minimum(marked, drawn)
-    for more in range(int((most - count).max(initial=-1)) + 1):
-        few = count + more <= most
-        hits, m, d = (count + more)[few], marked[few], drawn[few]
-        tail[few] += np.exp(ways(m, hits) + ways(n - m, d - hits) - ways(np.full(len(d), n), d))
-    return tail
 
 
 def neighbour_table(
@@ -398,7 +237,7 @@ def neighbour_table(
         raise FameError(f"row {row} is not in the catalogue; rows are 1 to {len(atlas) - 1}")
     place = atlas.index(space)
     rows = atlas.neighbours[place, row, : max(0, k)]
-    x = _unit(space_vectors(model, atlas.spaces[place])[[row, *rows]])
+    x = unit(space_vectors(model, atlas.spaces[place])[[row, *rows]])
     table = pd.DataFrame(
         {
             "rank": np.arange(1, len(rows) + 1),
@@ -489,63 +328,7 @@ def agreements(atlas: Atlas, catalogue: Catalogue, k: int = 20) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["attribute", "space", *Agreement._fields])
 
 
-def say_agreement(table: pd.DataFrame, attribute: str, space: str, noun: str = "item") -> str:
-    """What the agreement of one head's space on an attribute amounts to, from `agreements`, in plain words.
-
-    noun: the catalogue's word for an item.
-
-    Raises:
-        FameError: the table has no such attribute or space.
-    """
-    here = table[table["attribute"] == attribute]
-    found = dict(zip(here["space"], here["shared"].astype(float), strict=True))
-    if space not in found:
-        raise FameError(f"no agreement of {space!r} on {attribute!r} has been counted")
-    shared, chance, k = found[space], float(here["chance"].iloc[0]), int(here["k"].iloc[0])
-    digits = 1 if shared >= 1 else 2
-    said = (
-        f"{shared:.{digits}f} of each {noun}'s {k} nearest in {_name(space)} have {_alike(attribute)}; "
-        f"of {k} at random {chance:.{digits}f} would."
-    )
-    if space == "full":
-        return said
-    others = {name: value for name, value in found.items() if name not in (space, "full")}
-    if others:
-        best = max(others, key=others.__getitem__)
-        mine, low, high = (f"{x:.{digits}f}" for x in (shared, min(others.values()), others[best]))
-        if mine == high:
-            said += " No other head's has more."
-        elif shared > others[best]:
-            said += f" That is more than in any other head's ({low if low == high else f'{low} to {high}'})."
-        else:
-            said += f" The most is {high}, in {_name(best)}."
-    if "full" in found:
-        said += f" In the full embedding: {found['full']:.{digits}f}."
-    return said
-
-
-def _alike(attribute: str) -> str:
-    """What items have that share a value of an attribute: 'the same director', 'at least one genre in common'."""
-    if attribute in (special := {"cast": "a cast member in common", "series": "the same series"}):
-        return special[attribute]
-    if attribute.endswith("s"):
-        one = f"{attribute[:-3]}y" if attribute.endswith("ies") else attribute[:-1]
-        return f"at least one {one} in common"
-    return f"the same {attribute}"
-
-
-def _name(space: str) -> str:
-    return "the full embedding" if space == "full" else f"{space.replace('_', ' ')}'s space"
-
-
-def say_trust(trust: float) -> str:
-    """What a map's trustworthiness means for its reader, in plain words; nothing where none was measured."""
-    if np.isnan(trust):
-        return ""
-    if trust >= 0.95:
-        words = "near on this map means near in the space"
-    elif trust >= 0.85:
-        words = "near on this map mostly means near in the space"
-    else:
-        words = "near on this map often does not mean near in the space"
-    return f"Trustworthiness {trust:.2f}: {words}."
+def unit(x: np.ndarray) -> np.ndarray:
+    """Rows of length 1, so that cosines are inner products and distances follow them; a zero row stays."""
+    length = np.linalg.norm(x, axis=-1, keepdims=True)
+    return x / np.where(length > 0, length, 1)

@@ -14,25 +14,17 @@ from scipy.stats import hypergeom
 from sklearn.manifold import trustworthiness
 
 from fame import atlas as atlases
-from fame.atlas import (
-    Atlas,
-    _umap,
-    agreement,
-    agreements,
-    build_atlas,
-    history_vectors,
-    label_regions,
-    neighbour_table,
-    place,
-    say_agreement,
-    say_trust,
-    space_vectors,
-)
+from fame import regions
+from fame.atlas import Atlas, agreement, agreements, history_vectors, neighbour_table, place, space_vectors
 from fame.catalogue import Attribute, Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.explain import trace
+from fame.explain.sentences import say_agreement, say_trust
+from fame.make import maps
+from fame.make.maps import _umap, build_atlas
 from fame.model import FAME
+from fame.regions import label_regions
 
 ITEMS, GROUPS = 120, 6
 CONFIG = FAMEConfig(n_items=ITEMS, max_len=6, d_model=12, n_heads=2, n_experts=2)
@@ -63,7 +55,7 @@ def model() -> FAME:
 def fast(model: FAME) -> Atlas:
     """An atlas with PCA in UMAP's place: all but the layout is the real thing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(atlases, "_umap", lambda x, seed: atlases._pca(x))
+        patch.setattr(maps, "_umap", lambda x, seed: maps._pca(x))
         return build_atlas(model, seed=4)
 
 
@@ -90,7 +82,7 @@ def test_neighbours_are_nearest_by_cosine(model: FAME, fast: Atlas) -> None:
 
 def test_neighbours_in_chunks_are_the_same() -> None:
     x = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    np.testing.assert_array_equal(atlases._nearest(x, 7), atlases._nearest(x, 7, products=8 * len(x)))
+    np.testing.assert_array_equal(maps._nearest(x, 7), maps._nearest(x, 7, products=8 * len(x)))
 
 
 def test_trust_is_sklearns_and_falls_for_a_map_at_random(model: FAME, fast: Atlas) -> None:
@@ -98,16 +90,16 @@ def test_trust_is_sklearns_and_falls_for_a_map_at_random(model: FAME, fast: Atla
     expected = trustworthiness(x, fast.map("head_1", "pca")[1:], n_neighbors=15, metric="cosine")
     assert fast.trust("head_1", "pca") == pytest.approx(expected, abs=1e-6)
     shuffled = np.random.default_rng(0).permutation(fast.map("head_1", "pca")[1:])
-    assert atlases._trust(x, shuffled, 0) < 0.6 < 0.8 < expected
+    assert maps._trust(x, shuffled, 0) < 0.6 < 0.8 < expected
 
 
 def test_pca_keeps_distances_of_a_plane() -> None:
     rng = np.random.default_rng(1)
     plane = rng.normal(size=(40, 2)) @ rng.normal(size=(2, 9))
-    xy = atlases._pca(plane)
+    xy = maps._pca(plane)
     for i in range(1, 40):
         assert np.linalg.norm(xy[i] - xy[0]) == pytest.approx(np.linalg.norm(plane[i] - plane[0]))
-    assert (atlases._pca(plane[:, :1])[:, 1] == 0).all()
+    assert (maps._pca(plane[:, :1])[:, 1] == 0).all()
 
 
 def test_arrays_there_and_back(fast: Atlas) -> None:
@@ -200,7 +192,7 @@ def test_lift_and_p_by_hand() -> None:
     atlas = Atlas(("full",), xy, xy, np.zeros((1, 21, 1), np.int32), np.ones((2, 1), np.float32))
     horror = Attribute(np.isin(np.arange(21), range(1, 6))[:, None], ("Horror",))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(atlases, "_regions", lambda xy, seed: (xy[:, 0] > 5).astype(int))
+        patch.setattr(regions, "_regions", lambda xy, seed: (xy[:, 0] > 5).astype(int))
         [row] = label_regions(atlas, "full", horror).to_dict("records")
     assert (row["label"], row["count"], row["size"]) == ("Horror", 5, 5)
     assert row["lift"] == pytest.approx(4) and row["p"] == pytest.approx(2 / 15504)
@@ -213,7 +205,7 @@ def test_the_tail_is_scipys() -> None:
         marked, drawn = rng.integers(1, n, (2, 300))
         count = rng.integers(np.maximum(0, drawn + marked - n), np.minimum(marked, drawn) + 1)
         wanted = hypergeom.sf(count - 1, n, marked, drawn)
-        np.testing.assert_allclose(atlases._as_many_by_chance(count, n, marked, drawn), wanted, rtol=1e-8, atol=1e-300)
+        np.testing.assert_allclose(regions._as_many_by_chance(count, n, marked, drawn), wanted, rtol=1e-8, atol=1e-300)
 
 
 def test_chance_has_no_labels(fast: Atlas) -> None:

@@ -25,7 +25,8 @@ from safetensors import SafetensorError
 import fame
 from fame import bundle as bundles
 from fame.atlas import Atlas
-from fame.bundle import ARTIFACTS, Bundle, Example, check_target
+from fame.bundle import ARTIFACTS, Bundle, check_target
+from fame.bundle.files import Example
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError

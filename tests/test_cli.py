@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 
 import fame
-from fame import cli, recipe
-from fame.evaluate import METRICS
+from fame.cli import main as cli
+from fame.make import pipeline
+from fame.make.evaluate import METRICS
 
 SMALL = ["--epochs", "2", "--heads", "3", "--experts", "2", "--width", "12", "--max-len", "12", "--batch-size", "16"]
 
@@ -316,7 +317,7 @@ def test_a_stopped_training_says_how_to_go_on(
         "--no-maps",
         *SMALL,
     ]
-    learn, done = recipe.train, []
+    learn, done = pipeline.train, []
 
     def interrupted(*arguments: object, on_epoch: Callable[..., None], **options: object) -> None:
         def once(epoch: object) -> None:
@@ -326,11 +327,11 @@ def test_a_stopped_training_says_how_to_go_on(
 
         learn(*arguments, on_epoch=once, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recipe, "train", interrupted)
+    monkeypatch.setattr(pipeline, "train", interrupted)
     said = run(*command)
     assert said.status == 130 and len(done) == 1
     assert said.err.splitlines()[-1] == "stopped; the same command without --fresh goes on after the last full epoch"
-    monkeypatch.setattr(recipe, "train", learn)
+    monkeypatch.setattr(pipeline, "train", learn)
     said = run(*command)
     assert said.status == 0 and "epoch   1" not in said.err and "epoch   2" in said.err
 

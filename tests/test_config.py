@@ -10,7 +10,7 @@ import pytest
 
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.train import TrainConfig
+from fame.make.train import TrainConfig
 
 
 def test_derived_sizes() -> None:

@@ -12,9 +12,10 @@ from card import CARD, fabric
 
 import fame
 from fame.config import FAMEConfig
+from fame.make.pipeline import Callbacks, compare, train_recipe
+from fame.make.recipe import Recipe
+from fame.make.train import Step
 from fame.model import FAME
-from fame.recipe import Callbacks, Recipe, compare, train_recipe
-from fame.train import Step
 
 SMALL: dict[str, Any] = {
     "model": {"d_model": 8, "n_heads": 2, "n_experts": 3, "max_len": 6, "dropout": 0.1},
@@ -44,7 +45,7 @@ def on_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     # On a graphics card a weight keeps its identity when it moves; on this card it does so by this switch.
     torch.__future__.set_swap_module_params_on_conversion(True)
-    monkeypatch.setattr("fame.recipe.launched", launched)
+    monkeypatch.setattr("fame.make.recipe.launched", launched)
     yield
     torch.__future__.set_swap_module_params_on_conversion(False)
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from fame.config import FAMEConfig
-from fame.data.sequences import Sequences, Task
 from fame.errors import FameError
-from fame.evaluate import (
+from fame.make.data.sequences import Sequences, Task
+from fame.make.evaluate import (
     METRICS,
     evaluate,
     interval,
@@ -137,7 +137,7 @@ def test_ranks_agree_with_one_history_at_a_time_and_a_full_sort() -> None:
 def test_the_size_of_a_block_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     model, users = mixed()
     whole = ranks(model, users)
-    monkeypatch.setattr("fame.evaluate.SCORES_AT_ONCE", 100)
+    monkeypatch.setattr("fame.make.evaluate.SCORES_AT_ONCE", 100)
     done: list[int] = []
     assert ranks(model, users, progress=done.append).tolist() == whole.tolist()
     assert done == [*range(3, 40, 3), 40]

@@ -13,14 +13,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fame import cli, explain
+from fame import explain
 from fame.bundle import Bundle
 from fame.catalogue import Catalogue
+from fame.cli import main as cli
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.model import FAME
+from fame.text import ordinal
 from fame.trace import Intervention, Trace
-from fame.words import ordinal
 
 CONFIG = FAMEConfig(n_items=20, max_len=6, d_model=12, n_heads=3, n_experts=4, n_layers=2)
 CATALOGUE = Catalogue.from_frame(pd.DataFrame({"item_id": [f"i{n}" for n in range(1, 21)]}))

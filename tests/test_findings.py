@@ -13,9 +13,9 @@ import pytest
 
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.findings import Findings, Recovered
+from fame.evidence import Findings, Recovered
+from fame.make.probes.gather import evidence
 from fame.model import FAME
-from fame.probes import evidence
 from tests.test_probes import QUICK, small_world
 
 Evidence = dict[str, Any]

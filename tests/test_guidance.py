@@ -9,19 +9,19 @@ import torch
 
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
-from fame.data.sequences import Sequences
 from fame.errors import FameError
-from fame.guidance import (
+from fame.make.data.sequences import Sequences
+from fame.make.guidance import (
     TEMPERATURE,
     Guidance,
     GuidanceConfig,
     likeness,
-    linear_cka,
     mixture_of_softmaxes,
     mutual_information,
     persistence,
     supervised_contrast,
 )
+from fame.make.probes.statistics import linear_cka
 from fame.model import FAME
 
 

@@ -21,8 +21,8 @@ from reference import softmax
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.evaluate import pad
 from fame.explain import trace
+from fame.make.evaluate import pad
 from fame.model import FAME
 from fame.trace import NOTHING, Intervention, Trace
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fame import losses
+from fame.make import losses
 
 
 @given(m=st.integers(1, 40), items=st.integers(1, 30), at_once=st.integers(1, 300), scale=st.floats(0.1, 200))

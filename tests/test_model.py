@@ -12,7 +12,7 @@ import torch.nn.functional as fn
 from numpy.testing import assert_allclose
 
 from fame.config import FAMEConfig
-from fame.evaluate import pad
+from fame.make.evaluate import pad
 from fame.model import FAME
 from fame.trace import Intervention
 

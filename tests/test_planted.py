@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from fame.catalogue import Catalogue
-from fame.data.sequences import Sequences
 from fame.errors import FameError
-from fame.planted import Planted, PlantedConfig, World, bayes_filter, simulate
+from fame.make.data.sequences import Sequences
+from fame.make.simulate import Planted, PlantedConfig, World, bayes_filter, simulate
 
 FILMS = Path(__file__).resolve().parents[1] / "artifacts" / "ml-1m" / "items.csv"
 CONFIG = PlantedConfig(

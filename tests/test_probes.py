@@ -15,25 +15,19 @@ from sklearn.metrics import average_precision_score
 
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
-from fame.data.sequences import Sequences
 from fame.errors import FameError
-from fame.model import FAME
-from fame.probes import (
-    ProbeConfig,
-    Readings,
-    attended_lift,
+from fame.make.data.sequences import Sequences
+from fame.make.probes.config import ProbeConfig
+from fame.make.probes.gather import evidence
+from fame.make.probes.histories import Readings, attended_lift, blind_p, divergence, list_overlap
+from fame.make.probes.items import labels_of, lead_over, verdict
+from fame.make.probes.statistics import (
     average_precision,
     benjamini_hochberg,
-    blind_p,
     cka,
     dci,
-    divergence,
-    evidence,
     interval_around,
     jensen_shannon,
-    labels_of,
-    lead_over,
-    list_overlap,
     logistic,
     out_of_fold,
     p_values,
@@ -42,8 +36,8 @@ from fame.probes import (
     spread,
     standardise,
     stratified_folds,
-    verdict,
 )
+from fame.model import FAME
 
 QUICK = ProbeConfig(permutations=30, projections=60, bootstraps=20, folds=3, histories=20, depth=10)
 
@@ -435,7 +429,7 @@ def test_evidence_takes_as_many_draws_as_heads_and_attributes_need(monkeypatch: 
     model, catalogue, histories = small_world()
     eight = FAME(replace(model.config, n_heads=8))
     used: list[ProbeConfig] = []
-    monkeypatch.setattr("fame.probes.item_evidence", lambda *given: used.append(given[5]) or {})
+    monkeypatch.setattr("fame.make.probes.items.item_evidence", lambda *given: used.append(given[5]) or {})
     settings = evidence(eight, catalogue, histories)["settings"]
     assert settings == asdict(used[0]) and settings["projections"] == 2 * 8 * 2 / 0.05
 

@@ -14,25 +14,16 @@ import torch
 from huggingface_hub import ModelCard
 
 import fame
-from fame.card import SHOWN, comparison, read_comparison, usage
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
-from fame.data import read
 from fame.errors import FameError
-from fame.evaluate import METRICS, evaluate
+from fame.make.card import SHOWN, comparison, read_comparison, usage
+from fame.make.checkpoint import Epoch
+from fame.make.data import read
+from fame.make.evaluate import METRICS, evaluate
+from fame.make.pipeline import Callbacks, compare, prepare, read_examples, run_folder, split_for, train_recipe
+from fame.make.recipe import Recipe, load_recipe
 from fame.model import FAME
-from fame.recipe import (
-    Callbacks,
-    Recipe,
-    compare,
-    load_recipe,
-    prepare,
-    read_examples,
-    run_folder,
-    split_for,
-    train_recipe,
-)
-from fame.train import Epoch
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 SMALL: dict[str, Any] = {

@@ -14,11 +14,9 @@ import torch
 
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
-from fame.data.sequences import Sequences
 from fame.errors import FameError
-from fame.model import FAME
-from fame.planted import Planted, PlantedConfig, bayes_filter, simulate
-from fame.recovery import (
+from fame.make.data.sequences import Sequences
+from fame.make.recovery import (
     Routing,
     clustered_margin,
     contingency,
@@ -30,6 +28,8 @@ from fame.recovery import (
     routing,
     standing_for,
 )
+from fame.make.simulate import Planted, PlantedConfig, bayes_filter, simulate
+from fame.model import FAME
 
 CONFIG = PlantedConfig(n_viewers=60, shortest=2, longest=14, facets=("genres", "decade"), values=4, least_items=5)
 
@@ -219,7 +219,7 @@ def told(
     at = np.setdiff1d(np.arange(len(sequences.items)), sequences.offsets[1:] - 1)  # steps that have a next one
     gate, its = gate[at], np.eye(2, dtype=bool)[planted.facet[at + 1]]
     router = np.where(its[:, :, None], router[at, None], 1 / 4)
-    monkeypatch.setattr("fame.recovery.routing", lambda *_: Routing(at, gate, router, gate))
+    monkeypatch.setattr("fame.make.recovery.routing", lambda *_: Routing(at, gate, router, gate))
     return recovery(network(films), films, planted, named=named)
 
 

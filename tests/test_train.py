@@ -25,25 +25,23 @@ from safetensors.torch import load_file, save_file
 
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
-from fame.data.sequences import Sequences, Split, Task, leave_one_out
 from fame.errors import FameError
-from fame.guidance import Guidance, GuidanceConfig
-from fame.model import FAME
-from fame.train import (
-    CHECKPOINT,
-    Epoch,
+from fame.make.checkpoint import CHECKPOINT, Epoch, fingerprint
+from fame.make.data.sequences import Sequences, Split, Task, leave_one_out
+from fame.make.guidance import Guidance, GuidanceConfig
+from fame.make.train import (
     Objective,
     Step,
     TrainConfig,
     curve,
     epoch_batches,
-    fingerprint,
     rate,
     relative_entropy,
     train,
     validate,
     windows,
 )
+from fame.model import FAME
 
 MODEL = FAMEConfig(n_items=20, max_len=8, d_model=16, n_heads=2, n_experts=2, dropout=0.2)
 # An odd size, and with these seeds some epochs hold a batch of a single window.
@@ -132,7 +130,7 @@ def test_the_learning_rate_warms_up_and_follows_its_schedule() -> None:
 
 def test_stops_early_and_keeps_the_best_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     scripted = iter([0.1, 0.3, 0.2, 0.3, 0.25, 0.9])
-    monkeypatch.setattr("fame.train.validate", lambda *_: {"NDCG@10": next(scripted)})
+    monkeypatch.setattr("fame.make.train.validate", lambda *_: {"NDCG@10": next(scripted)})
     model, weights = fresh(), {}
 
     def remember(epoch: Epoch) -> None:
@@ -298,7 +296,7 @@ def test_a_full_disk_keeps_the_epochs_before(tmp_path: Path, monkeypatch: pytest
             raise SafetensorError("I/O error: No space left on device")
         save_file(tensors, path, metadata)
 
-    monkeypatch.setattr("fame.train.save_file", once)
+    monkeypatch.setattr("fame.make.train.save_file", once)
     with pytest.raises(FameError, match=r"cannot be written \(.*No space left.*\); check space and rights"):
         train(fresh(), log(), CONFIG, folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fame.words import digits_for, listing, number, ordinal, percent, plural
+from fame.text import digits_for, listing, number, ordinal, percent, plural
 
 
 @pytest.mark.parametrize(

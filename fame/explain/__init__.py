@@ -10,8 +10,9 @@ stand in catalogue order. A *lead* is a score minus the mean score of the candid
 scores moves no rank, so that only the lead, not the bare score, says how well an item stands.
 """
 
-from fame.explain.measure import Effect, effect, expert_effects, facet_scores, leave_one_out, trace
-from fame.explain.read import (
+from fame.explain.reruns import Effect, effect, expert_effects, facet_scores, leave_one_out, trace
+from fame.explain.sentences import Beats, beats, say_attention, say_gate_turn, say_rank, say_router, say_router_turn
+from fame.explain.tables import (
     ADDS_UP,
     Journey,
     additivity,
@@ -24,15 +25,6 @@ from fame.explain.read import (
     relative_shares,
     router_entropy,
     router_flag,
-)
-from fame.explain.say import (
-    Beats,
-    beats,
-    say_attention,
-    say_gate_turn,
-    say_rank,
-    say_router,
-    say_router_turn,
 )
 
 __all__ = [

@@ -4,12 +4,12 @@ Every figure takes `theme` 'light' or 'dark', says in one sentence what it shows
 readers (`alt_text`), and treats titles as text, never as markup.
 """
 
+from fame.plots.atlas import atlas_map
 from fame.plots.attention import attention_map, attention_overview, expert_attention, router
+from fame.plots.evidence import likeness, probes, values
 from fame.plots.export import page, to_html, to_image
-from fame.plots.findings import likeness, probes, values
-from fame.plots.maps import atlas_map
-from fame.plots.shares import beats, merge
-from fame.plots.steps import journey
+from fame.plots.journey import journey
+from fame.plots.merge import beats, merge
 from fame.plots.story import gate, head_lists
 from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from fame import explain
 from fame.errors import FameError
-from fame.explain.read import ALL_TO_ONE, NEAR_UNIFORM
+from fame.explain.tables import ALL_TO_ONE, NEAR_UNIFORM
 from fame.plots.style import (
     KEY,
     Scale,
@@ -27,8 +27,8 @@ from fame.plots.style import (
     text,
     texts,
 )
+from fame.text import digits_for, listing, number, percent, plural
 from fame.trace import Trace
-from fame.words import digits_for, listing, number, percent, plural
 
 __all__ = ["attention_map", "attention_overview", "expert_attention", "router"]
 

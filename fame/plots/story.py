@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from fame import explain
 from fame.errors import FameError
 from fame.plots.style import KEY, Theme, alpha, blend, finish, head_colour, head_name, ink_on, look, text, texts
+from fame.text import digits_for, listing, number, ordinal, percent, plural
 from fame.trace import Trace
-from fame.words import digits_for, listing, number, ordinal, percent, plural
 
 __all__ = ["gate", "head_lists"]
 

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fame.bundle import Bundle, Example
+from fame.bundle import Bundle
+from fame.bundle.files import Example
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
-from fame.data.sequences import Sequences
+from fame.make.data.sequences import Sequences
+from fame.make.probes.config import ProbeConfig
+from fame.make.probes.gather import evidence
 from fame.model import FAME
-from fame.probes import ProbeConfig, evidence
 
 NASTY = "<img src=x onerror=\"document.title='owned'\"> & **Bold** $x$"
 TITLES = (

@@ -15,12 +15,15 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from app.screens import atlas as view
+from app.screens.atlas import _read_values
 from app.state import State
-from app.views import atlas as view
-from app.views.atlas import _read_values
 from fame import atlas as atlases
-from fame.atlas import build_atlas, history_vectors, place, say_agreement, space_vectors
+from fame.atlas import history_vectors, place, space_vectors
 from fame.bundle import Bundle
+from fame.explain.sentences import say_agreement
+from fame.make import maps
+from fame.make.maps import build_atlas
 from tests.app import browser as real
 from tests.app.conftest import Open, OpenApp
 from tests.app.small import NASTY, make_bundle
@@ -34,7 +37,7 @@ def mapped() -> Bundle:
     """The small bundle with an atlas; PCA stands in UMAP's place, which takes its time to import."""
     bundle = make_bundle()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(atlases, "_umap", lambda x, seed: atlases._pca(x)[:, ::-1])
+        patch.setattr(maps, "_umap", lambda x, seed: maps._pca(x)[:, ::-1])
         return replace(bundle, atlas=build_atlas(bundle.model))
 
 

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from fame.bundle import Bundle, load
-from fame.findings import SLICES, Findings
+from fame.evidence import SLICES, Findings
 from tests.app import browser as real
 from tests.app.conftest import Open
 from tests.app.small import measured

@@ -14,10 +14,10 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from app import encode
-from app.views.experts import _map_table
+from app.screens.experts import _map_table
 from fame import explain
 from fame.bundle import Bundle
-from fame.words import digits_for, number, ordinal, percent
+from fame.text import digits_for, number, ordinal, percent
 from tests.app.conftest import Open, OpenApp
 from tests.app.small import NASTY, make_bundle
 from tests.app.test_story import component, page_text

@@ -20,9 +20,10 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from fame import atlas as atlases
-from fame.bundle import Bundle, Example
+from fame.bundle import Bundle
+from fame.bundle.files import Example
 from fame.catalogue import Catalogue
+from fame.make import maps
 from tests.app import browser as real
 from tests.app.conftest import Open
 from tests.app.small import NASTY, make_bundle, measured
@@ -41,8 +42,8 @@ def hostile(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
         frame[name] = [f"{NASTY}{n % 2}|</script><b>{n % 3}" for n in range(len(frame))]
     examples = (Example(NASTY, NASTY, ("f1", "f2", "f3")),)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(atlases, "_umap", lambda x, seed: atlases._pca(x)[:, ::-1])  # UMAP takes its time to import
-        maps = atlases.build_atlas(bundle.model)
+        patch.setattr(maps, "_umap", lambda x, seed: maps._pca(x)[:, ::-1])  # UMAP takes its time to import
+        atlas = maps.build_atlas(bundle.model)
     catalogue = Catalogue.from_frame(pd.DataFrame(frame))
     evidence = measured(bundle.model, catalogue)
     for a, attribute in enumerate(evidence["attributes"]):
@@ -52,7 +53,7 @@ def hostile(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
     evidence |= {"verdicts": told, "rule": NASTY}
     evidence["recovery"] = {"gate": gate, "router": {NASTY: gate | {"head": 1}}}
     evidence["experts"]["lift_q"] = zeros(evidence["experts"]["lift_q"])
-    return replace(bundle, catalogue=catalogue, atlas=maps, examples=examples, evidence=evidence)
+    return replace(bundle, catalogue=catalogue, atlas=atlas, examples=examples, evidence=evidence)
 
 
 def zeros(nested: Any) -> Any:

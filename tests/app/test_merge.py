@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from app import films
-from app.views.merge import read_gate
+from app import item_picker as films
+from app.screens.merge import read_gate
 from fame import explain
 from fame.bundle import Bundle
 from fame.trace import NOTHING, Intervention

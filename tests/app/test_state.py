@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import state
+from app import state, url
 from app.sources import shared
 from app.state import MAX_FILMS, MAX_K, State
 from fame.trace import Intervention
@@ -55,16 +55,16 @@ states = st.builds(
 
 @given(states)
 def test_round_trip_through_a_real_url(there: State) -> None:
-    url = urlencode(state.query(there, BUNDLE, OPENING))
-    back, said = state.parse(dict(parse_qsl(url, keep_blank_values=True)), BUNDLE, OPENING)
+    text = urlencode(url.query(there, BUNDLE, OPENING))
+    back, said = url.parse(dict(parse_qsl(text, keep_blank_values=True)), BUNDLE, OPENING)
     assert back == there
     assert not said
 
 
 def test_an_empty_url_is_the_opening_state_and_the_other_way_round() -> None:
-    assert state.parse({}, BUNDLE, OPENING) == (OPENING, ())
-    assert state.query(OPENING, BUNDLE, OPENING, named=False) == {}
-    spelled_out = state.query(OPENING, BUNDLE, None)
+    assert url.parse({}, BUNDLE, OPENING) == (OPENING, ())
+    assert url.query(OPENING, BUNDLE, OPENING, named=False) == {}
+    spelled_out = url.query(OPENING, BUNDLE, None)
     assert spelled_out == {"m": "tiny", "h": "f1-f2-f3"}, "a copied link holds the history itself"
 
 
@@ -73,7 +73,7 @@ def test_urls_read_well() -> None:
         gate=(0.2, 0.3, 0.5), heads_off=(0,), experts_off=((1, 0),), router={2: (0.25, 1)}, hold_gate=True
     )
     there = State("tiny", (1, V - 1), change, k=5, hide_seen=False, head=1, film=7, options={"atlas_colour": "genres"})
-    assert urlencode(state.query(there, BUNDLE, OPENING, named=False)) == (
+    assert urlencode(url.query(there, BUNDLE, OPENING, named=False)) == (
         "h=f1-a%252Db%252Cc&k=5&seen=1&head=2&film=f7&gate=0.2-0.3-0.5&off=1-2.1&router=3-0.25-1&hold=1&atlas_colour=genres"
     )
 
@@ -89,12 +89,12 @@ def test_urls_read_well() -> None:
     )
 )
 def test_any_url_gives_a_state_that_can_be_shown(params: dict[str, str]) -> None:
-    there, said = state.parse(params, BUNDLE, OPENING)
+    there, said = url.parse(params, BUNDLE, OPENING)
     assert 1 <= there.k <= MAX_K and 0 <= there.head < H and len(there.history) <= MAX_FILMS
     assert all(sentence.endswith(".") and "\n" not in sentence and len(sentence) < 300 for sentence in said)
     if there.history:
         assert np.isfinite(BUNDLE.trace(there.history, there.intervention).scores[1:]).all()
-    assert state.parse(state.query(there, BUNDLE, OPENING), BUNDLE, OPENING) == (there, ()), "what is kept is sound"
+    assert url.parse(url.query(there, BUNDLE, OPENING), BUNDLE, OPENING) == (there, ()), "what is kept is sound"
 
 
 BROKEN = {
@@ -119,7 +119,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda text: text[:12])
 def test_what_is_broken_is_said_and_the_rest_kept(broken: str) -> None:
-    there, said = state.parse(dict(parse_qsl(f"{broken}&seen=1")), BUNDLE, OPENING)
+    there, said = url.parse(dict(parse_qsl(f"{broken}&seen=1")), BUNDLE, OPENING)
     assert said == (BROKEN[broken],)
     assert not there.hide_seen
 

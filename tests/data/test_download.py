@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from fame.data import read
-from fame.data.download import DATASETS, download
 from fame.errors import FameError
+from fame.make.data import read
+from fame.make.data.download import DATASETS, download
 
 NAME = "ml-latest-small"
 RATINGS = "userId,movieId,rating,timestamp\n1,1,4.0,964982703\n1,3,4.0,964981247\n"
@@ -177,7 +177,7 @@ def test_a_wrong_checksum_is_refused(server: Server, tmp_path: Path) -> None:
 def test_the_publishers_own_checksum_is_asked_of_the_publishers_address(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fame.data.download.BASE_URL", server.url)
+    monkeypatch.setattr("fame.make.data.download.BASE_URL", server.url)
     server.files["/ml-1m.zip"] = GOOD
     with pytest.raises(FameError, match=f"expected {DATASETS['ml-1m']}"):
         download("ml-1m", tmp_path)
@@ -259,7 +259,7 @@ def test_members_that_get_in_each_others_way_are_refused(server: Server, tmp_pat
 def test_archives_too_large_are_refused(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, message: str
 ) -> None:
-    monkeypatch.setattr(f"fame.data.download.{limit}", 10)
+    monkeypatch.setattr(f"fame.make.data.download.{limit}", 10)
     server.publish(archive(*((f"{NAME}/{k}", "text") for k in range(11))))
     with pytest.raises(FameError, match=message):
         download(NAME, tmp_path, base_url=server.url)

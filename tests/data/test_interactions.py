@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fame.data import Columns, Interactions, k_core, keep_items
 from fame.errors import FameError
+from fame.make.data import Columns, Interactions, k_core, keep_items
 
 Row = tuple[str, str, int]
 

@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from fame.data import FORMS, Interactions, Log, Sequences, door, leave_one_out, parse_spec, read, tables
-from fame.data.titles import parse_title
 from fame.errors import FameError
+from fame.make.data import FORMS, Interactions, Log, Sequences, leave_one_out, parse_spec, read, tables
+from fame.make.data import files as door
+from fame.make.data.titles import parse_title
 
 # user 7 first, and out of time; films 1193 and 661 in the same second.
 RATINGS = [("7", "1193", 978300760), ("7", "661", 978300760), ("7", "914", 978300100), ("2", "661", 978300001)]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fame.catalogue import Catalogue
-from fame.data import Interactions, Sequences, Task, leave_one_out
 from fame.errors import FameError
+from fame.make.data import Interactions, Sequences, Task, leave_one_out
 
 
 def sequences(histories: list[list[int]]) -> Sequences:

@@ -23,13 +23,13 @@ from fame.atlas import Atlas
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.findings import Apart, Findings, Interval, Verdict
+from fame.evidence import Apart, Findings, Interval, Verdict
 from fame.model import FAME
 from fame.plots import style
-from fame.plots.findings import PITCH
-from fame.plots.maps import MOST_VALUES, SHAPES
+from fame.plots.atlas import MOST_VALUES, SHAPES
+from fame.plots.evidence import PITCH
+from fame.text import ordinal, percent
 from fame.trace import Intervention, Trace
-from fame.words import ordinal, percent
 
 HOSTILE = '<b>bold</b> & <a href="javascript:alert(1)">link</a> $x^2$ </script><img src=x onerror=alert(2)>'
 LONG = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb"

@@ -1,0 +1,153 @@
+"""The state as URL parameters, and back. Pure: nothing here knows a session."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, unquote
+
+from app.state import DEFAULT_K, MAX_FILMS, MAX_K, MAX_OPTIONS, MAX_VALUE, OPTION, State
+from fame.bundle import Bundle
+from fame.errors import FameError
+
+__all__ = ["parse", "query"]
+
+
+def _join(parts: Iterable[Any]) -> str:
+    """Parts as one value that a URL shows as it is: joined by '-', with what is special in a part escaped."""
+    return "-".join(quote(str(part), safe="").replace("-", "%2D") for part in parts)
+
+
+def _split(text: str) -> list[str]:
+    return [unquote(part) for part in text.split("-")] if text else []
+
+
+def _weights(weights: Iterable[float]) -> str:
+    # The shortest text that reads back as the same number; never negative, so that '-' is free.
+    return "-".join(format(w, "f").rstrip("0").rstrip(".") if float(format(w, "f")) == w else repr(w) for w in weights)
+
+
+def ids(state: State, bundle: Bundle) -> str:
+    """The history as one URL value of item ids."""
+    return _join(bundle.catalogue.item_id[row] for row in state.history) or "none"
+
+
+def query(state: State, bundle: Bundle, opening: State | None, named: bool = True) -> dict[str, str]:
+    """The state as URL parameters: the model if it is to be `named`, the history unless it is the `opening` one."""
+    change = state.intervention
+    pairs = [f"{h + 1}.{n + 1}" for h, n in change.experts_off]
+    params = {
+        "m": state.model if named else "",
+        "h": "" if opening and state.history == opening.history else ids(state, bundle),
+        "k": str(state.k) if state.k != DEFAULT_K else "",
+        "seen": "" if state.hide_seen else "1",
+        "head": str(state.head + 1) if state.head else "",
+        "film": str(bundle.catalogue.item_id[state.film]) if state.film else "",
+        "gate": _weights(change.gate) if change.gate else "",
+        "off": "-".join([*(str(h + 1) for h in change.heads_off), *pairs]),
+        "router": "_".join(f"{h + 1}-{_weights(w)}" for h, w in change.router),
+        "hold": "1" if change.hold_gate else "",
+    }
+    return {**{name: value for name, value in params.items() if value}, **dict(sorted(state.options.items()))}
+
+
+def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[State, tuple[str, ...]]:
+    """The state that URL parameters hold, and a plain sentence for each part of them that could not be used.
+
+    What is broken is left out and the rest kept; parameters that mean nothing here are passed over.
+    """
+    said: list[str] = []
+    state = opening
+    noun = bundle.catalogue.noun
+    names = {name: words.format(many=f"{noun}s", one=noun) for name, words in WORDS.items()}
+
+    def take(name: str, read: Callable[[str], State]) -> None:
+        nonlocal state
+        if value := params.get(name, ""):
+            try:
+                state = read(value)
+            except FameError as error:
+                said.append(f"The link's {names[name]} could not be used: {str(error)[:200]}.")
+            except (ValueError, OverflowError):
+                said.append(f"The link's {names[name]} could not be used: {_quoted(value)} is not understood.")
+
+    def history(value: str) -> State:
+        ids = [] if value == "none" else _split(value)
+        rows = [bundle.catalogue.row(item) for item in ids if item in bundle.catalogue]
+        if unknown := [item for item in ids if item not in bundle.catalogue]:
+            count = f"{len(unknown)} {noun}s are" if len(unknown) > 1 else f"One {noun} is"
+            said.append(f"{count} not in this catalogue and left out: {' '.join(', '.join(unknown[:3])[:60].split())}.")
+        if len(rows) > MAX_FILMS:
+            said.append(f"The link holds {len(rows)} {noun}s; the last {MAX_FILMS} are kept.")
+        return state.changed(history=rows)
+
+    def change(**changes: Any) -> State:
+        intervention = replace(state.intervention, **changes)
+        try:
+            intervention.check(bundle.config)
+        except FameError as error:  # Python counts heads from 0, the screen and its links from 1
+            raise FameError(re.sub(r"(?<=\bhead )[0-9]+", lambda n: str(int(n[0]) + 1), str(error))) from None
+        return state.changed(intervention=intervention)
+
+    def off(value: str) -> State:
+        asked = [part.split(".") for part in value.split("-")[:400]]
+        if any(len(part) > 2 for part in asked):
+            raise ValueError
+        parts = [tuple(_whole(x, 1, (heads, experts)[i]) - 1 for i, x in enumerate(part)) for part in asked]
+        return change(heads_off=[p[0] for p in parts if len(p) == 1], experts_off=[p for p in parts if len(p) == 2])
+
+    def router(value: str) -> State:
+        forced = [part.partition("-") for part in value.split("_")[:100]]
+        return change(router=tuple((_whole(h, 1, heads) - 1, _numbers(w)) for h, _, w in forced))
+
+    heads, experts = bundle.config.n_heads, bundle.config.n_experts
+    take("h", history)
+    take("k", lambda v: state.changed(k=_whole(v, 1, MAX_K)))
+    take("seen", lambda v: state.changed(hide_seen=not _whole(v, 0, 1)))
+    take("head", lambda v: state.changed(head=_whole(v, 1, heads) - 1))
+    take("film", lambda v: state.changed(film=bundle.catalogue.row(v[:MAX_VALUE])))
+    take("gate", lambda v: change(gate=_numbers(v)))
+    take("off", off)
+    take("router", router)
+    take("hold", lambda v: change(hold_gate=bool(_whole(v, 0, 1))))
+    options = {name: value for name, value in params.items() if OPTION.fullmatch(name) and len(value) <= MAX_VALUE}
+    return state.changed(**dict(list(options.items())[:MAX_OPTIONS])), tuple(said)
+
+
+WORDS = {
+    "h": "history",
+    "k": "number of {many}",
+    "seen": "choice to show {many} already seen",
+    "head": "head",
+    "film": "{one}",
+    "gate": "gate",
+    "off": "switches",
+    "router": "router",
+    "hold": "choice of a held gate",
+}
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+        shown = text[:20] if text.isdecimal() else _quoted(text)
+        raise FameError(f"{shown} is not a whole number from {low} to {high}")
+    return int(text)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    if len(text) > 2000 or not re.fullmatch(r"[0-9.e-]*", text):
+        raise ValueError
+    # A '-' parts two numbers unless it stands in an exponent.
+    numbers = tuple(float(part) for part in re.split(r"(?<!e)-", text))
+    if not all(math.isfinite(number) and number >= 0 for number in numbers):
+        raise ValueError
+    if not any(numbers):
+        raise FameError("none of its weights is above 0")
+    return numbers
+
+
+def _quoted(text: str) -> str:
+    return f"“{' '.join(text[:40].split())}”"

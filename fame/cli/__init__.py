@@ -1,0 +1,1 @@
+"""`fame` on the command line."""

@@ -1,0 +1,1 @@
+"""Wings: see docs/architecture.md."""

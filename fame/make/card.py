@@ -1,0 +1,310 @@
+"""The model card: what a bundle says of itself, in the Hugging Face form (YAML front matter, then Markdown)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from huggingface_hub import EvalResult, ModelCardData
+
+from fame.config import FAMEConfig
+from fame.errors import FameError
+from fame.make.checkpoint import Epoch
+from fame.make.data.sequences import Sequences, Split
+from fame.make.evaluate import METRICS, batches, interval, metric_values, paired_bootstrap
+from fame.make.guidance import GuidanceConfig
+from fame.make.train import TrainConfig, relative_entropy
+from fame.model import FAME
+from fame.text import ordinal
+
+__all__ = ["CardText", "Facts", "Usage", "comparison", "model_card", "read_comparison", "usage"]
+
+SHOWN = ("HR@10", "NDCG@10", "HR@20", "NDCG@20", "MRR")  # the columns of the card's tables, of all METRICS
+
+PAPER = """\
+@inproceedings{liu2025fame,
+  title     = {Facet-Aware Multi-Head Mixture-of-Experts Model for Sequential Recommendation},
+  author    = {Liu, Mingrui and Zhang, Sixiao and Long, Cheng},
+  booktitle = {Proceedings of the Eighteenth ACM International Conference on Web Search and Data Mining},
+  series    = {WSDM '25},
+  year      = {2025},
+  note      = {arXiv:2411.01457}
+}"""
+
+PROTOCOL = """\
+Leave-one-out: of each user with at least three items the last is the test item, the one before it the validation
+item, and the rest is learnt from; a test history includes the validation item. Full ranking: the test item is ranked
+among all items, with no sampled negatives. Items of the history are no candidates. Ties count against the model.
+The epoch with the best validation NDCG@10 is kept. ± is the half width of a 95% interval over users."""
+
+
+@dataclass(frozen=True)
+class CardText:
+    """What only the author of a recipe can say; Markdown, each a line or a few."""
+
+    title: str = ""
+    summary: str = ""
+    data: str = ""  # where the log comes from
+    terms: str = ""  # its terms
+    use: str = ""  # what the model is for
+    limits: str = ""
+    license: str = ""  # of the weights, as the Hugging Face Hub spells it
+
+
+@dataclass(frozen=True)
+class Facts:
+    """How large the log is, validation and test included. `filters` says in words what was left out."""
+
+    form: str
+    users: int
+    items: int
+    interactions: int
+    median_length: float
+    tested: int
+    filters: str
+
+    @classmethod
+    def of(cls, sequences: Sequences, split: Split, items: int, form: str, filters: str) -> Facts:
+        """The facts of the sequences whose `split` a model of `items` items learns from."""
+        n = len(sequences.items)
+        return cls(form, len(sequences), items, n, float(np.median(sequences.lengths)), len(split.test), filters)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Gate and routers at the last step of many histories; entropies are parts of their maximum.
+
+    gate_mean, gate_std: [H], over histories.   router_entropy: [H].   gate_entropy: mean over histories.
+    """
+
+    gate_entropy: float
+    gate_mean: np.ndarray
+    gate_std: np.ndarray
+    router_entropy: np.ndarray
+
+
+@torch.inference_mode()
+def usage(model: FAME, histories: Sequences) -> Usage | None:
+    """How the model weighs its heads and experts over `histories`; None for a model without heads."""
+    if model.config.variant != "fame":
+        return None
+    model.eval()
+    gates, entropies = [], []
+    for users, items in batches(histories, model.config.max_len, 512):
+        out = model(items.to(model.items.weight.device))
+        assert out.gate is not None and out.router is not None
+        last = torch.arange(len(users)), (items > 0).sum(1) - 1
+        gates.append(out.gate[last].cpu())
+        entropies.append(relative_entropy(out.router[last]).cpu())
+    gate, router = torch.cat(gates), torch.cat(entropies)  # [users H], [users H]
+    return Usage(
+        float(relative_entropy(gate).mean()),
+        gate.mean(0).numpy(),
+        gate.std(0, correction=0).numpy(),
+        router.mean(0).numpy(),
+    )
+
+
+def metric_row(name: str, ranks: np.ndarray) -> dict[str, Any]:
+    """A model's row of `comparison`, from its ranks [seeds, users]."""
+    row: dict[str, Any] = {"model": name, "seeds": len(ranks)}
+    for metric in METRICS:
+        values = metric_values(ranks, metric).mean(0)
+        row |= {metric: float(values.mean()), f"{metric} ±": interval(values)}
+    return row
+
+
+def comparison(ranks: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Models beside each other: a row per model, then the first minus each other one.
+
+    ranks: name -> ranks of the same test items, [seeds, users]. Columns: model, seeds, and of each metric its value
+    and '<metric> ±'. A model's interval is over users, seeds averaged per user first; a difference's is half
+    the width of the paired bootstrap's 95% interval.
+
+    Raises:
+        FameError: the models were not tested on the same users.
+    """
+    rows = [metric_row(name, rank) for name, rank in ranks.items()]
+    first, *others = ranks
+    for name in others:
+        row: dict[str, Any] = {"model": f"{first} − {name}", "seeds": min(len(ranks[first]), len(ranks[name]))}
+        for metric in METRICS:
+            mean, low, high = paired_bootstrap(ranks[first], ranks[name], metric)
+            row |= {metric: mean, f"{metric} ±": (high - low) / 2}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def read_comparison(path: Path) -> pd.DataFrame:
+    """The table that `comparison` made, from a CSV file.
+
+    Raises:
+        FameError: the file is missing, is no CSV, or lacks a column.
+    """
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError:
+        raise FameError(f"{path}: no such file; `fame compare` writes it, or leave `metrics` out") from None
+    except (ValueError, OSError) as error:
+        raise FameError(f"{path}: not a readable CSV ({str(error).splitlines()[0]})") from None
+    needed = ["model", "seeds", *(column for metric in SHOWN for column in (metric, f"{metric} ±"))]
+    if missing := [column for column in needed if column not in table.columns]:
+        raise FameError(f"{path}: the column {missing[0]!r} is missing; expected {', '.join(needed)}")
+    numbers = table[needed[1:]].apply(pd.to_numeric, errors="coerce")
+    if table.empty or numbers["seeds"].isna().any() or numbers[list(SHOWN)].isna().any().any():
+        raise FameError(f"{path}: expected a row per model, with numbers in every column but 'model'")
+    return table.assign(**numbers)
+
+
+def model_card(
+    *,
+    name: str,
+    text: CardText,
+    model: FAME,
+    training: TrainConfig,
+    guidance: GuidanceConfig,
+    facts: Facts,
+    epochs: Sequence[Epoch],
+    metrics: pd.DataFrame,
+    used: Usage | None,
+    compared: pd.DataFrame | None = None,
+) -> str:
+    """The README.md of a bundle.
+
+    metrics: rows as of `comparison`, the bundle's own model first.   compared: the same of more seeds and models.
+    """
+    config = model.config
+    best = max((e for e in epochs if e.best), key=lambda e: e.epoch)
+    load = f"""\
+```python
+import fame
+
+bundle = fame.load("{name}")  # its name under artifacts/, or the path of this directory
+```"""
+    amounts = (
+        f"{facts.interactions:,} interactions of {facts.users:,} users with {facts.items:,} items "
+        f"({facts.median_length:g} a user in the median), in time order; the last two of each user are for validation "
+        f"and test. {facts.filters}"
+    )
+    over_seeds = """\
+Over several seeds, on the same data and by the same protocol; seeds are averaged per user, and a difference has the
+interval of a paired bootstrap over users:"""
+    weighing = """\
+How it weighs its heads and experts at the last step of the test histories; entropies are parts of their maximum (1: all
+alike, 0: one alone):"""
+    caution = """\
+A head is a facet only where the bundle's evidence says so, and attention is not an explanation. Recommendations
+repeat what is frequent in the log and what it lacks: rare items and unusual users are served worse."""
+    parts = [
+        front_matter(name, text, facts, metrics),
+        f"# {text.title or name}",
+        text.summary or f"A {kind_name(config)} recommender of {facts.items:,} items.",
+        load,
+        section("What it is for", text.use),
+        section("Data", text.data, amounts, text.terms),
+        section("Protocol", PROTOCOL),
+        section(
+            "Metrics",
+            f"On the test items of {facts.tested:,} users; this model is of seed {training.seed}.",
+            markdown(metrics),
+            *((over_seeds, markdown(compared)) if compared is not None else ()),
+        ),
+        section(
+            "Model",
+            sizes(config, training, guidance, model, best, len(epochs)),
+            *((weighing, usage_table(used)) if used is not None else ()),
+        ),
+        section("Limits", text.limits, caution),
+        section(
+            "Licence",
+            f"Weights: {text.license}." if text.license else "",
+            "The log has its publisher's terms." if facts.form != "planted" else "",
+        ),
+        section("To cite", f"The method:\n\n```bibtex\n{PAPER}\n```"),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def section(title: str, *paragraphs: str) -> str:
+    """A heading and what is under it; nothing where there is nothing."""
+    filled = [p.strip() for p in paragraphs if p.strip()]
+    return "\n\n".join([f"## {title}", *filled]) if filled else ""
+
+
+def front_matter(name: str, text: CardText, facts: Facts, metrics: pd.DataFrame) -> str:
+    """The YAML that the Hugging Face Hub reads."""
+    own = metrics.iloc[0]
+    data = ModelCardData(
+        library_name="fame",
+        license=text.license or None,
+        tags=["sequential-recommendation", "recommender-system", "mixture-of-experts", "explainability"],
+        model_name=name,
+        eval_results=[
+            EvalResult(
+                task_type="sequential-recommendation",
+                dataset_type=facts.form,
+                dataset_name=f"{text.title or name}, leave-one-out, full ranking",
+                metric_type=metric.lower().replace("@", "_at_"),
+                metric_name=metric,
+                metric_value=round(float(own[metric]), 5),
+            )
+            for metric in SHOWN
+        ],
+    )
+    return f"---\n{data.to_yaml()}\n---"
+
+
+def kind_name(config: FAMEConfig) -> str:
+    return "SASRec" if config.variant == "sasrec" else "FAME"
+
+
+def sizes(
+    config: FAMEConfig, training: TrainConfig, guidance: GuidanceConfig, model: FAME, best: Epoch, epochs: int
+) -> str:
+    weights = sum(p.numel() for p in model.parameters())
+    rows: list[tuple[str, object]] = [
+        ("kind", kind_name(config)),
+        ("weights", f"{weights:,}"),
+        ("width d, layers L", f"{config.d_model}, {config.n_layers}"),
+    ]
+    if config.variant == "fame":
+        rows.append(("heads H, experts per head N", f"{config.n_heads}, {config.n_experts}"))
+    rows += [
+        ("longest history", config.max_len),
+        ("dropout, attention dropout", f"{config.dropout:g}, {config.attention_dropout:g}"),
+        ("trained for", f"{epochs} epochs, the best is the {ordinal(best.epoch)}"),
+    ]
+    changed = [f for f in fields(training) if f.name not in ("epochs", "seed")]
+    rows.append(("training", ", ".join(f"{f.name} {getattr(training, f.name)}" for f in changed)))
+    if guidance:
+        rows.append(("guidance", ", ".join(f"{f.name} {getattr(guidance, f.name)}" for f in fields(guidance))))
+    rows.append(("seed", training.seed))
+    return table(["", ""], [[str(cell) for cell in row] for row in rows])
+
+
+def usage_table(used: Usage) -> str:
+    rows = [
+        [str(h + 1), f"{used.gate_mean[h]:.2f}", f"{used.gate_std[h]:.2f}", f"{used.router_entropy[h]:.2f}"]
+        for h in range(len(used.gate_mean))
+    ]
+    rows.append(["all", f"entropy {used.gate_entropy:.2f}", "", f"{used.router_entropy.mean():.2f}"])
+    return table(["head", "gate, mean", "gate, std over users", "router entropy"], rows)
+
+
+def markdown(metrics: pd.DataFrame) -> str:
+    """The SHOWN columns of a table of metrics."""
+    rows = []
+    for _, row in metrics.iterrows():
+        cells = [f"{row[metric]:.4f} ± {row[f'{metric} ±']:.4f}" for metric in SHOWN]
+        rows.append([str(row["model"]).replace("|", "\\|"), str(int(row["seeds"])), *cells])
+    return table(["model", "seeds", *SHOWN], rows)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

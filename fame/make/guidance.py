@@ -1,0 +1,311 @@
+"""Guided facets: extra terms of the training loss that make heads mean something. All are off by default.
+
+None of them touches the network: a guided bundle is read, traced and scored like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as fn
+from torch import Tensor, nn
+
+from fame.catalogue import Catalogue
+from fame.errors import FameError
+from fame.make.data.sequences import Sequences
+from fame.make.probes.statistics import linear_cka
+from fame.model import FAME, INIT_STD, Pass
+
+__all__ = [
+    "Guidance",
+    "GuidanceConfig",
+    "likeness",
+    "mixture_of_softmaxes",
+    "mutual_information",
+    "persistence",
+    "supervised_contrast",
+]
+
+BY_HEAD = ("pretrain", "sup", "con", "excl", "tie", "balance")  # what asks for heads with names
+WEIGHTS = (*BY_HEAD[1:], "mos", "mi", "div")
+CONTRASTED = 1024  # items that `con` compares with each other at a step
+TEMPERATURE = 0.1  # of their cosines
+PRETRAIN_RATE = 0.001
+PAIRS_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True)
+class GuidanceConfig:
+    """Which head is to be which attribute, and the weight of each term, relative to the cross-entropy per target.
+
+    Raises:
+        FameError: a weight is out of range, or heads are named and no term uses them, or the other way round.
+    """
+
+    heads: tuple[str, ...] = ()  # an attribute of the catalogue for the first heads; '' leaves a head free
+    sup: float = 0.0  # a linear read-out of the head's attribute from W_f[h] x_v
+    con: float = 0.0  # items that share a value of it close together in that space, others apart
+    excl: float = 0.0  # linear CKA between that head's space and the other guided heads' attributes
+    tie: float = 0.0  # -log Σ_h g_h Σ_n β_hn p(target | expert n of head h), an expert being a mixture of values
+    balance: float = 0.0  # KL divergence of the guided heads' mean gate from an even one
+    mos: float = 0.0  # -log Σ_h g_h softmax(s_h)[target], on `mos_positions` positions a step
+    mi: float = 0.0  # gate and routers: low entropy at each step, high entropy of their mean
+    div: float = 0.0  # likeness of the outputs of a head's experts
+    noise: float = 0.05  # the part of choices that `tie` leaves to no value at all
+    start: float = 3.0  # logit of an expert's own value at first, the others' being 0; 0: undecided
+    pretrain: int = 0  # steps before training in which the heads' spaces learn `con` alone
+    held_out: float = 0.0  # the part of the items whose attributes no term is told, to see later what it learnt
+    mos_positions: int = 512
+    least_items: int = 15  # values of an attribute with fewer items are not read out
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "heads", tuple(self.heads))
+        for name in WEIGHTS:
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 100:
+                raise FameError(f"guidance: {name} is {value!r}; expected a weight from 0 up to, not including, 100")
+        if not isinstance(self.pretrain, int) or isinstance(self.pretrain, bool) or self.pretrain < 0:
+            raise FameError(f"guidance: pretrain is {self.pretrain!r}; expected a whole number of steps, or 0")
+        by_head = any(getattr(self, name) for name in BY_HEAD)
+        if by_head and not any(self.heads):
+            raise FameError(f"guidance: {', '.join(BY_HEAD)} need heads, an attribute per head, like ['genres']")
+        if any(self.heads) and not by_head:
+            raise FameError(f"guidance: heads are named, but {', '.join(BY_HEAD)} are 0; give one, or leave heads out")
+        if not isinstance(self.noise, (int, float)) or not 0 < self.noise < 1:
+            raise FameError(f"guidance: noise is {self.noise!r}; expected a share between 0 and 1")
+        if not isinstance(self.start, (int, float)) or not 0 <= self.start < 100:
+            raise FameError(f"guidance: start is {self.start!r}; expected a logit from 0 up to, not including, 100")
+        if not isinstance(self.held_out, (int, float)) or not 0 <= self.held_out < 1:
+            raise FameError(f"guidance: held_out is {self.held_out!r}; expected a share from 0 up to, not including, 1")
+        if self.mos_positions < 1 or self.least_items < 1:
+            raise FameError("guidance: mos_positions and least_items must be at least 1")
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in (*WEIGHTS, "pretrain"))
+
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """`heads`, where a term tells a head its own attribute; `excl` and `balance` do not."""
+        return self.heads if any((self.sup, self.con, self.tie, self.pretrain)) else ()
+
+    def told(self, n_items: int) -> np.ndarray:
+        """Which items' attributes the terms see: boolean [items], the same for every model of that many items."""
+        told = np.ones(n_items, bool)
+        told[np.random.default_rng(0).permutation(n_items)[: round(self.held_out * n_items)]] = False
+        return told
+
+
+class Guidance(nn.Module):
+    """The extra loss. Its read-outs are trained with the network and thrown away.
+
+    histories: those to learn from. `tie` starts with how often each item is chosen, and with expert n of a head at the
+        n-th most persistent value of its attribute; without them, with all items alike and the most frequent values.
+
+    Raises:
+        FameError: more names than heads, an unknown attribute, or one with no value common enough to read out.
+    """
+
+    def __init__(self, config: GuidanceConfig, model: FAME, catalogue: Catalogue, histories: Sequences | None = None):
+        super().__init__()
+        self.config = config
+        H, N, width = model.config.n_heads, model.config.n_experts, model.config.d_head
+        if model.config.variant != "fame":
+            raise FameError("guidance: a plain SASRec has no heads to guide; leave the guidance out")
+        if len(config.heads) > H:
+            raise FameError(f"guidance: {len(config.heads)} attributes for {H} heads; name at most one per head")
+        self.heads = {h: name for h, name in enumerate(config.heads) if name}
+        self.readout = nn.ModuleDict()
+        self.mixtures = nn.ParameterDict()
+        told = config.told(catalogue.n_items)
+        self.register_buffer("told", torch.from_numpy(told), persistent=False)
+        self.told: Tensor  # [items]
+        if config.tie:  # what is chosen often is not all popularity: some of it is that its values are preferred
+            chosen = (
+                np.zeros(len(catalogue))
+                if histories is None
+                else np.bincount(histories.items, minlength=len(catalogue))
+            )
+            self.popularity = nn.Parameter(torch.from_numpy(np.log(np.maximum(chosen[1:], 1)).astype(np.float32)))
+        for h, name in self.heads.items():
+            matrix = catalogue.attribute(name).matrix.copy()
+            matrix[1:][~told] = False
+            common = matrix[:, matrix.sum(0) >= config.least_items]
+            if not common.shape[1]:
+                raise FameError(f"guidance: no value of {name!r} has {config.least_items} items to learn from")
+            self.register_buffer(f"values_{h}", torch.from_numpy(common[1:].astype(np.float32)), persistent=False)
+            if config.sup:  # weights that no loss reaches would stop a run on several devices
+                self.readout[str(h)] = nn.Linear(width, common.shape[1])
+            if config.tie:
+                order = (
+                    np.argsort(-persistence(histories, common), kind="stable")
+                    if histories is not None
+                    else range(common.shape[1])
+                )
+                start = torch.zeros(N, common.shape[1])  # where there are more experts than values, some stay undecided
+                for n, value in zip(range(N), order, strict=False):
+                    start[n, value] = config.start
+                self.mixtures[str(h)] = nn.Parameter(start)
+
+    def values(self, h: int) -> Tensor:
+        """The attribute of head h over the items, [items values], 0 or 1."""
+        return getattr(self, f"values_{h}")
+
+    def pretrain(self, model: FAME) -> None:
+        """Moves item embeddings and W_f, before training, to spaces in which items that share a value lie together.
+
+        Source: the supervised contrastive loss of `supervised_contrast`, by Adam, `config.pretrain` steps of it. The
+        embeddings are then scaled back to the size with which the network starts.
+        """
+        weights = [model.items.weight, model.facets.W_f]
+        optimizer = torch.optim.Adam(weights, PRETRAIN_RATE)
+        for _ in range(self.config.pretrain):
+            optimizer.zero_grad()
+            spaces = model.facet_items()[:, 1:][:, self.told]
+            for h in self.heads:
+                supervised_contrast(spaces[h], self.values(h)[self.told]).backward(retain_graph=True)
+            optimizer.step()
+        optimizer.zero_grad()
+        with torch.no_grad():
+            model.items.weight *= INIT_STD / model.items.weight[1:].std()
+
+    def forward(self, model: FAME, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
+        """The weighted sum of the terms, per target. real [b t] marks targets, wanted [m] are their item indices."""
+        c = self.config
+        loss = out.query.new_zeros(()) + self.nothing()
+        if not len(wanted):
+            return loss
+        if c.sup or c.con or c.excl:
+            spaces = model.facet_items()[:, 1:][:, self.told]  # [h items k]
+            values = {h: self.values(h)[self.told] for h in self.heads}
+            for h in self.heads:
+                if c.sup:
+                    z = fn.layer_norm(spaces[h], spaces[h].shape[-1:])  # the scale of a space says nothing
+                    surprise = fn.binary_cross_entropy_with_logits(self.readout[str(h)](z), values[h], reduction="none")
+                    loss = loss + c.sup * surprise.sum(1).mean()
+                if c.con:
+                    loss = loss + c.con * supervised_contrast(spaces[h], values[h])
+                if c.excl:
+                    for other in self.heads:
+                        if self.heads[other] != self.heads[h]:
+                            loss = loss + c.excl * linear_cka(spaces[h], values[other])
+        if c.tie:
+            loss = loss + c.tie * self.surprise(out, real, wanted)
+        if c.balance:
+            mean = self.gate(out, real).mean(0)
+            loss = loss + c.balance * (np.log(len(mean)) - entropy(mean))
+        if c.mos:
+            loss = loss + c.mos * mixture_of_softmaxes(model, out, real, wanted, c.mos_positions)
+        if c.mi and out.gate is not None and out.router is not None:
+            loss = loss - c.mi * mutual_information(out.gate[real])
+            router = out.router[real]  # [m h n]
+            loss = loss - c.mi * torch.stack([mutual_information(r) for r in router.unbind(1)]).mean()
+        if c.div and out.expert_out is not None:
+            loss = loss + c.div * likeness(out.expert_out[real])
+        return loss
+
+    def nothing(self) -> Tensor | int:
+        """0, on which every parameter hangs: processes that train together wait for a gradient of each."""
+        return sum(0 * p.sum() for p in self.parameters())
+
+    def gate(self, out: Pass, real: Tensor) -> Tensor:
+        """The gate among the guided heads alone, [m guided], rows adding up to 1."""
+        assert out.gate is not None
+        gate = out.gate[real][:, list(self.heads)]
+        return gate / gate.sum(-1, keepdim=True).clamp(min=1e-12)
+
+    def surprise(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
+        """Mean over told targets v of -log p(v) in the mixture (1 - ε) Σ_h g_h Σ_n β_hn Σ_w a_hnw p(v | w) + ε p(v).
+
+        p(v) is a learned popularity, p(v | w) the same among the items that have value w, and ε is `noise`. Expert n
+        of head h stands for the mixture a_hn of the values of the head's attribute, which is learned too. So gate and
+        routers learn to foretell which attribute the next item answers to, and with which value: the posterior of a
+        mixture model. The gate counts among the guided heads alone.
+        """
+        assert out.router is not None
+        known = self.told[wanted]
+        wanted, noise = wanted[known], self.config.noise
+        if not len(wanted):
+            return out.query.new_zeros(())
+        router, gate = out.router[real][known], self.gate(out, real)[known]  # [m h n] [m guided]
+        popularity = self.popularity.softmax(0)  # [items]
+        lifts = []  # p(v | h) / p(v)
+        for h in self.heads:
+            values = self.values(h)
+            by_expert = (values / (popularity @ values)) @ self.mixtures[str(h)].softmax(-1).T  # [items n]
+            lifts.append((router[:, h] * by_expert[wanted]).sum(-1))
+        lift = (gate * torch.stack(lifts, -1)).sum(-1)
+        return -(((1 - noise) * lift + noise) * popularity[wanted]).log().mean()
+
+
+def persistence(histories: Sequences, has: np.ndarray) -> np.ndarray:
+    """How much an item's having a value foretells that the next one has it, for each of W values: float64 [W].
+
+    The mutual information, in nats, of having it at one step and at the next over all neighbouring steps; below 0 where
+    one makes the other less likely. has: boolean [V,W].
+    """
+    follows = np.ones(len(histories.items), bool)  # of the same history as the item before it
+    follows[histories.offsets[:-1][histories.lengths > 0]] = False
+    at = np.flatnonzero(follows)
+    counts = np.zeros((3, has.shape[1]))  # at both steps, at the first, at the second
+    for some in np.array_split(at, -(-len(at) // PAIRS_AT_ONCE)) if len(at) else ():
+        now, then = has[histories.items[some - 1]], has[histories.items[some]]
+        counts += (now & then).sum(0), now.sum(0), then.sum(0)
+    both, first, second = counts / max(len(at), 1)
+    joint = np.stack([both, first - both, second - both, 1 - first - second + both])
+    apart = np.stack([first * second, first * (1 - second), (1 - first) * second, (1 - first) * (1 - second)])
+    shared = np.where(joint > 0, joint, 1) / np.where(joint > 0, apart, 1)
+    return np.sign(both - first * second) * (joint * np.log(shared)).sum(0)
+
+
+def supervised_contrast(x: Tensor, values: Tensor) -> Tensor:
+    """Mean over items of -log softmax(cosine / TEMPERATURE), over the other items, at those that share a value.
+
+    x [items k], values [items w] of 0 and 1; at most CONTRASTED random items, those without a partner left out.
+    Source: Khosla et al. 2020, "Supervised Contrastive Learning", equation 2.
+    """
+    chosen = torch.randperm(len(x), device=x.device)[:CONTRASTED]
+    x, values = fn.normalize(x[chosen], dim=-1), values[chosen]
+    same = torch.eye(len(x), dtype=torch.bool, device=x.device)
+    log_p = (x @ x.T / TEMPERATURE).masked_fill(same, -torch.inf).log_softmax(-1)
+    partners = ((values @ values.T > 0) & ~same).to(x.dtype)
+    found = partners.sum(-1)
+    surprise = -(log_p.masked_fill(same, 0) * partners).sum(-1) / found.clamp(min=1)
+    return surprise.sum() / (found > 0).sum().clamp(min=1)
+
+
+def mutual_information(p: Tensor) -> Tensor:
+    """I(row; choice) of rows of probabilities p [m c], over log c: entropy of the mean minus mean of the entropies."""
+    if p.shape[-1] < 2:
+        return p.new_zeros(())
+    return (entropy(p.mean(0)) - entropy(p).mean()) / np.log(p.shape[-1])
+
+
+def entropy(p: Tensor) -> Tensor:
+    """Entropy over the last axis, in nats, with a finite gradient at 0: of what top-k routing leaves out."""
+    return -torch.special.xlogy(p, p.clamp(min=1e-12)).sum(-1)
+
+
+def likeness(x: Tensor) -> Tensor:
+    """Mean squared cosine between two of the n vectors, x [… n k]: 1 where all are parallel, 0 where orthogonal."""
+    n = x.shape[-2]
+    if n < 2:
+        return x.new_zeros(())
+    x = fn.normalize(x, dim=-1)
+    return ((x @ x.mT).square().sum((-2, -1)) - n).mean() / (n * (n - 1))
+
+
+def mixture_of_softmaxes(model: FAME, out: Pass, real: Tensor, wanted: Tensor, most: int) -> Tensor:
+    """Mean of -log Σ_h g_h softmax(s_h)[target] over at most `most` random targets.
+
+    It asks every head to be a recommender by itself and the gate to say which one was right, which brings the
+    heads' scales together (a mixture of softmaxes, Yang et al. 2018).
+    """
+    assert out.F is not None and out.gate is not None
+    chosen = torch.randperm(len(wanted), device=wanted.device)[:most]
+    F, gate = out.F[real][chosen], out.gate[real][chosen]  # [m h k], [m h]
+    vectors = torch.einsum("mhk,hkd->mhd", F, model.facets.W_f)
+    log_p = (vectors @ model.items.weight[1:].T).log_softmax(-1)  # [m h items]
+    at_target = log_p.gather(-1, wanted[chosen, None, None].expand(-1, log_p.shape[1], 1)).squeeze(-1)
+    return -(gate.clamp(min=1e-12).log() + at_target).logsumexp(-1).mean()

@@ -1,0 +1,335 @@
+"""The training loop: one for a CPU, a GPU or many machines, on Lightning Fabric."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as fn
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from fame.errors import FameError
+from fame.make.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from fame.make.data.sequences import Sequences, Split, Task
+from fame.make.evaluate import METRICS, metric_values, ranks
+from fame.make.guidance import Guidance
+from fame.make.losses import full_softmax, sampled_softmax
+from fame.model import FAME, Pass
+
+__all__ = ["Objective", "Step", "TrainConfig", "curve", "launched", "relative_entropy", "train"]
+
+BETAS = (0.9, 0.98)  # of Adam, as in the code of SASRec
+MAX_NORM = 5.0  # of the gradient
+LARGEST = 2**32  # numbers, and so seeds, are below
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to learn.
+
+    Raises:
+        FameError: a number is out of range.
+    """
+
+    epochs: int = 100  # at most
+    patience: int = 10  # epochs without a better validation NDCG@10 before the early stop
+    batch_size: int = 128  # windows of at most max_len items, over all devices
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"  # cosine: down to 0 over `epochs`
+    warmup_steps: int = 0  # steps over which the learning rate rises from 0
+    weight_decay: float = 0.0
+    negatives: int = 0  # 0: full softmax; else this many sampled items a step, with logQ correction
+    label_smoothing: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"epochs": 1, "patience": 1, "batch_size": 1, "warmup_steps": 0, "negatives": 0, "seed": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value < LARGEST:
+                raise FameError(f"training: {name} is {value!r}; expected a whole number of at least {low}, below 2³²")
+        for name, fits, expected in (
+            ("learning_rate", lambda x: 0 < x < 10, "a number above 0 and below 10, like 0.001"),
+            ("weight_decay", lambda x: 0 <= x < np.inf, "a number of at least 0"),
+            ("label_smoothing", lambda x: 0 <= x < 1, "a number from 0 up to, not including, 1"),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not fits(value):
+                raise FameError(f"training: {name} is {value!r}; expected {expected}")
+        if self.label_smoothing and self.negatives:
+            raise FameError("training: label_smoothing spreads over all items; it does not go with sampled negatives")
+        if self.schedule not in ("constant", "cosine"):
+            raise FameError(f"training: schedule is {self.schedule!r}; expected 'constant' or 'cosine'")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where training is within an epoch."""
+
+    epoch: int
+    done: int
+    of: int
+    loss: float
+
+
+class Objective(nn.Module):
+    """The network with its loss: what Fabric wraps, so that gradients meet across devices."""
+
+    def __init__(self, model: FAME, config: TrainConfig, counts: Tensor, guidance: Guidance | None = None):
+        super().__init__()
+        self.model = model
+        self.guidance = guidance
+        self.negatives = config.negatives
+        self.label_smoothing = config.label_smoothing
+        self.register_buffer("popularity", counts.clamp(min=1) / counts.clamp(min=1).sum(), persistent=False)
+        self.popularity: Tensor  # [items], without the padding row
+
+    def forward(self, items: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """items, targets [b t] -> summed cross-entropy over the real targets (and what guidance adds), and the
+        sums of gate entropy and router entropy over them: (scalar, [2])."""
+        out = self.model(items)
+        real = targets > 0
+        query, wanted = out.query[real], targets[real] - 1  # only real targets are scored: the big saving
+        if self.negatives:
+            drawn = torch.multinomial(self.popularity, self.negatives, replacement=True)
+            # The whole table, not what is left without padding: a slice's gradient is one more copy of the table.
+            loss = sampled_softmax(query, self.model.items.weight, wanted + 1, drawn + 1, self.popularity[drawn])
+        else:
+            table = self.model.items.weight[1:]
+            if self.label_smoothing:
+                loss = fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=self.label_smoothing)
+            else:
+                loss = full_softmax(query, table, wanted)
+        if self.guidance:
+            loss = loss + len(wanted) * self.guidance(self.model, out, real, wanted)
+        return loss, entropies(out, real)
+
+
+@torch.no_grad()
+def entropies(out: Pass, real: Tensor) -> Tensor:
+    """Sums over real positions of the gate's and the routers' entropy, each over its maximum: [2]."""
+    if out.gate is None or out.router is None:
+        return torch.zeros(2, device=real.device)
+    gate, router = out.gate[real], out.router[real]  # [m h], [m h n]
+    return torch.stack([relative_entropy(gate).sum(), relative_entropy(router).mean(-1).sum()])
+
+
+def relative_entropy(p: Tensor) -> Tensor:
+    """Entropy over the last axis, divided by its maximum, the logarithm of the width; 0 where the width is 1."""
+    entropy = -torch.special.xlogy(p, p).sum(-1)
+    return entropy / np.log(p.shape[-1]) if p.shape[-1] > 1 else torch.zeros_like(entropy)
+
+
+def windows(sequences: Sequences, max_len: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Cuts every history into stretches of at most max_len inputs, each item but the first a target once.
+
+    Long histories are cut at a random phase, so that over the epochs every item is met with long contexts.
+    Returns starts and lengths (inputs) into `sequences.items`; the targets are the items one further on.
+    """
+    starts, lengths = [], []
+    for start, length in zip(sequences.offsets[:-1].tolist(), sequences.lengths.tolist(), strict=True):
+        inputs = length - 1
+        if inputs < 1:
+            continue
+        at = 0 if inputs <= max_len else -int(rng.integers(max_len))
+        while at < inputs:
+            begin, end = max(at, 0), min(at + max_len, inputs)
+            starts.append(start + begin)
+            lengths.append(end - begin)
+            at += max_len
+    return np.array(starts, np.int64), np.array(lengths, np.int64)
+
+
+def epoch_batches(
+    sequences: Sequences, max_len: int, size: int, rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shuffled batches (items, targets), each [b t] and of windows of like length, so that little is padded."""
+    starts, lengths = windows(sequences, max_len, rng)
+    bucket = np.ceil(np.log2(np.maximum(lengths, 8))).astype(np.int64)
+    order = rng.permutation(len(starts))
+    order = order[np.argsort(bucket[order], kind="stable")]
+    cuts = [
+        part[i : i + size]
+        for part in np.split(order, np.flatnonzero(np.diff(bucket[order])) + 1)
+        for i in range(0, len(part), size)
+    ]
+    for i in rng.permutation(len(cuts)):
+        chosen = cuts[i]
+        width = np.arange(lengths[chosen].max())
+        at = starts[chosen, None] + width
+        inside = width < lengths[chosen, None]
+        at = np.where(inside, at, 0)
+        items = np.where(inside, sequences.items[at], 0).astype(np.int64)
+        targets = np.where(inside, sequences.items[at + 1], 0).astype(np.int64)
+        yield torch.from_numpy(items), torch.from_numpy(targets)
+
+
+def launched(fabric: Fabric | None = None) -> Fabric:
+    """`fabric`, or one on a GPU when there is one, ready to go; under `fabric run` where the environment says."""
+    started = os.environ.get("LT_CLI_USED") == "1"  # the processes are there, and launching again is refused
+    fabric = fabric or (Fabric() if started else Fabric(devices=1))
+    if not started:
+        fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(leave)
+    return fabric
+
+
+def leave() -> None:
+    """Ends the process group before the interpreter goes: one that is left to its threads may abort at exit."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def train(
+    model: FAME,
+    split: Split,
+    config: TrainConfig,
+    *,
+    guidance: Guidance | None = None,
+    fabric: Fabric | None = None,
+    folder: Path | None = None,
+    on_step: Callable[[Step], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> list[Epoch]:
+    """Trains `model` in place and leaves it with the weights of its best epoch by validation NDCG@10.
+
+    folder: a checkpoint is kept there after each epoch, and a run that finds one goes on from it and ends
+        with the weights it would have had: every epoch draws its randomness from (seed, epoch) alone. Several
+        machines need a folder that all of them see.
+    fabric: where to run; the default takes a GPU when there is one. Under `fabric run` every process works on
+        its share of each batch.
+
+    Raises:
+        FameError: no history is long enough to learn from, the gradient is no longer finite, or the checkpoint
+            is of another run.
+    """
+    fabric = launched(fabric)
+    sequences = split.train
+    if not (sequences.lengths > 1).any():
+        raise FameError("nothing to learn from: no user has two training items; the log may be too short")
+    counts = torch.from_numpy(np.bincount(sequences.items, minlength=model.config.n_rows)[1:].astype(np.float32))
+    learner = Objective(model, config, counts, guidance)
+    objective: Any
+    optimizer: Any = torch.optim.AdamW(
+        learner.parameters(),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        betas=BETAS,
+        fused=True,  # one pass over the weights: on a million items an eighth of the time
+    )
+    objective, optimizer = fabric.setup(learner, optimizer)
+    run = fingerprint(model, config, guidance, sequences)
+    history, best, steps_done = load_checkpoint(folder, learner, optimizer, run)
+
+    for epoch in range(len(history) + 1, config.epochs + 1):
+        if stopped(history, config):
+            break
+        rng = np.random.default_rng([config.seed, epoch])
+        torch.manual_seed(int(rng.integers(2**31)) + fabric.global_rank)
+        batches = list(epoch_batches(sequences, model.config.max_len, config.batch_size, rng))
+        sums = np.zeros(4)  # loss, gate entropy, router entropy, targets
+        began = time.perf_counter()
+        objective.train()
+        for done, (items, targets) in enumerate(batches, start=1):
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * rate(config, steps_done, len(batches))
+            share = slice(fabric.global_rank, None, fabric.world_size)
+            count = int((targets > 0).sum())
+            loss, entropy = objective(items[share].to(fabric.device), targets[share].to(fabric.device))
+            fabric.backward(loss * (fabric.world_size / count))  # devices' gradients are averaged, so × their number
+            norm = fabric.clip_gradients(objective, optimizer, max_norm=MAX_NORM, error_if_nonfinite=False)
+            if norm is not None and not norm.isfinite():
+                raise FameError(
+                    f"training: in epoch {epoch} the loss is {float(loss.detach()):g} and its gradient not finite; "
+                    f"lower learning_rate ({config.learning_rate:g}) or raise warmup_steps ({config.warmup_steps})"
+                )
+            optimizer.step()
+            optimizer.zero_grad()
+            steps_done += 1
+            mine = np.array([float(loss.detach()), *entropy.tolist(), float((targets[share] > 0).sum())])
+            sums += mine
+            if on_step:
+                on_step(Step(epoch, done, len(batches), mine[0] / max(1.0, mine[3])))
+        seconds = time.perf_counter() - began
+        sums = total(fabric, torch.from_numpy(sums)).numpy()
+        valid = validate(model, split.valid, fabric)
+        better = not history or valid["NDCG@10"] > max(e.valid["NDCG@10"] for e in history)
+        if better:
+            best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+        loss_mean, gate_entropy, router_entropy = (sums[:3] / sums[3]).tolist()
+        history.append(Epoch(epoch, loss_mean, gate_entropy, router_entropy, seconds, valid, better))
+        if folder and fabric.is_global_zero:
+            save_checkpoint(folder, learner, optimizer, best, history, run, steps_done)
+        fabric.barrier()
+        if on_epoch:
+            on_epoch(history[-1])
+    model.load_state_dict(best)
+    model.eval()
+    return history
+
+
+def stopped(history: list[Epoch], config: TrainConfig) -> bool:
+    """Whether the best epoch lies `patience` epochs back."""
+    last_best = max((e.epoch for e in history if e.best), default=0)
+    return len(history) - last_best >= config.patience
+
+
+def rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+    """The learning rate at a step, as a part of the configured one."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    if config.schedule == "constant":
+        return 1.0
+    whole = max(1, config.epochs * steps_per_epoch - config.warmup_steps)
+    return 0.5 * (1 + np.cos(np.pi * min(1.0, (step - config.warmup_steps) / whole)))
+
+
+def validate(model: FAME, task: Task, fabric: Fabric) -> dict[str, float]:
+    """The METRICS of `task`, every process ranking its share of the users."""
+    mine = np.arange(fabric.global_rank, len(task), fabric.world_size)
+    part = Task(task.histories.first(mine, task.histories.lengths[mine]), task.targets[mine])
+    rank = ranks(model, part) if len(part) else np.zeros(0, np.int64)
+    sums = torch.tensor([metric_values(rank, name).sum() for name in METRICS] + [len(rank)], dtype=torch.float64)
+    sums = total(fabric, sums)
+    return dict(zip(METRICS, (sums[:-1] / sums[-1].clamp(min=1)).tolist(), strict=True))
+
+
+def total(fabric: Fabric, values: Tensor) -> Tensor:
+    """The sum of every process's `values`."""
+    if fabric.world_size == 1:
+        return values  # nothing to add, and no trip to a device that may not hold float64
+    summed = fabric.all_reduce(values, reduce_op="sum")
+    assert isinstance(summed, Tensor)
+    return summed.cpu()
+
+
+def curve(history: list[Epoch]) -> pd.DataFrame:
+    """The training curve as a table, a row an epoch: what a bundle keeps as training.csv."""
+    return pd.DataFrame(
+        [
+            {k: v for k, v in asdict(e).items() if k not in ("valid", "best")} | e.valid | {"best": e.best}
+            for e in history
+        ]
+    )
+
+
+def fingerprint(model: FAME, config: TrainConfig, guidance: Guidance | None, sequences: Sequences) -> str:
+    """What must be the same for a run to be gone on with."""
+    data = hashlib.sha256(sequences.offsets.tobytes() + sequences.items.tobytes()).hexdigest()
+    settings = {"model": model.config.to_dict(), "training": asdict(config), "data": data}
+    if guidance:
+        values = hashlib.sha256(b"".join(guidance.values(h).cpu().numpy().tobytes() for h in guidance.heads))
+        settings |= {"guidance": asdict(guidance.config), "values": values.hexdigest()}
+    return json.dumps(settings, sort_keys=True)
