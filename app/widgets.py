@@ -13,10 +13,11 @@ import streamlit as st
 from pandas.api.types import is_integer_dtype
 
 from app import session
-from app.components import component, palette
+from app.components import component
 from app.screen import Screen
 from fame.plots import style as look
 from fame.plots.export import to_html
+from fame.plots.picture import palette
 
 __all__ = [
     "Badge",

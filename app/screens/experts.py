@@ -23,10 +23,10 @@ from fame.trace import Intervention, Trace
 
 __all__ = ["render"]
 
-_strip = component("strip", "draw")
-_tiles = component("tiles", "draw")
-_map = component("map", "draw")
-_lists = component("lists", "draw")
+_strip = component("last_step", "shared")
+_tiles = component("attention_grid", "shared")
+_map = component("attention_map", "shared")
+_lists = component("expert_lists", "shared")
 
 LONG = 36  # items above which a map takes the page's whole width
 MANY = 5  # heads or experts above which they are told by their numbers only

@@ -26,8 +26,8 @@ from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = ["read_gate", "render"]
 
-_desk = component("desk", "draw")
-_beats = component("beats", "draw")
+_desk = component("merge", "shared")
+_beats = component("beats", "shared")
 
 MANY = 5  # heads above which the table takes the page's whole width
 QUESTION = "Why does this {one} stand where it stands?"
