@@ -421,7 +421,7 @@ def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFra
             widgets.download("Neighbours as CSV", neighbours, "neighbours.csv", "atlas_csv_near")
         widgets.download("Positions as CSV", positions, "positions.csv", "atlas_csv_positions")
         for space, table in zip(view.spaces, tables, strict=True):
-            widgets.save(
+            widgets.save_figure(
                 screen, partial(figure, space, table), f"atlas-{space}-{view.kind}", f"atlas_html_{space}",
                 f"{_name(screen, space)} as HTML",
             )  # fmt: skip

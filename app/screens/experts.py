@@ -178,7 +178,7 @@ def _last_step(screen: Screen, trace: Trace, head: int, film: int, measure: str)
 
     with st.container(horizontal=True):
         widgets.download("Attention and effects as CSV", kept, f"fame-head-{head + 1}.csv", "experts_csv")
-        widgets.save(screen, picture, f"fame-head-{head + 1}", "experts_html")
+        widgets.save_figure(screen, picture, f"fame-head-{head + 1}", "experts_html")
 
 
 def _measured(measure: str, head: int) -> tuple[str, str]:
@@ -233,7 +233,7 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
             },
             on_pick_change=lambda: _pick(H, shown),
         )
-        widgets.save(
+        widgets.save_figure(
             screen, lambda: plots.attention_overview(trace, full=True, theme=screen.theme),
             "fame-experts", "experts_tiles_html",
         )  # fmt: skip
@@ -263,7 +263,7 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
         file = f"fame-map-{head + 1}-{chosen}"
         with st.container(horizontal=True):
             widgets.download("Map as CSV", lambda: _map_table(trace, weights), f"{file}.csv", "experts_map_csv")
-            widgets.save(
+            widgets.save_figure(
                 screen, lambda: plots.attention_map(trace, head, expert, screen.theme), file, "experts_map_html"
             )
 
@@ -390,7 +390,7 @@ def _journey(screen: Screen, trace: Trace, head: int) -> None:
         widgets.download(
             "Journey as CSV", lambda: explain.journey(trace).table, "fame-journey.csv", "experts_journey_csv"
         )
-        widgets.save(screen, lambda: figure, "fame-journey", "experts_journey_html")
+        widgets.save_figure(screen, lambda: figure, "fame-journey", "experts_journey_html")
 
 
 @shared(64)
