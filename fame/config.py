@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from typing import Any, Literal, Self
 
+from pydantic import Field, model_validator
+
 from fame.errors import FameError
+from fame.settings import Count, Number, Share, Whole, settings
 
 __all__ = ["FAMEConfig"]
 
 
-@dataclass(frozen=True)
+@settings("config")
 class FAMEConfig:
     """Everything that fixes the shape of the network, in the paper's letters.
 
@@ -19,47 +22,44 @@ class FAMEConfig:
             are, or the variant is unknown.
     """
 
-    n_items: int  # real items; the item table has one row more, V = n_items + 1, row 0 = padding
-    max_len: int = 50  # T at most
-    d_model: int = 64  # d
-    n_heads: int = 4  # H, facets of the last block
-    n_experts: int = 4  # N, experts per head
-    active_experts: int = 0  # of a head at each step, those with the largest router logits; 0: all, as in the paper
-    spread: float = 1.0  # scale of the experts' queries and the router at the start of training
-    n_layers: int = 2  # L, the last block included
-    backbone_heads: int = 2  # heads of the L-1 ordinary blocks
-    dropout: float = 0.2
-    attention_dropout: float = 0.0  # above 0 the fused attention kernel is lost and a CPU takes twice the time
-    variant: Literal["fame", "sasrec"] = "fame"
+    n_items: Count = Field(description="Real items; the item table has one row more, V = n_items + 1, row 0 = padding.")
+    max_len: Count = Field(default=50, description="T, the longest history that is read; of a longer one, its end.")
+    d_model: Count = Field(default=64, description="d, the width of the network; a multiple of the heads.")
+    n_heads: Count = Field(default=4, description="H, heads of the last block, its facets.")
+    n_experts: Count = Field(default=4, description="N, experts per head.")
+    active_experts: Whole = Field(
+        default=0,
+        description="Experts of a head that take part at each step, those with the largest router logits; "
+        "0: all, as in the paper.",
+    )
+    spread: Number = Field(
+        default=1.0, gt=0, le=100, description="Scale of the experts' queries and the router at the start of training."
+    )
+    n_layers: Count = Field(default=2, description="L, layers, the last block included.")
+    backbone_heads: Count = Field(default=2, description="Heads of the L - 1 ordinary blocks.")
+    dropout: Share = Field(default=0.2, description="Part of the activations that training drops at random.")
+    attention_dropout: Share = Field(
+        default=0.0,
+        description="The same for attention weights; above 0 the fused attention kernel is lost and a CPU takes twice "
+        "the time.",
+    )
+    variant: Literal["fame", "sasrec"] = Field(default="fame", description="The paper's model, or a plain SASRec.")
 
-    def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if f.name == "variant":
-                fits, expected = value in ("fame", "sasrec"), "'fame' or 'sasrec'"
-            elif f.name in ("dropout", "attention_dropout"):
-                fits, expected = number and 0 <= value < 1, "a number from 0 up to, not including, 1"
-            elif f.name == "spread":
-                fits, expected = number and 0 < value <= 100, "a number above 0, at most 100"
-            else:
-                least = int(f.name != "active_experts")
-                fits = number and isinstance(value, int) and value >= least
-                expected = f"a whole number of at least {least}"
-            if not fits:
-                raise FameError(f"config: {f.name} is {value!r}; expected {expected}")
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
         if self.active_experts > self.n_experts:
-            raise FameError(f"config: active_experts is {self.active_experts}, but a head has {self.n_experts} experts")
+            raise ValueError(f"active_experts is {self.active_experts}, but a head has {self.n_experts} experts")
         if self.variant == "fame" and self.d_model % self.n_heads:
-            raise FameError(
-                f"config: d_model {self.d_model} does not divide by n_heads {self.n_heads}; "
+            raise ValueError(
+                f"d_model {self.d_model} does not divide by n_heads {self.n_heads}; "
                 "choose a width that is a multiple of the number of heads"
             )
         if self.d_model % self.backbone_heads:
-            raise FameError(
-                f"config: d_model {self.d_model} does not divide by backbone_heads {self.backbone_heads}; "
+            raise ValueError(
+                f"d_model {self.d_model} does not divide by backbone_heads {self.backbone_heads}; "
                 "choose a width that does, or another backbone_heads"
             )
+        return self
 
     @property
     def d_head(self) -> int:
@@ -82,9 +82,6 @@ class FAMEConfig:
         Raises:
             FameError: a field is missing, unknown or out of range.
         """
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise FameError(f"config: unknown field {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
         if "n_items" not in values:
             raise FameError("config: n_items is missing; it is the number of items in the catalogue")
         return cls(**values)
