@@ -9,6 +9,8 @@ from fame.errors import FameError
 
 __all__ = ["FAMEConfig"]
 
+FORMER = {"active_experts": 0, "spread": 1.0}  # options of earlier versions, with what they were left at
+
 
 @dataclass(frozen=True)
 class FAMEConfig:
@@ -24,8 +26,9 @@ class FAMEConfig:
     d_model: int = 64  # d
     n_heads: int = 4  # H, facets of the last block
     n_experts: int = 4  # N, experts per head
-    active_experts: int = 0  # of a head at each step, those with the largest router logits; 0: all, as in the paper
-    spread: float = 1.0  # scale of the experts' queries and the router at the start of training
+    head_width: int = 0  # d', of one head; 0: d / H, as in the paper; d_model: the whole of x for each head
+    facet_mlp: int = 0  # hidden width, in units of d, of what x_v^(h) has beside W_f[h] x_v; 0: nothing
+    anchors: float = 0.0  # each expert has a preference vector b_hn, N(0, s²) at the start: its s; 0: none
     n_layers: int = 2  # L, the last block included
     backbone_heads: int = 2  # heads of the L-1 ordinary blocks
     dropout: float = 0.2
@@ -40,17 +43,20 @@ class FAMEConfig:
                 fits, expected = value in ("fame", "sasrec"), "'fame' or 'sasrec'"
             elif f.name in ("dropout", "attention_dropout"):
                 fits, expected = number and 0 <= value < 1, "a number from 0 up to, not including, 1"
-            elif f.name == "spread":
-                fits, expected = number and 0 < value <= 100, "a number above 0, at most 100"
+            elif f.name == "anchors":
+                fits, expected = number and 0 <= value <= 100, "a number from 0 to 100"
             else:
-                least = int(f.name != "active_experts")
+                least = int(f.name not in ("head_width", "facet_mlp"))
                 fits = number and isinstance(value, int) and value >= least
                 expected = f"a whole number of at least {least}"
             if not fits:
                 raise FameError(f"config: {f.name} is {value!r}; expected {expected}")
-        if self.active_experts > self.n_experts:
-            raise FameError(f"config: active_experts is {self.active_experts}, but a head has {self.n_experts} experts")
-        if self.variant == "fame" and self.d_model % self.n_heads:
+        if self.head_width and not self.d_model <= self.head_width * self.n_heads <= self.d_model * self.n_heads:
+            raise FameError(
+                f"config: head_width is {self.head_width}; expected 0 (d / H), or a width from d / H to d_model, "
+                f"which is {self.d_model}"
+            )
+        if self.variant == "fame" and not self.head_width and self.d_model % self.n_heads:
             raise FameError(
                 f"config: d_model {self.d_model} does not divide by n_heads {self.n_heads}; "
                 "choose a width that is a multiple of the number of heads"
@@ -63,8 +69,8 @@ class FAMEConfig:
 
     @property
     def d_head(self) -> int:
-        """d' = d / H, the width of one head."""
-        return self.d_model // self.n_heads
+        """d', the width of one head: d / H unless head_width says otherwise."""
+        return self.head_width or self.d_model // self.n_heads
 
     @property
     def n_rows(self) -> int:
@@ -82,6 +88,12 @@ class FAMEConfig:
         Raises:
             FameError: a field is missing, unknown or out of range.
         """
+        values = {k: v for k, v in values.items() if k not in FORMER or v != FORMER[k]}
+        if former := sorted(set(values) & set(FORMER)):
+            raise FameError(
+                f"config: {former[0]} is {values[former[0]]!r}, an option that is gone; only {FORMER[former[0]]!r}, "
+                "which changes nothing, is still read"
+            )
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise FameError(f"config: unknown field {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
