@@ -32,7 +32,7 @@ causal, so no real position ever sees padding and no padding mask is needed.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Never
+from typing import Any, Never
 
 import torch
 import torch.nn.functional as fn
@@ -360,6 +360,11 @@ class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequenti
     def head_scores(self, F: Tensor) -> Tensor:
         """s_h(v) of every row from heads' F, or parts of it: [… h k] -> [… h V]. Row 0, padding, is -inf."""
         return self.score(self.facets.head_queries(F))
+
+    @classmethod
+    def _decode_arg(cls, expected_type: Any, value: Any) -> Any:
+        """The config in `from_pretrained`, which would pass over fields that it does not know."""
+        return FAMEConfig.from_dict(value) if expected_type is FAMEConfig else super()._decode_arg(expected_type, value)
 
     @classmethod
     def _load_as_pickle(cls, *_: object) -> Never:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from fame.config import FAMEConfig
+from fame.errors import FameError
 from fame.make.evaluate import pad
 from fame.model import FAME
 from fame.trace import Intervention
@@ -121,6 +124,16 @@ def test_names_and_shapes_of_the_saved_weights() -> None:
         "facets.item_mlp.down.weight": (H * d, 2 * d),
         "facets.item_mlp.down.bias": (H * d,),
     }
+
+
+def test_from_pretrained_reads_a_config_as_a_bundle_does(tmp_path: Path) -> None:
+    FAME(ODD).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"active_experts": 0, "spread": 1.0}))
+    assert FAME.from_pretrained(tmp_path).config == ODD
+    (tmp_path / "config.json").write_text(json.dumps(config | {"active_experts": 1}))
+    with pytest.raises(FameError, match="active_experts is 1; that option is gone"):
+        FAME.from_pretrained(tmp_path)
 
 
 def test_starts_as_sasrec_under_an_even_gate() -> None:
