@@ -16,7 +16,8 @@ from app.components import component
 from app.screen import Screen, words
 from app.sources import Source
 from fame.bundle import Bundle
-from fame.catalogue import Catalogue, fold
+from fame.catalogue import Catalogue
+from fame.search import fold
 from fame.text import plural
 from fame.trace import NOTHING
 
