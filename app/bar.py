@@ -111,7 +111,7 @@ def _export(screen: Screen) -> None:
                 "bar_csv_top",
             )
             widgets.download(
-                "Shares by head as CSV", lambda: screen.trace.contributions(top), "shares.csv", "bar_csv_shares"
+                "Shares by head as CSV", lambda: screen.trace.contributions(rows=top), "shares.csv", "bar_csv_shares"
             )
 
 

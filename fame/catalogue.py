@@ -290,6 +290,26 @@ class Catalogue:
         offer = "; ".join(self._offers(text))
         raise FameError(f"no item is called {text[:80]!r}; {f'nearest: {offer}' if offer else 'nothing resembles it'}")
 
+    def rows(self, items: Iterable[str | int] | None = None, rows: Iterable[int] | None = None) -> np.ndarray:
+        """The rows of items that are given by id or title, or as rows themselves: int64 [items].
+
+        Raises:
+            FameError: not one of both is given, what is given is no list, or an item or row is unknown.
+        """
+        if (items is None) == (rows is None):
+            raise FameError("give either items, by id or title, or rows=, whole numbers from 1")
+        given: Any = items if rows is None else rows
+        try:
+            listed: list[Any] = [given] if isinstance(given, str) else list(given)
+        except TypeError:
+            raise FameError(f"the items are {str(given)[:80]}; expected a list of ids or titles") from None
+        if rows is None:
+            return np.array([self.resolve(item) for item in listed], np.int64)
+        wrong = [row for row in listed if not isinstance(row, (int, np.integer)) or isinstance(row, bool)]
+        if wrong := wrong or [row for row in listed if not 0 < row < len(self)]:
+            raise FameError(f"row {str(wrong[0])[:50]!r} is not in the catalogue; rows are 1 to {self.n_items}")
+        return np.array(listed, np.int64)
+
     def _offers(self, text: str, k: int = 3) -> list[str]:
         """What may have been meant by a text that names no item: titles like it, or else ids like it."""
         if titles := self.search(text, k):

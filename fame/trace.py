@@ -210,39 +210,34 @@ class Trace:
             }
         )
 
-    def contributions(self, items: Iterable[Any]) -> pd.DataFrame:
+    def contributions(
+        self, items: Iterable[str | int] | None = None, *, rows: Iterable[int] | None = None
+    ) -> pd.DataFrame:
         """How the heads' shares add up: item_id, title, head_1 … head_H (g_h·s_h), sum, score, difference, row.
 
-        `items` are item ids or titles, or rows as integers. `difference` is sum − score: rounding, by identity.
+        items: ids or titles; or else `rows` of the catalogue. `difference` is sum − score: rounding, by identity.
 
         Raises:
-            FameError: an item is unknown.
+            FameError: an item or row is unknown, or not one of `items` and `rows` is given.
         """
-        rows = np.array([self._row(item) for item in items], dtype=np.int64)
-        shares = self.shares(rows)
+        wanted = self.catalogue.rows(items, rows)
+        shares = self.shares(wanted)
         total = shares.sum(axis=0)
         return pd.DataFrame(
             {
-                "item_id": self.catalogue.item_id[rows],
-                "title": self.catalogue.title[rows],
+                "item_id": self.catalogue.item_id[wanted],
+                "title": self.catalogue.title[wanted],
                 **{f"head_{h + 1}": shares[h] for h in range(len(shares))},
                 "sum": total,
-                "score": self.scores[rows],
-                "difference": total - self.scores[rows],
-                "row": rows,
+                "score": self.scores[wanted],
+                "difference": total - self.scores[wanted],
+                "row": wanted,
             }
         )
 
     def shares(self, rows: np.ndarray) -> np.ndarray:
         """g_h·s_h(v) of these rows: [H, rows]."""
         return self.gate[-1][:, None] * self.head_scores[:, rows]
-
-    def _row(self, item: Any) -> int:
-        if isinstance(item, (int, np.integer)):
-            if not 0 < item < len(self.catalogue):
-                raise FameError(f"row {item} is not in the catalogue; rows are 1 to {len(self.catalogue) - 1}")
-            return int(item)
-        return self.catalogue.resolve(str(item))
 
     def _scores(self, head: int | None, expert: int | None) -> np.ndarray:
         H, N = self.router.shape[1:]
