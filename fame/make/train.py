@@ -243,6 +243,8 @@ def train(
     """
     fabric = launched(fabric)
     sequences = split.train
+    if config.compete and not model.config.anchors:
+        raise FameError("training: compete is for experts with anchors; give [model] anchors, like 1.0, or compete = 0")
     if not (sequences.lengths > 1).any():
         raise FameError("nothing to learn from: no user has two training items; the log may be too short")
     counts = torch.from_numpy(np.bincount(sequences.items, minlength=model.config.n_rows)[1:].astype(np.float32))
