@@ -20,6 +20,7 @@ from fame.make.guidance import (
     mutual_information,
     persistence,
     supervised_contrast,
+    taught_items,
 )
 from fame.make.probes.statistics import linear_cka
 from fame.model import FAME
@@ -215,7 +216,7 @@ def test_held_out_items_are_told_to_no_term(catalogue: Catalogue) -> None:
     config = GuidanceConfig(
         heads=("genres", "decade"), sup=1.0, con=1.0, excl=1.0, tie=1.0, held_out=0.3, least_items=5
     )
-    told = config.told(60)
+    told = taught_items(config, 60)
     assert told.sum() == 42
     dealt = np.arange(60)
     dealt[~told] = np.roll(dealt[~told], 1)
@@ -323,15 +324,15 @@ def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"sup": -1.0}, "sup is -1.0; expected a weight from 0 up"),
+        ({"sup": -1.0}, "sup is -1.0; expected a number from 0 up"),
         ({"sup": 0.1}, "need heads"),
         ({"tie": 0.1}, "need heads"),
         ({"heads": ["genres"], "mi": 0.1}, "heads are named, but pretrain, sup, con, excl, tie, balance are 0"),
-        ({"heads": ["genres"], "tie": 1.0, "noise": 1.0}, "noise is 1.0; expected a share"),
-        ({"heads": ["genres"], "tie": 1.0, "start": -1}, "start is -1; expected a logit"),
+        ({"heads": ["genres"], "tie": 1.0, "noise": 1.0}, "noise is 1.0; expected a number above 0 and below 1"),
+        ({"heads": ["genres"], "tie": 1.0, "start": -1}, "start is -1; expected a number from 0 up"),
         ({"pretrain": 5}, "need heads"),
-        ({"heads": ["genres"], "pretrain": 1.5}, "pretrain is 1.5; expected a whole number of steps"),
-        ({"heads": ["genres"], "tie": 1.0, "held_out": 1}, "held_out is 1; expected a share"),
+        ({"heads": ["genres"], "pretrain": 1.5}, "pretrain is 1.5; expected a whole number"),
+        ({"heads": ["genres"], "tie": 1.0, "held_out": 1}, "held_out is 1; expected a number from 0 up"),
         ({"heads": ["genres", "decade", "genres"], "sup": 0.1}, "3 attributes for 2 heads"),
         ({"heads": ["mood"], "sup": 0.1}, "no attribute 'mood'"),
         ({"heads": ["genres"], "sup": 0.1, "least_items": 100}, "no value of 'genres' has 100 items"),
