@@ -12,14 +12,16 @@ from fame.settings import Count, Number, Share, Whole, settings
 
 __all__ = ["FAMEConfig"]
 
+FORMER = {"active_experts": 0, "spread": 1.0}  # options of earlier versions, and what they were where they were off
+
 
 @settings("config")
 class FAMEConfig:
     """Everything that fixes the shape of the network, in the paper's letters.
 
     Raises:
-        FameError: a size is not positive, `d_model` does not divide by the heads, more experts are active than there
-            are, or the variant is unknown.
+        FameError: a size is not positive, `d_model` does not divide by the heads, `head_width` is out of range, or the
+            variant is unknown.
     """
 
     n_items: Count = Field(description="Real items; the item table has one row more, V = n_items + 1, row 0 = padding.")
@@ -27,13 +29,22 @@ class FAMEConfig:
     d_model: Count = Field(default=64, description="d, the width of the network; a multiple of the heads.")
     n_heads: Count = Field(default=4, description="H, heads of the last block, its facets.")
     n_experts: Count = Field(default=4, description="N, experts per head.")
-    active_experts: Whole = Field(
+    head_width: Whole = Field(
         default=0,
-        description="Experts of a head that take part at each step, those with the largest router logits; "
-        "0: all, as in the paper.",
+        description="d', the width of one head, from d / H to d; 0: d / H, as in the paper. Heads of width d have the "
+        "whole of x each.",
     )
-    spread: Number = Field(
-        default=1.0, gt=0, le=100, description="Scale of the experts' queries and the router at the start of training."
+    facet_mlp: Whole = Field(
+        default=0,
+        description="Hidden width, in units of d, of the MLP that item facets have beside W_f x_v; 0: none, as in the "
+        "paper.",
+    )
+    anchors: Number = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description="Standard deviation, at the start, of a preference vector that each expert has of its own; "
+        "0: none, as in the paper.",
     )
     n_layers: Count = Field(default=2, description="L, layers, the last block included.")
     backbone_heads: Count = Field(default=2, description="Heads of the L - 1 ordinary blocks.")
@@ -47,12 +58,15 @@ class FAMEConfig:
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
-        if self.active_experts > self.n_experts:
-            raise ValueError(f"active_experts is {self.active_experts}, but a head has {self.n_experts} experts")
-        if self.variant == "fame" and self.d_model % self.n_heads:
+        if self.head_width and not self.d_model / self.n_heads <= self.head_width <= self.d_model:
+            raise ValueError(
+                f"head_width is {self.head_width}; expected 0, or from d_model / n_heads, "
+                f"{self.d_model / self.n_heads:g}, to d_model, {self.d_model}"
+            )
+        if self.variant == "fame" and not self.head_width and self.d_model % self.n_heads:
             raise ValueError(
                 f"d_model {self.d_model} does not divide by n_heads {self.n_heads}; "
-                "choose a width that is a multiple of the number of heads"
+                "choose a width that is a multiple of the number of heads, or a head_width"
             )
         if self.d_model % self.backbone_heads:
             raise ValueError(
@@ -63,8 +77,8 @@ class FAMEConfig:
 
     @property
     def d_head(self) -> int:
-        """d' = d / H, the width of one head."""
-        return self.d_model // self.n_heads
+        """d', the width of one head: d / H unless `head_width` says otherwise."""
+        return self.head_width or self.d_model // self.n_heads
 
     @property
     def n_rows(self) -> int:
@@ -77,11 +91,15 @@ class FAMEConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The config in `values`.
+        """The config in `values`. Options of earlier versions are passed over where they were off.
 
         Raises:
-            FameError: a field is missing, unknown or out of range.
+            FameError: a field is missing, unknown or out of range, or an option that is gone was on.
         """
+        for name, off in FORMER.items():
+            if name in values and values[name] != off:
+                raise FameError(f"config: {name} is {values[name]!r}; that option is gone, only {off!r} is still read")
+        values = {name: value for name, value in values.items() if name not in FORMER}
         if "n_items" not in values:
             raise FameError("config: n_items is missing; it is the number of items in the catalogue")
         return cls(**values)

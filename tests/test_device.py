@@ -25,7 +25,7 @@ EVERY_TERM = {name: 0.1 for name in ("sup", "con", "excl", "tie", "balance", "mo
 CHANGES: dict[str, dict[str, Any]] = {
     "plain": {},
     "sasrec": {"model": {"variant": "sasrec"}},
-    "top-k": {"model": {"active_experts": 2}},
+    "anchors": {"model": {"anchors": 1.0}},
     "sampled softmax": {"training": {"negatives": 4}},
     "label smoothing": {"training": {"label_smoothing": 0.1}},
     "guided": {
@@ -45,7 +45,7 @@ def on_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     # On a graphics card a weight keeps its identity when it moves; on this card it does so by this switch.
     torch.__future__.set_swap_module_params_on_conversion(True)
-    monkeypatch.setattr("fame.make.recipe.launched", launched)
+    monkeypatch.setattr("fame.make.pipeline.launched", launched)
     yield
     torch.__future__.set_swap_module_params_on_conversion(False)
 

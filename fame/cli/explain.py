@@ -15,10 +15,10 @@ from fame.errors import FameError
 
 if TYPE_CHECKING:
     import numpy as np
-    import plotly.graph_objects as go
 
     from fame.bundle import Bundle
     from fame.catalogue import Catalogue
+    from fame.plots import Picture
     from fame.trace import Trace
 
 
@@ -49,7 +49,7 @@ def explain(
         try:
             name = loaded.name + " · simulated audience" * loaded.simulated
             after = f"After {', '.join(map(loaded.catalogue.label, trace.seen))}."
-            html.write_text(page(pictures(loaded, trace, effects, k), name, note=after), encoding="utf-8")
+            html.write_text(page(pictures(loaded, trace, effects, k), name, after), encoding="utf-8")
         except OSError as error:
             raise FameError(f"{html}: cannot be written ({error.strerror}); give another file") from None
     if as_json:
@@ -60,7 +60,9 @@ def explain(
         print_explanation(loaded, trace, effects, k)
 
 
-def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[go.Figure]:
+def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[Picture]:
+    import pandas as pd
+
     from fame import plots
 
     top = trace.ranking()[:k].tolist()
@@ -81,7 +83,7 @@ def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[
                 recommendations=top,
             )
         )
-    return figures
+    return [plots.chart(f"figure-{i}", figure, pd.DataFrame()) for i, figure in enumerate(figures, 1)]
 
 
 def colourings(catalogue: Catalogue) -> Iterator[str]:

@@ -130,6 +130,13 @@ class TrainConfig:
         description="For huge catalogues: so many sampled items a step, with logQ correction; 0: full softmax.",
     )
     label_smoothing: Share = Field(default=0.0, description="Part of the target that is spread over all items.")
+    start: Literal["random", "log"] = Field(
+        default="random",
+        description="log: items, and experts' anchors, start from what is taken together in the log.",
+    )
+    mask_seen: Flag = Field(default=False, description="Leave items that the window already holds out of the softmax.")
+    compete: Number = Field(default=0.0, ge=0, description="Weight of each expert's own likelihood.")
+    compete_positions: Count = Field(default=256, description="See compete: on so many targets a step.")
     seed: Whole = Field(default=0, description="Fixes first weights, order of batches, dropout and all other chance.")
 
     @model_validator(mode="after")
@@ -151,7 +158,7 @@ class GuidanceConfig:
         default=(), description="An attribute of the catalogue for each of the first heads; '' leaves a head free."
     )
     sup: Number = Field(
-        default=0.0, ge=0, lt=100, description="Weight of a linear read-out of the head's attribute from W_f[h] x_v."
+        default=0.0, ge=0, lt=100, description="Weight of a linear read-out of the head's attribute from x_v^(h)."
     )
     con: Number = Field(
         default=0.0,

@@ -1,4 +1,4 @@
-"""TODO fame.make.pipeline."""
+"""What becomes of a recipe: data read, a model trained, tested, mapped, probed, and saved as a bundle."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from fame.make.probes.gather import evidence
 from fame.make.recipe import Recipe
 from fame.make.recovery import recovery
 from fame.make.simulate import bayes_filter, countable, simulate
+from fame.make.start import start_from_log
 from fame.make.train import Step, curve, launched, train
 from fame.model import FAME
 
@@ -256,6 +257,8 @@ def learn(
     fabric.barrier()
     torch.manual_seed(recipe.training.seed)
     model = FAME(replace(recipe.model, n_items=data.catalogue.n_items))
+    if recipe.training.start == "log":
+        start_from_log(model, data.split.train)
     guidance = Guidance(recipe.guidance, model, data.catalogue, data.split.train) if recipe.guidance else None
     if guidance and recipe.guidance.pretrain:
         tell.stage("pretraining the heads' spaces")

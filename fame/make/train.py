@@ -25,7 +25,7 @@ from fame.make.configs import TrainConfig
 from fame.make.data.sequences import Sequences, Split, Task
 from fame.make.evaluate import METRICS, metric_values, ranks
 from fame.make.guidance import Guidance
-from fame.make.losses import full_softmax, sampled_softmax
+from fame.make.losses import competition, full_softmax, sampled_softmax
 from fame.model import FAME, Pass
 
 __all__ = ["Objective", "Step", "TrainConfig", "curve", "launched", "relative_entropy", "train"]
@@ -51,30 +51,52 @@ class Objective(nn.Module):
         super().__init__()
         self.model = model
         self.guidance = guidance
-        self.negatives = config.negatives
-        self.label_smoothing = config.label_smoothing
+        self.config = config
         self.register_buffer("popularity", counts.clamp(min=1) / counts.clamp(min=1).sum(), persistent=False)
         self.popularity: Tensor  # [items], without the padding row
 
     def forward(self, items: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """items, targets [b t] -> summed cross-entropy over the real targets (and what guidance adds), and the
-        sums of gate entropy and router entropy over them: (scalar, [2])."""
+        """items, targets [b t] -> summed cross-entropy over the real targets (and what competition and guidance add),
+        and the sums of gate entropy and router entropy over them: (scalar, [2])."""
         out = self.model(items)
         real = targets > 0
-        query, wanted = out.query[real], targets[real] - 1  # only real targets are scored: the big saving
-        if self.negatives:
-            drawn = torch.multinomial(self.popularity, self.negatives, replacement=True)
-            # The whole table, not what is left without padding: a slice's gradient is one more copy of the table.
-            loss = sampled_softmax(query, self.model.items.weight, wanted + 1, drawn + 1, self.popularity[drawn])
-        else:
-            table = self.model.items.weight[1:]
-            if self.label_smoothing:
-                loss = fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=self.label_smoothing)
-            else:
-                loss = full_softmax(query, table, wanted)
+        wanted = targets[real] - 1  # only real targets are scored: the big saving
+        loss = self.cross_entropy(out.query[real], wanted, seen(items, real, wanted) if self.config.mask_seen else None)
+        if self.config.compete:
+            loss = loss + self.config.compete * len(wanted) * self.competition(out, real, wanted)
         if self.guidance:
             loss = loss + len(wanted) * self.guidance(self.model, out, real, wanted)
         return loss, entropies(out, real)
+
+    def cross_entropy(self, query: Tensor, wanted: Tensor, seen: Tensor | None) -> Tensor:
+        """Summed over targets: query [m q], wanted [m] and seen [m t] item indices."""
+        if negatives := self.config.negatives:
+            drawn = torch.multinomial(self.popularity, negatives, replacement=True)
+            # The whole table, not what is left without padding: a slice's gradient is one more copy of the table.
+            rows = self.model.table(torch.cat([wanted, drawn]) + 1)
+            return sampled_softmax(query, rows, wanted, drawn, self.popularity[drawn])
+        table = self.model.table()[1:]
+        if smoothing := self.config.label_smoothing:
+            return fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=smoothing)
+        return full_softmax(query, table, wanted, seen)
+
+    def competition(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
+        """`losses.competition` of at most `compete_positions` random targets."""
+        assert out.state is not None and out.gate is not None and out.router is not None
+        chosen = torch.randperm(len(wanted), device=wanted.device)[: self.config.compete_positions]
+        state, gate, router = (x[real][chosen] for x in (out.state, out.gate, out.router))
+        spaces = self.model.facet_items()[:, 1:]
+        return competition(state, self.model.facets.anchors, spaces, gate, router, wanted[chosen])
+
+
+def seen(items: Tensor, real: Tensor, wanted: Tensor) -> Tensor:
+    """The items of each target's window up to its step, as item indices [m t]; the target's own where there is none.
+
+    items [b t], rows; real [b t] marks targets, wanted [m] are their item indices.
+    """
+    until = torch.ones(items.shape[1], items.shape[1], dtype=torch.bool, device=items.device).tril()
+    rows = (items.unsqueeze(1) * until)[real]
+    return torch.where(rows > 0, rows - 1, wanted.unsqueeze(1))
 
 
 @torch.no_grad()
