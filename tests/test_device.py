@@ -25,7 +25,6 @@ EVERY_TERM = {name: 0.1 for name in ("sup", "con", "excl", "tie", "balance", "mo
 CHANGES: dict[str, dict[str, Any]] = {
     "plain": {},
     "sasrec": {"model": {"variant": "sasrec"}},
-    "anchors": {"model": {"anchors": 1.0}},
     "sampled softmax": {"training": {"negatives": 4}},
     "label smoothing": {"training": {"label_smoothing": 0.1}},
     "guided": {
