@@ -20,7 +20,6 @@ from fame.make.guidance import (
     mutual_information,
     persistence,
     supervised_contrast,
-    taught_items,
 )
 from fame.make.probes.statistics import linear_cka
 from fame.model import FAME
@@ -65,8 +64,8 @@ def test_mutual_information_by_hand() -> None:
 
 def test_an_expert_that_is_never_chosen_leaves_gradients_finite(catalogue: Catalogue) -> None:
     model = network()
-    with torch.no_grad():  # logits x, -x and 0, so far apart that float32 rounds a weight to 0
-        model.facets.W_exp[0, :, 0] *= 1e6
+    with torch.no_grad():  # logits x, -x and 0, x so far from 0 that the third weight rounds to 0
+        model.facets.W_exp[0, :, 0] *= 1e7
         model.facets.W_exp[0, :, 1] = -model.facets.W_exp[0, :, 0]
         model.facets.W_exp[0, :, 2] = 0
     config = GuidanceConfig(heads=("genres", "decade"), tie=1.0, mi=1.0, balance=1.0)
@@ -126,8 +125,9 @@ def test_balance_is_the_divergence_of_the_mean_gate_from_an_even_one(catalogue: 
     assert one_head(model, out, real, wanted).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_mixture_of_softmaxes_is_the_likelihood_of_the_gated_heads() -> None:
-    model = network()
+@pytest.mark.parametrize("form", [{}, {"head_width": 16, "facet_mlp": 2, "anchors": 1}], ids=["paper", "all three"])
+def test_mixture_of_softmaxes_is_the_likelihood_of_the_gated_heads(form: dict[str, int]) -> None:
+    model = network(**form)
     out, real, wanted = passed(model)
     with torch.no_grad():
         scores = torch.einsum("bthk,hvk->bthv", out.F, model.facet_items())[real][..., 1:]  # [m h items]
@@ -157,8 +157,9 @@ def test_guided_heads_learn_their_attribute_and_forget_the_others(catalogue: Cat
     assert max(other, other_too) < 0.05
 
 
-def test_pretraining_leaves_each_head_its_own_attribute(catalogue: Catalogue) -> None:
-    model, before = network(), network()
+@pytest.mark.parametrize("form", [{}, {"head_width": 16, "facet_mlp": 2, "anchors": 1}], ids=["paper", "all three"])
+def test_pretraining_leaves_each_head_its_own_attribute(form: dict[str, int], catalogue: Catalogue) -> None:
+    model, before = network(**form), network(**form)
     config = GuidanceConfig(heads=("genres", "decade"), pretrain=80, held_out=0.2, least_items=5)
     guidance = Guidance(config, model, catalogue)
     guidance.pretrain(model)
@@ -168,7 +169,9 @@ def test_pretraining_leaves_each_head_its_own_attribute(catalogue: Catalogue) ->
     )
     assert min(own, own_too) > 0.8 and max(other, other_too) < 0.2
     moved = {name for name, w in model.state_dict().items() if not w.equal(before.state_dict()[name])}
-    assert moved == {"items.weight", "facets.W_f"}
+    assert {name for name in moved if "item_mlp" not in name} == {"items.weight", "facets.W_f"}
+    assert any("item_mlp" in name for name in moved) is bool(form)
+    assert all(w.grad is None for w in model.parameters()), "nothing is left for the first step of training"
     assert not model.items.weight[0].any(), "the padding row stays at 0"
     assert model.items.weight[1:].std().item() == pytest.approx(0.02)
     assert guidance(model, *passed(model)).item() == 0, "pretraining is no term of the loss"
@@ -217,7 +220,7 @@ def test_held_out_items_are_told_to_no_term(catalogue: Catalogue) -> None:
     config = GuidanceConfig(
         heads=("genres", "decade"), sup=1.0, con=1.0, excl=1.0, tie=1.0, held_out=0.3, least_items=5
     )
-    told = taught_items(config, 60)
+    told = config.told(60)
     assert told.sum() == 42
     dealt = np.arange(60)
     dealt[~told] = np.roll(dealt[~told], 1)
@@ -325,15 +328,15 @@ def test_nothing_asked_for_costs_nothing(catalogue: Catalogue) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"sup": -1.0}, "sup is -1.0; expected a number from 0 up"),
+        ({"sup": -1.0}, "sup is -1.0; expected a weight from 0 up"),
         ({"sup": 0.1}, "need heads"),
         ({"tie": 0.1}, "need heads"),
         ({"heads": ["genres"], "mi": 0.1}, "heads are named, but pretrain, sup, con, excl, tie, balance are 0"),
-        ({"heads": ["genres"], "tie": 1.0, "noise": 1.0}, "noise is 1.0; expected a number above 0 and below 1"),
-        ({"heads": ["genres"], "tie": 1.0, "start": -1}, "start is -1; expected a number from 0 up"),
+        ({"heads": ["genres"], "tie": 1.0, "noise": 1.0}, "noise is 1.0; expected a share"),
+        ({"heads": ["genres"], "tie": 1.0, "start": -1}, "start is -1; expected a logit"),
         ({"pretrain": 5}, "need heads"),
-        ({"heads": ["genres"], "pretrain": 1.5}, "pretrain is 1.5; expected a whole number"),
-        ({"heads": ["genres"], "tie": 1.0, "held_out": 1}, "held_out is 1; expected a number from 0 up"),
+        ({"heads": ["genres"], "pretrain": 1.5}, "pretrain is 1.5; expected a whole number of steps"),
+        ({"heads": ["genres"], "tie": 1.0, "held_out": 1}, "held_out is 1; expected a share"),
         ({"heads": ["genres", "decade", "genres"], "sup": 0.1}, "3 attributes for 2 heads"),
         ({"heads": ["mood"], "sup": 0.1}, "no attribute 'mood'"),
         ({"heads": ["genres"], "sup": 0.1, "least_items": 100}, "no value of 'genres' has 100 items"),

@@ -67,7 +67,7 @@ def _alone(model: FAME, O: Tensor, residual: Tensor) -> Tensor:
 
 def _parts(model: FAME, p: Pass) -> Tensor:
     """What F is the sum of at the last position: [h 1+n k], the state and each expert's β_n b_n."""
-    assert p.state is not None and p.router is not None
+    assert p.state is not None and p.router is not None and model.facets.anchors is not None
     return torch.cat([p.state[0, -1].unsqueeze(1), p.router[0, -1].unsqueeze(-1) * model.facets.anchors], 1)
 
 

@@ -258,6 +258,7 @@ def learn(
     torch.manual_seed(recipe.training.seed)
     model = FAME(replace(recipe.model, n_items=data.catalogue.n_items))
     if recipe.training.start == "log":
+        tell.stage("reading what is taken together")
         start_from_log(model, data.split.train)
     guidance = Guidance(recipe.guidance, model, data.catalogue, data.split.train) if recipe.guidance else None
     if guidance and recipe.guidance.pretrain:

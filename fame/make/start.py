@@ -53,7 +53,7 @@ def cooccurrence(histories: Sequences, n_items: int) -> csr_array:
 
 
 def item_vectors(histories: Sequences, n_items: int, d: int) -> np.ndarray:
-    """Items by their company: truncated SVD of the positive pointwise mutual information, [items, rank], variance 1.
+    """Items by their company: truncated SVD of the positive pointwise mutual information, [items, rank], mean square 1.
 
     Source: Levy and Goldberg 2014, "Neural Word Embedding as Implicit Matrix Factorization": U sqrt(Σ) of PPMI. The
     rank is d, or less where there are not more than d items.
@@ -66,9 +66,9 @@ def item_vectors(histories: Sequences, n_items: int, d: int) -> np.ndarray:
     rank = min(d, n_items - 1)
     if rank < 1 or not positive.nnz:
         return np.zeros((n_items, 0))
-    U, S, _ = svds(positive, k=rank, v0=np.ones(n_items), random_state=0)
+    U, S, _ = svds(positive, k=rank, random_state=0)
     vectors = U * np.sqrt(S)
-    return vectors / vectors.std()
+    return vectors / np.sqrt(np.square(vectors).mean())
 
 
 def clusters(x: np.ndarray, n: int) -> np.ndarray:

@@ -82,11 +82,12 @@ class Objective(nn.Module):
 
     def competition(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
         """`losses.competition` of at most `compete_positions` random targets."""
-        assert out.state is not None and out.gate is not None and out.router is not None
+        anchors = self.model.facets.anchors
+        assert out.state is not None and out.gate is not None and out.router is not None and anchors is not None
         chosen = torch.randperm(len(wanted), device=wanted.device)[: self.config.compete_positions]
         state, gate, router = (x[real][chosen] for x in (out.state, out.gate, out.router))
         spaces = self.model.facet_items()[:, 1:]
-        return competition(state, self.model.facets.anchors, spaces, gate, router, wanted[chosen])
+        return competition(state, anchors, spaces, gate, router, wanted[chosen])
 
 
 def seen(items: Tensor, real: Tensor, wanted: Tensor) -> Tensor:
@@ -200,6 +201,8 @@ def train(
     """
     fabric = launched(fabric)
     sequences = split.train
+    if config.compete and not model.config.anchors:
+        raise FameError("training: compete is for experts with anchors; give [model] anchors, like 1.0, or compete = 0")
     if not (sequences.lengths > 1).any():
         raise FameError("nothing to learn from: no user has two training items; the log may be too short")
     counts = torch.from_numpy(np.bincount(sequences.items, minlength=model.config.n_rows)[1:].astype(np.float32))
