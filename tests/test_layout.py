@@ -65,9 +65,9 @@ def late():
         "numpy": 0,
         "fame.bundle": 5,
         "fame.load": FACADE,
-        "fame.make.train": 2,
+        "fame.make": 7,
         "fame.model.FAME": 3,
-        "fame.make.data.movielens": 1,
+        "fame.make.data.movielens": 7,
         "streamlit.testing": 0,
     }
 
