@@ -15,7 +15,7 @@ from app.state import State
 from app.widgets import Badge, Bold, Cell
 from fame import plots
 from fame.bundle import Bundle
-from fame.evidence import SLICES, Findings, Lift
+from fame.evidence import SLICES, Evidence, Lift
 from fame.plots.style import Theme
 from fame.text import number, percent
 
@@ -52,7 +52,7 @@ SLICED = " *Slices of a SASRec* are the same cut of an ordinary model without he
 def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
     """Which values this screen's own choices may have."""
     found = sources.findings(source)
-    return {"evidence_by": found.attributes.__contains__} if isinstance(found, Findings) else {}
+    return {"evidence_by": found.attributes.__contains__} if isinstance(found, Evidence) else {}
 
 
 def render(screen: Screen) -> None:
@@ -68,8 +68,8 @@ def render(screen: Screen) -> None:
             "to another screen.",
         )
         return
-    widgets.say(*widgets.badged(found.say(), ""))
-    if guided := found.say_guided(screen.words["many"]):
+    widgets.say(*widgets.badged(found.summary(), ""))
+    if guided := found.guidance(screen.words["many"]):
         widgets.say(*widgets.badged(guided, ""))
     if found.attributes:
         _probes(screen, found)
@@ -102,7 +102,7 @@ def _draw(screen: Screen, name: str, table: Callable[[], pd.DataFrame], attribut
 def _pictures(source: Source, name: str, attribute: str, theme: Theme) -> tuple[go.Figure, go.Figure]:
     """A picture as it is saved, and as the page has it under a heading of its own."""
     found = sources.findings(source)
-    assert isinstance(found, Findings)
+    assert isinstance(found, Evidence)
     if name == "values":
         figure = plots.values(found, attribute, theme)
     else:
@@ -110,7 +110,7 @@ def _pictures(source: Source, name: str, attribute: str, theme: Theme) -> tuple[
     return figure, plots.untitled(figure)
 
 
-def _probes(screen: Screen, found: Findings) -> None:
+def _probes(screen: Screen, found: Evidence) -> None:
     widgets.subheading(
         "What each head's space knows",
         "Average precision of a probe. Grey band: random spaces of that width. Disc filled: above them (q < .05).",
@@ -128,7 +128,7 @@ def _probes(screen: Screen, found: Findings) -> None:
         widgets.say(found.rule)
 
 
-def _values(screen: Screen, found: Findings) -> None:
+def _values(screen: Screen, found: Evidence) -> None:
     widgets.subheading(
         "Value by value",
         "Which values of an attribute does each head know? Frequent values first; chance is how frequent they are.",
@@ -140,7 +140,7 @@ def _values(screen: Screen, found: Findings) -> None:
     _draw(screen, "values", found.value_table, attribute)
 
 
-def _experts(found: Findings, many: str) -> None:
+def _experts(found: Evidence, many: str) -> None:
     H, N = found.router_mean.shape
     widgets.subheading(
         "What experts look at", f"At the last step of {found.histories:,} histories, each against what it holds."
@@ -180,7 +180,7 @@ def _told(lifts: list[Lift]) -> str:
     return ", ".join(f"{lift.value} ×{number(lift.lift)}" for lift in lifts[:MOST_LIFTS]) or "–"
 
 
-def _recovered(found: Findings) -> None:
+def _recovered(found: Evidence) -> None:
     widgets.subheading(
         "What gate and routers follow",
         "These viewers are simulated: which facet is in force at the next step, and which value of it, is known.",
@@ -195,7 +195,7 @@ def _recovered(found: Findings) -> None:
     ]  # fmt: skip
     top = ["agrees with the truth", "this model", "an observer", "a constant answer", "shuffled truth, best of 20"]
     widgets.table("What gate and routers follow", top, rows)
-    knows = "the rules and every viewer's preferences" if found.told else "the rules that the viewers follow"
+    knows = "the rules and every viewer's preferences" if found.observer_told else "the rules that the viewers follow"
     widgets.say(
         f"Measured on simulated viewers that the model has not learned from. The observer knows {knows}, and is the "
         "ceiling; a constant answer always names the same."
