@@ -76,10 +76,11 @@ def network_of(path: str, content: bytes, config: FAMEConfig) -> FAME:
 
 def _least_weights(c: FAMEConfig) -> int:
     """Weights that the network has at the very least, without building it: its largest tables."""
-    per_width = [c.n_rows, c.max_len, c.d_model]
+    sizes = [c.n_rows * c.d_model, c.max_len * c.d_model, c.d_model**2]
     if c.variant == "fame":
-        per_width += [c.n_experts * c.d_model, c.n_experts**2]
-    return max(per_width) * c.d_model
+        width = c.n_heads * c.d_head  # of all heads
+        sizes += [c.n_experts * c.d_model * width, c.n_experts**2 * width, c.facet_mlp * c.d_model * width]
+    return max(sizes)
 
 
 def atlas_of(path: str, content: bytes | None) -> Atlas | None:
