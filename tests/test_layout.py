@@ -19,9 +19,40 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 60
 JS_FUNCTION = re.compile(
     r"( *)(?:export (?:default )?)?(?:async )?(?:function *|(?:const|let) (?=\w+ = (?:async )?\())(\w*)"
 )
-    r"( *)(?:export (?:default )?)?(?:async )?(?:function *|(?:const|let) (?=\w+ = (?:async )?\())(\w*)"
-)
-LONG: set[str] = set()
+# What is still longer, to be split; the list only shrinks.
+LONG: set[str] = {
+    "app/components/bar.js",
+    "app/screens/atlas.py",
+    "app/screens/experts.py: _maps",
+    "app/screens/experts.py: _own_lists",
+    "app/url.py: parse",
+    "fame/cli/main.py",
+    "fame/cli/main.py: train",
+    "fame/cli/main.py: watched",
+    "fame/make/card.py: model_card",
+    "fame/make/data/readers.py: read",
+    "fame/make/pipeline.py: train_recipe",
+    "fame/make/probes/gather.py: evidence",
+    "fame/make/probes/items.py: item_evidence",
+    "fame/make/recovery.py: recovery",
+    "fame/make/train.py: train",
+    "fame/plots/atlas.js",
+    "fame/plots/atlas.js: g",
+    "fame/plots/atlas.js: history",
+    "fame/plots/atlas.js: rb",
+    "fame/plots/atlas.js: tools",
+    "fame/plots/atlas.py: atlas_map",
+    "fame/plots/attention.py",
+    "fame/plots/attention.py: expert_attention",
+    "fame/plots/attention.py: router",
+    "fame/plots/evidence.py: probes",
+    "fame/plots/journey.py: journey",
+    "fame/plots/merge.py: merge",
+    "fame/plots/story.js: number",
+    "fame/plots/story.py: head_lists",
+    "fame/plots/svg.js: inside",
+    "fame/plots/svg.js: savable",
+}
 FLOORS = {
     **dict.fromkeys(["errors", "text"], 0),
     **dict.fromkeys(["settings", "config", "catalogue", "search"], 1),
