@@ -54,7 +54,7 @@ LONG: set[str] = {
     "fame/plots/svg.js: savable",
 }
 FLOORS = {
-    **dict.fromkeys(["errors", "text"], 0),
+    **dict.fromkeys(["errors", "text", "statistics"], 0),
     **dict.fromkeys(["settings", "config", "catalogue", "search"], 1),
     "trace": 2,
     "model": 3,

@@ -23,7 +23,6 @@ from fame.make.probes.histories import Readings, attended_lift, blind_p, diverge
 from fame.make.probes.items import labels_of, lead_over, verdict
 from fame.make.probes.statistics import (
     average_precision,
-    benjamini_hochberg,
     cka,
     dci,
     interval_around,
@@ -38,6 +37,7 @@ from fame.make.probes.statistics import (
     stratified_folds,
 )
 from fame.model import FAME
+from fame.statistics import benjamini_hochberg
 
 QUICK = ProbeConfig(permutations=30, projections=60, bootstraps=20, folds=3, histories=20, depth=10)
 

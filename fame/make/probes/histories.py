@@ -9,8 +9,9 @@ import torch
 
 from fame.explain.compare import rank_biased_overlap
 from fame.make.evaluate import pad
-from fame.make.probes.statistics import benjamini_hochberg, jensen_shannon
+from fame.make.probes.statistics import jensen_shannon
 from fame.model import FAME
+from fame.statistics import benjamini_hochberg
 
 __all__ = ["Readings", "attended_lift", "blind_p", "divergence", "list_overlap", "read_histories", "shares"]
 

@@ -14,7 +14,6 @@ from fame.evidence import LEAST_GAIN, LEAST_KNOWN, LEAST_LEAD, LEAST_PRECISION, 
 from fame.make.probes.config import ProbeConfig
 from fame.make.probes.statistics import (
     average_precision,
-    benjamini_hochberg,
     cka,
     dci,
     interval_around,
@@ -26,6 +25,7 @@ from fame.make.probes.statistics import (
     stratified_folds,
 )
 from fame.model import FAME
+from fame.statistics import benjamini_hochberg
 from fame.text import number
 
 __all__ = ["by_owner", "head_spaces", "item_evidence", "labels_of", "lead_over", "verdict"]
