@@ -12,7 +12,6 @@ from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.make.train import TrainConfig
 
-
 WIDTHS = ("head_width", "facet_mlp")
 
 

@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.make.checkpoint import CHECKPOINT, Epoch, fingerprint
+from fame.make.checkpoint import CHECKPOINT, Epoch
 from fame.make.data.sequences import Sequences, Split, Task, leave_one_out
 from fame.make.guidance import Guidance, GuidanceConfig
 from fame.make.train import (
@@ -36,6 +36,7 @@ from fame.make.train import (
     TrainConfig,
     curve,
     epoch_batches,
+    fingerprint,
     rate,
     relative_entropy,
     train,

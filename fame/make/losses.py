@@ -57,9 +57,7 @@ class _FullSoftmax(torch.autograd.Function):
         return gradient * to_query, gradient * to_table, None, None
 
 
-def competition(
-    state: Tensor, anchors: Tensor, spaces: Tensor, gate: Tensor, router: Tensor, wanted: Tensor
-) -> Tensor:
+def competition(state: Tensor, anchors: Tensor, spaces: Tensor, gate: Tensor, router: Tensor, wanted: Tensor) -> Tensor:
     """Mean over targets of -log Σ_h g_h Σ_n β_hn softmax(s_hn)[wanted], where s_hn(v) = <state^h + b_hn, x_v^(h)>.
 
     A loss on the mixed score asks only the mixture to recommend well; this asks it of each expert alone, and of gate
