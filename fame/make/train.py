@@ -125,11 +125,12 @@ class Objective(nn.Module):
 
     def competition(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
         """`losses.competition` of at most `compete_positions` random targets."""
-        assert out.state is not None and out.gate is not None and out.router is not None
+        anchors = self.model.facets.anchors
+        assert anchors is not None and out.state is not None and out.gate is not None and out.router is not None
         chosen = torch.randperm(len(wanted), device=wanted.device)[: self.config.compete_positions]
         state, gate, router = (x[real][chosen] for x in (out.state, out.gate, out.router))
         spaces = self.model.facet_items()[:, 1:]
-        return competition(state, self.model.facets.anchors, spaces, gate, router, wanted[chosen])
+        return competition(state, anchors, spaces, gate, router, wanted[chosen])
 
 
 def seen(items: Tensor, real: Tensor, wanted: Tensor) -> Tensor:
