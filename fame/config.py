@@ -43,8 +43,8 @@ class FAMEConfig:
         default=0.0,
         ge=0,
         le=100,
-        description="Standard deviation, at the start, of a preference vector that each expert has of its own; 0: "
-        "none, as in the paper.",
+        description="Standard deviation, at the start, of a preference vector of each expert's own; 0: none, as "
+        "in the paper.",
     )
     n_layers: Count = Field(default=2, description="L, layers, the last block included.")
     backbone_heads: Count = Field(default=2, description="Heads of the L - 1 ordinary blocks.")

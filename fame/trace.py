@@ -225,38 +225,41 @@ class Trace:
             }
         )
 
-    def contributions(self, items: Iterable[Any], experts: bool = False) -> pd.DataFrame:
+    def contributions(
+        self, items: Iterable[str | int] | None = None, experts: bool = False, *, rows: Iterable[int] | None = None
+    ) -> pd.DataFrame:
         """How the heads' shares add up: item_id, title, head_1 … head_H (g_h·s_h), sum, score, difference, row.
 
-        `items` are item ids or titles, or rows as integers. `difference` is sum − score: rounding, by identity.
+        items: ids or titles; or else `rows` of the catalogue. `difference` is sum − score: rounding, by identity.
 
         experts: split each head's share into the parts that it is the sum of, head_1_state, head_1_expert_1 …
             head_1_expert_N, head_2_state …: what the history says by the head's state, and what each expert's anchor
             adds.
 
         Raises:
-            FameError: an item is unknown, or the experts of this model have no anchors.
+            FameError: an item or row is unknown, not one of `items` and `rows` is given, or the experts of this model
+                have no anchors.
         """
-        rows = np.array([self._row(item) for item in items], dtype=np.int64)
+        wanted = self.catalogue.rows(items, rows)
         if experts:
-            split = self.parts(rows)
+            split = self.parts(wanted)
             H, N = self.router.shape[1:]
             kinds = ["state", *(f"expert_{n + 1}" for n in range(N))]
             columns = {f"head_{h + 1}_{kind}": split[h, i] for h in range(H) for i, kind in enumerate(kinds)}
             total = split.sum(axis=(0, 1))
         else:
-            shares = self.shares(rows)
+            shares = self.shares(wanted)
             columns = {f"head_{h + 1}": share for h, share in enumerate(shares)}
             total = shares.sum(axis=0)
         return pd.DataFrame(
             {
-                "item_id": self.catalogue.item_id[rows],
-                "title": self.catalogue.title[rows],
+                "item_id": self.catalogue.item_id[wanted],
+                "title": self.catalogue.title[wanted],
                 **columns,
                 "sum": total,
-                "score": self.scores[rows],
-                "difference": total - self.scores[rows],
-                "row": rows,
+                "score": self.scores[wanted],
+                "difference": total - self.scores[wanted],
+                "row": wanted,
             }
         )
 
@@ -277,13 +280,6 @@ class Trace:
                 "run it with and without an expert instead (fame.explain.expert_effects)"
             )
         return (self.gate[-1][:, None, None] * (self.part_queries @ self.table[rows].T)).astype(np.float32)
-
-    def _row(self, item: Any) -> int:
-        if isinstance(item, (int, np.integer)):
-            if not 0 < item < len(self.catalogue):
-                raise FameError(f"row {item} is not in the catalogue; rows are 1 to {len(self.catalogue) - 1}")
-            return int(item)
-        return self.catalogue.resolve(str(item))
 
     def _scores(self, head: int | None, expert: int | None) -> np.ndarray:
         H, N = self.router.shape[1:]
