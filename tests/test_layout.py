@@ -147,7 +147,8 @@ def functions(path: Path) -> dict[str, int]:
 def test_functions_are_found(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("def f():\n    def g():\n        pass\n    return g\n")
     (tmp_path / "a.js").write_text(
-        "export default function (x) {\n  const f = (y) => {\n    return y\n  }\n  const h = (y) => y\n  async function g() {\n  }\n}\n"
+        "export default function (x) {\n  const f = (y) => {\n    return y\n  }\n"
+        "  const h = (y) => y\n  async function g() {\n  }\n}\n"
     )
     assert functions(tmp_path / "a.py") == {"f": 4, "g": 2}
     assert functions(tmp_path / "a.js") == {"default": 8, "f": 3, "g": 2}
