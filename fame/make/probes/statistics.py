@@ -15,9 +15,9 @@ __all__ = [
     "jensen_shannon",
     "linear_cka",
     "logistic",
+    "normalised_entropy",
     "out_of_fold",
     "random_spaces",
-    "spread",
     "standardise",
     "stratified_folds",
 ]
@@ -88,8 +88,8 @@ def solve(A: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def standardise(X: np.ndarray) -> np.ndarray:
     """Columns with mean 0 and deviation 1; a constant one becomes 0."""
-    spread = X.std(0)
-    return (X - X.mean(0)) / np.where(spread > 1e-12, spread, 1)
+    deviation = X.std(0)
+    return (X - X.mean(0)) / np.where(deviation > 1e-12, deviation, 1)
 
 
 def stratified_folds(Y: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
@@ -158,12 +158,12 @@ def dci(importance: np.ndarray) -> DCI:
     disentangle (complete): 1.
     """
     share = importance / np.maximum(importance.sum(0), 1e-300)
-    by_head, by_attribute = 1 - spread(share, 1), 1 - spread(share, 0)
+    by_head, by_attribute = 1 - normalised_entropy(share, 1), 1 - normalised_entropy(share, 0)
     weight = share.sum(1) / max(share.sum(), 1e-300)
     return DCI(float(weight @ by_head), by_head, float(by_attribute.mean()), by_attribute)
 
 
-def spread(weights: np.ndarray, axis: int) -> np.ndarray:
+def normalised_entropy(weights: np.ndarray, axis: int) -> np.ndarray:
     """Entropy along an axis after scaling to sum 1, over its maximum: 0 for a single one, 1 for all alike or none."""
     n, total = weights.shape[axis], weights.sum(axis, keepdims=True)
     if n < 2:
