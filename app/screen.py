@@ -15,14 +15,10 @@ from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.plots.picture import Origin
 from fame.plots.style import Theme
+from fame.text import words
 from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = ["Declaration", "NothingToShow", "Option", "Screen", "words"]
-
-
-def words(noun: str) -> dict[str, str]:
-    """A noun as sentences need it: {one}, {many} and, with its article, {a}."""
-    return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}
 
 
 class NothingToShow(Exception):

@@ -11,7 +11,7 @@ from fame.plots.export import page
 from fame.plots.journey import journey
 from fame.plots.merge import beats, merge
 from fame.plots.picture import Chart, Component, Origin, Picture, chart
-from fame.plots.story import gate, head_lists
+from fame.plots.story import story
 from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
 
 __all__ = [
@@ -28,9 +28,9 @@ __all__ = [
     "beats",
     "chart",
     "expert_attention",
-    "gate",
+
     "head_colour",
-    "head_lists",
+    "story",
     "ink_on",
     "journey",
     "least_width",
