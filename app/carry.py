@@ -88,6 +88,4 @@ def _parts(change: Intervention) -> Iterator[Intervention]:
 
 
 def _joined(a: Intervention, b: Intervention) -> Intervention:
-    return Intervention(
-        a.gate or b.gate, a.heads_off + b.heads_off, a.experts_off + b.experts_off, a.router + b.router
-    )
+    return Intervention(a.gate or b.gate, a.heads_off + b.heads_off, a.experts_off + b.experts_off, a.router + b.router)

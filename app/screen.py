@@ -156,7 +156,10 @@ class Screen:
     @property
     def origin(self) -> Origin:
         """What a picture of `trace` was computed from; give it to `Picture.with_origin`."""
-        change = self.state.intervention
+        return self.origin_of(self.state.intervention)
+
+    def origin_of(self, change: Intervention) -> Origin:
+        """The origin of a picture of the visitor's history under a change."""
         titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
         return Origin(self.model, titles, changed(change) if change else "")
 
