@@ -17,14 +17,10 @@ from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.plots.picture import Origin
 from fame.plots.style import Theme
+from fame.text import words
 from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = ["Declaration", "NothingToShow", "Option", "Screen", "words"]
-
-
-def words(noun: str) -> dict[str, str]:
-    """A noun as sentences need it: {one}, {many} and, with its article, {a}."""
-    return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}
 
 
 class NothingToShow(Exception):
@@ -167,7 +163,10 @@ class Screen:
     @property
     def origin(self) -> Origin:
         """What a picture of `trace` was computed from; give it to `Picture.with_origin`."""
-        change = self.state.intervention
+        return self.origin_of(self.state.intervention)
+
+    def origin_of(self, change: Intervention) -> Origin:
+        """The origin of a picture of the visitor's history under a change."""
         titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
         return Origin(self.model, titles, changed(change) if change else "")
 
