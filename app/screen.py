@@ -13,6 +13,7 @@ from app.sources import Source
 from app.state import State, changed
 from fame.bundle import Bundle
 from fame.errors import FameError
+from fame.plots.picture import Origin
 from fame.plots.style import Theme
 from fame.trace import NOTHING, Intervention, Trace
 
@@ -157,11 +158,16 @@ class Screen:
         return self.source.name + " · simulated audience" * self.bundle.simulated
 
     @property
+    def origin(self) -> Origin:
+        """What a picture of `trace` was computed from; give it to `Picture.with_origin`."""
+        change = self.state.intervention
+        titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
+        return Origin(self.model, titles, changed(change) if change else "")
+
+    @property
     def caption(self) -> str:
         """What is shown was computed from, for a picture that leaves the screen."""
-        titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
-        change = self.state.intervention
-        return f"After {titles or 'no history'}." + f" Changed by you: {changed(change)}." * bool(change)
+        return self.origin.line or "After no history."
 
     @cached_property
     def names(self) -> list[str]:

@@ -120,7 +120,7 @@ def _panel(screen: Screen, base: Trace, ranking: Sequence[int]) -> None:
 def _picture(screen: Screen, shown: Trace, table: pd.DataFrame, relative: bool) -> go.Figure:
     """The table as a picture of its own, arrows included."""
     return plots.merge(
-        screen.bundle, shown, items=table["row"].tolist(), exclude_history=screen.state.hide_seen, relative=relative,
+        screen.bundle, shown, rows=table["row"].tolist(), exclude_history=screen.state.hide_seen, relative=relative,
         theme=screen.theme, highlight=screen.item,
     )  # fmt: skip
 
@@ -276,7 +276,7 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, 
     with st.container(horizontal=True):
         widgets.download_table("Differences as CSV", told.table, "fame-beats.csv", "merge_beats_csv")
         widgets.download_picture(
-            screen, lambda: plots.beats(shown, a, b, screen.theme), "fame-beats", "merge_beats_html"
+            screen, lambda: plots.beats(shown, rows=(a, b), theme=screen.theme), "fame-beats", "merge_beats_html"
         )
 
 

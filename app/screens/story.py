@@ -89,7 +89,7 @@ def lists(screen: Screen) -> pd.DataFrame:
         for head in (*range(H), None)
     }
     table = pd.concat(tables, names=["list", None]).reset_index(level="list")
-    shares = trace.contributions(table["row"].astype(int).tolist())
+    shares = trace.contributions(rows=table["row"].astype(int))
     return table.assign(**{f"share_{h}": shares[f"head_{h}"].to_numpy() for h in range(1, H + 1)})
 
 

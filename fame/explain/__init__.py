@@ -38,7 +38,7 @@ from fame.explain.compare import (
     say_score,
     score_change,
 )
-from fame.explain.reruns import Effect, effect, expert_effects, facet_scores, final_list, leave_one_out, trace
+from fame.explain.reruns import Effect, effect, expert_effects, final_list, leave_one_out, trace
 from fame.explain.sentences import Beats, beats, say_attention, say_gate_turn, say_rank, say_router, say_router_turn
 from fame.explain.smallest import Found, Search, say_found, say_search, search_changes, smallest_change
 from fame.explain.tables import (
@@ -86,7 +86,6 @@ __all__ = [
     "changes_text",
     "effect",
     "expert_effects",
-    "facet_scores",
     "final_list",
     "head_ranks",
     "held",
