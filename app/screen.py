@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import Page
 
 from app import sources
 from app.sources import Source
@@ -73,6 +74,7 @@ class Screen:
 
     name: of its file.   header: the row that holds its heading.   opening: the state that a first visit opens with.
     theme: what the browser shows, light or dark.   links: the URL parameters that hold `state`.
+    pages: of all screens, by name, for links to another.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Screen:
     opening: State
     theme: Theme
     links: dict[str, str]
+    pages: Mapping[str, Page]
 
     # ---- what it declares
 

@@ -29,6 +29,7 @@ __all__ = [
     "explanation",
     "full_page",
     "heading",
+    "literal",
     "mount",
     "picture",
     "save",
@@ -93,6 +94,11 @@ def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], word
         f"""<div class="fame-scroll" tabindex="0" role="group" aria-label="{name}"><table class="fame-table"
         aria-label="{name}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"""
     )
+
+
+def literal(text: str) -> str:
+    """Text for a label that Streamlit takes as Markdown, so that it shows letter by letter."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!~$:<>|^&])", r"\\\1", text)
 
 
 def with_badges(sentence: str, title: str) -> list[str | Badge]:
@@ -284,6 +290,8 @@ RULES = """
 .fame-table :is(th:first-child, .words) { text-align: left; }
 .fame-table .words { min-width: 13rem; }
 .fame-table th:first-child { padding-left: 0; }
+.fame-note { color: var(--soft); font-size: .9rem; }
+.st-key-what_if_b button { min-height: 2rem; padding: .1rem .6rem; }
 .fame-empty { max-width: 40rem; margin: 12vh auto 0; text-align: center; }
 @media (max-width: 1100px) { .st-key-bar_choice { flex-basis: 240px; } }
 @media (max-width: 760px) {
