@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from fame.errors import FameError
+from fame.explain.compare import rank_biased_overlap
 from fame.make.data.sequences import Sequences
 from fame.make.evaluate import pad
 from fame.make.probes.config import ProbeConfig
 from fame.make.probes.labels import Labels
-from fame.make.probes.statistics import benjamini_hochberg, jensen_shannon, normalised_entropy, rank_biased_overlap
+from fame.make.probes.statistics import benjamini_hochberg, jensen_shannon, normalised_entropy
 from fame.model import FAME
 
 __all__ = ["Readings", "attended_lift", "blind_p", "divergence", "history_evidence", "list_overlap", "read_histories"]
