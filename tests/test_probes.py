@@ -24,7 +24,6 @@ from fame.make.probes.histories import Readings, attended_lift, blind_p, diverge
 from fame.make.probes.labels import labels_of
 from fame.make.probes.statistics import (
     average_precision,
-    benjamini_hochberg,
     cka,
     dci,
     interval_around,
@@ -39,6 +38,7 @@ from fame.make.probes.statistics import (
 )
 from fame.make.probes.verdicts import lead_over, verdict
 from fame.model import FAME
+from fame.statistics import benjamini_hochberg
 
 QUICK = ProbeConfig(permutations=30, projections=60, bootstraps=20, folds=3, histories=20, depth=10)
 

@@ -14,8 +14,9 @@ from fame.make.data.sequences import Sequences
 from fame.make.evaluate import pad
 from fame.make.probes.config import ProbeConfig
 from fame.make.probes.labels import Labels
-from fame.make.probes.statistics import benjamini_hochberg, jensen_shannon, normalised_entropy
+from fame.make.probes.statistics import jensen_shannon, normalised_entropy
 from fame.model import FAME
+from fame.statistics import benjamini_hochberg
 
 __all__ = ["Readings", "attended_lift", "blind_p", "divergence", "history_evidence", "list_overlap", "read_histories"]
 

@@ -14,7 +14,6 @@ from fame.make.probes.config import ProbeConfig
 from fame.make.probes.labels import Labels
 from fame.make.probes.statistics import (
     average_precision,
-    benjamini_hochberg,
     cka,
     dci,
     interval_around,
@@ -27,6 +26,7 @@ from fame.make.probes.statistics import (
 )
 from fame.make.probes.verdicts import lead_over, unclear, verdict, verdict_table
 from fame.model import FAME
+from fame.statistics import benjamini_hochberg
 
 __all__ = ["head_spaces", "item_evidence"]
 

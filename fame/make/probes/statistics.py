@@ -12,7 +12,6 @@ from torch.nn.functional import softplus
 
 __all__ = [
     "average_precision",
-    "benjamini_hochberg",
     "jensen_shannon",
     "linear_cka",
     "logistic",
@@ -137,15 +136,6 @@ def average_precision(scores: np.ndarray, Y: np.ndarray, weights: np.ndarray | N
 def p_values(observed: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """How often chance does as well: (1 + draws at least as large) / (1 + draws). observed [… A], draws [D,A]."""
     return (1 + (draws >= observed[..., None, :]).sum(-2)) / (1 + len(draws))
-
-
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """q-values over all entries of p (Benjamini & Hochberg 1995): the false discovery rate at which each is found."""
-    flat = p.ravel()
-    order = np.argsort(-flat, kind="stable")  # largest first
-    q = np.empty_like(flat)
-    q[order] = np.minimum.accumulate(flat[order] * len(flat) / np.arange(len(flat), 0, -1))
-    return np.minimum(q, 1).reshape(p.shape)
 
 
 class DCI(NamedTuple):
