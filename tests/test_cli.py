@@ -336,7 +336,7 @@ def test_fabric_run_trains_on_two_processes(toy_log: Path, tmp_path: Path) -> No
         (["explain", "{bundle}", "f1", "--html", "{tmp}/gone/x.html"], "cannot be written"),
         (["explain", "{bundle}", *(f"f{i}" for i in range(1, 10))], "the history holds every item"),
         (["info", ""], "there is no bundle ''; give a name"),
-        (["info", "{tmp}"], "manifest.json: missing"),
+        (["info", "{tmp}"], "no bundle; expected manifest.json"),
         (["download", "ml-3m"], "unknown data set 'ml-3m'; expected one of ml-1m"),
     ],
 )  # fmt: skip

@@ -22,7 +22,8 @@ from fame.make.checkpoint import Epoch
 from fame.make.data import read
 from fame.make.evaluate import METRICS, evaluate
 from fame.make.logs import logger
-from fame.make.pipeline import Callbacks, compare, prepare, read_examples, run_folder, split_for, train_recipe
+from fame.make.pipeline import Callbacks, compare, run_folder, train_recipe
+from fame.make.prepare import prepare, read_examples, split_for
 from fame.make.recipe import Recipe, load_recipe
 from fame.model import FAME
 
