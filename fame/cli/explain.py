@@ -68,10 +68,8 @@ def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[
 
     top = trace.ranking()[:k].tolist()
     first = bundle.catalogue.label(top[0])
-    figures = [plots.gate(trace), plots.head_lists(trace, k), plots.merge(bundle, trace, k)]
-    figures += [
-        plots.expert_attention(trace, h, effects, f"the score of {first}") for h in range(bundle.config.n_heads)
-    ]
+    shown: list[Picture] = [plots.story(bundle, trace, k), plots.merge(bundle, trace, k)]
+    figures = [plots.expert_attention(trace, h, effects, f"the score of {first}") for h in range(bundle.config.n_heads)]
     figures += [plots.router(trace), plots.journey(trace)]
     if bundle.atlas is not None:
         attribute = next(colourings(bundle.catalogue), None)
@@ -84,7 +82,7 @@ def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[
                 recommendations=top,
             )
         )
-    return [plots.chart(f"figure-{i}", figure, pd.DataFrame()) for i, figure in enumerate(figures, 1)]
+    return shown + [plots.chart(f"figure-{i}", figure, pd.DataFrame()) for i, figure in enumerate(figures, 1)]
 
 
 def colourings(catalogue: Catalogue) -> Iterator[str]:
