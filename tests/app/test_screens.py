@@ -15,7 +15,7 @@ from app.screen import Declaration, Option
 from fame.bundle import Bundle
 from tests.app.browser import ROOT
 
-ADDED = '''
+ADDED = """
 from app import widgets
 from app.screen import Declaration, Option, Screen
 
@@ -31,7 +31,7 @@ SCREEN = Declaration(
 def render(screen: Screen) -> None:
     titles = ", ".join(map(screen.bundle.catalogue.label, screen.state.history))
     widgets.write(getattr(titles, screen.option("echo_case"))())
-'''
+"""
 # In a process of its own, whose `app` is the copy.
 OPEN = """
 import sys
