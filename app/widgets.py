@@ -30,6 +30,7 @@ __all__ = [
     "explanation",
     "full_page",
     "heading",
+    "literal",
     "mount",
     "picture",
     "save",
@@ -100,6 +101,11 @@ def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], word
         f"""<div class="fame-scroll" tabindex="0" role="group" aria-label="{name}"><table class="fame-table"
         aria-label="{name}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"""
     )
+
+
+def literal(text: str) -> str:
+    """Text for a label that Streamlit takes as Markdown, so that it shows letter by letter."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!~$:<>|^&])", r"\\\1", text)
 
 
 def with_badges(sentence: str, title: str) -> list[str | Badge]:
@@ -195,7 +201,7 @@ def mount(picture: Picture, key: str, **triggers: Any) -> Any:
     """
     if isinstance(picture, Component):
         answers = {f"on_{name}_change": call for name, call in triggers.items()}
-        return drawn(picture.name, *picture.parts)(key=key, data=picture.payload, **answers)
+        return drawn(picture.name, *picture.parts)(key=key, data=picture.payload | {"live": True}, **answers)
     assert isinstance(picture, Chart)
     figure = plot_style.untitled(picture.figure)
     st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(figure)}px }}</style>")
