@@ -95,7 +95,7 @@ def test_undo_goes_along_to_another_model() -> None:
     here = State("tiny", (4, 5), muted, item=9, head=2, options={"merge_a": "f1"})
     carried = pack(here, [((4,), NOTHING)], [((4, 5, 30), muted)], BUNDLE, "other")
     smaller = make_bundle(heads=2)
-    backwards = replace(smaller, catalogue=Catalogue.from_frame(smaller.catalogue.to_frame()[:0:-1]))
+    backwards = replace(smaller, catalogue=Catalogue.from_frame(smaller.catalogue.to_frame()[::-1]))
     row = backwards.catalogue.row
     there, past, future, left_behind = carried.unpack(backwards)
     assert there == State("other", (row("f4"), row("f5")), item=row("f9"))
