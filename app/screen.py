@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import urlencode
 
 from streamlit.delta_generator import DeltaGenerator
 
 from app import sources
 from app.sources import Source
 from app.state import State, changed
+from app.url import query
 from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.plots.picture import Origin
@@ -152,6 +154,11 @@ class Screen:
     def model(self) -> str:
         """The model's name, and whether its audience is simulated."""
         return self.source.name + " · simulated audience" * self.bundle.simulated
+
+    @property
+    def link(self) -> str:
+        """All of what is shown as the parameters of an address, the model and the history by name."""
+        return urlencode(query(self.state, self.bundle, None))
 
     @property
     def origin(self) -> Origin:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fame.cli.choose import chosen
 from fame.cli.terminal import AsJson, BundleName, grid, stdout
 from fame.errors import FameError
 
@@ -38,7 +39,7 @@ def explain(
     from fame.explain import leave_one_out
 
     loaded = load(bundle)
-    trace = loaded.trace(items)
+    trace = loaded.trace(chosen(loaded.catalogue, items))
     ranking = trace.ranking()[:k]
     if not len(ranking):
         raise FameError(f"nothing is left to recommend: the history holds every {loaded.catalogue.noun}")
