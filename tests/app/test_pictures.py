@@ -59,8 +59,7 @@ def test_pipes_enter_no_other_heads_list(open_page: Open, small_address: str) ->
     """A share's way lies in gutters, over the lists and in the bars: at the height of the rows, never inside a list."""
     page = open_page(f"{small_address}/?{LINK}")
     page.locator(".pipes .full").first.wait_for()
-    inside = page.evaluate("""() => {
-      const root = [...document.querySelectorAll('*')].map(n => n.shadowRoot ?? n).map(n => n.querySelector('.columns')).find(Boolean)
+    inside = page.locator(".columns").evaluate("""root => {
       const lists = [...root.querySelectorAll('.column:not(.final) ol')].map(list => list.getBoundingClientRect())
       const home = root.querySelector('.pipes').getBoundingClientRect()
       let hits = 0
@@ -77,14 +76,11 @@ def test_pipes_enter_no_other_heads_list(open_page: Open, small_address: str) ->
 def test_the_joined_pipe_is_the_scores_bar(open_page: Open, small_address: str) -> None:
     page = open_page(f"{small_address}/?{LINK}")
     page.locator(".pipes .full").first.wait_for()
-    ends, parts = page.evaluate("""() => {
-      const root = [...document.querySelectorAll('*')].map(n => n.shadowRoot ?? n).map(n => n.querySelector('.columns')).find(Boolean)
+    ends, parts = page.locator(".columns").evaluate("""root => {
       const home = root.querySelector('.pipes').getBoundingClientRect()
-      const numbers = path => path.getAttribute('d').match(/-?[\\d.]+,-?[\\d.]+/g).map(pair => pair.split(',').map(Number))
       const ends = [...root.querySelectorAll('.pipes .full')].map(path => {
-        const all = numbers(path), low = Math.max(...all.map(p => p[0]))
-        const last = all.findIndex((p, i) => i && Math.abs(p[1] - all[i - 1][1]) < 0.01 && all[i - 1][0] > p[0] && p[0] > 0 && i > 4)
-        return [all[last][0], all[last - 1][0]]
+        const [, right, , left] = path.getAttribute('d').match(/L([^,LQ]+),([^,LQ]+)L([^,LQ]+),\\2/)
+        return [Number(left), Number(right)]
       })
       const bars = [...root.querySelectorAll('.final .item.lit .stack i')].map(bar => bar.getBoundingClientRect())
       return [ends, bars.map(bar => [bar.left - home.left, bar.right - home.left])]
