@@ -114,8 +114,6 @@ def test_a_page_prints_whole_and_light(open_page: Open, small_address: str, smal
     page.locator(".columns .item").first.wait_for()
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    page.set_viewport_size({"width": 720, "height": 900})  # about a sheet's width
-    scroll = page.locator(".scroll").first
-    wide, shown = scroll.evaluate("node => [node.scrollWidth, node.clientWidth]")
-    assert wide <= shown or scroll.evaluate("node => getComputedStyle(node).overflowX") == "visible"
+    assert page.locator(".scroll").first.evaluate("node => getComputedStyle(node).overflowX") == "visible"
+    assert b"/Type /Page\n" in page.pdf() or b"/Count 1" in page.pdf(), "it needs more than one sheet"
     assert page.locator(".root.files").is_hidden()
