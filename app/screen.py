@@ -8,6 +8,7 @@ from functools import cached_property
 from urllib.parse import urlencode
 
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import Page
 
 from app import sources
 from app.sources import Source
@@ -71,6 +72,7 @@ class Screen:
 
     name: of its file.   header: the row that holds its heading.   opening: the state that a first visit opens with.
     theme: what the browser shows, light or dark.   links: the URL parameters that hold `state`.
+    pages: of all screens, by name, for links to another.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Screen:
     opening: State
     theme: Theme
     links: dict[str, str]
+    pages: Mapping[str, Page]
 
     # ---- what it declares
 

@@ -30,6 +30,7 @@ __all__ = [
     "explanation",
     "full_page",
     "heading",
+    "literal",
     "mount",
     "picture",
     "save",
@@ -100,6 +101,11 @@ def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], word
         f"""<div class="fame-scroll" tabindex="0" role="group" aria-label="{name}"><table class="fame-table"
         aria-label="{name}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"""
     )
+
+
+def literal(text: str) -> str:
+    """Text for a label that Streamlit takes as Markdown, so that it shows letter by letter."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!~$:<>|^&])", r"\\\1", text)
 
 
 def with_badges(sentence: str, title: str) -> list[str | Badge]:

@@ -16,6 +16,7 @@ from sklearn.metrics import average_precision_score
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
+from fame.explain.compare import rank_biased_overlap
 from fame.make.data.sequences import Sequences
 from fame.make.probes.config import ProbeConfig
 from fame.make.probes.gather import evidence
@@ -31,7 +32,6 @@ from fame.make.probes.statistics import (
     normalised_entropy,
     out_of_fold,
     p_values,
-    rank_biased_overlap,
     solve,
     standardise,
     stratified_folds,

@@ -14,6 +14,7 @@ from fame.plots.merge import merge
 from fame.plots.picture import Chart, Component, Origin, Picture, chart
 from fame.plots.story import story
 from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
+from fame.plots.what_if import what_if, what_if_inside
 
 __all__ = [
     "CONFIG",
@@ -44,4 +45,6 @@ __all__ = [
     "text",
     "untitled",
     "values",
+    "what_if",
+    "what_if_inside",
 ]
