@@ -41,11 +41,13 @@ def network(config: FAMEConfig = CONFIG, scale: float = 12) -> FAME:
 
 
 MODEL = network()
+ALL_THREE = network(replace(CONFIG, head_width=12, facet_mlp=2, anchors=1.0))  # wide heads, facet MLP, anchors
+FORMS = pytest.mark.parametrize("model", [MODEL, ALL_THREE], ids=["paper", "all three"])
 ONE = network(replace(CONFIG, n_heads=1, n_experts=1, n_layers=1))
 
 
-def run(rows: list[int], **intervention: object) -> Trace:
-    return explain.trace(MODEL, CATALOGUE, rows, Intervention(**intervention))  # type: ignore[arg-type]
+def run(rows: list[int], model: FAME = MODEL, **intervention: object) -> Trace:
+    return explain.trace(model, CATALOGUE, rows, Intervention(**intervention))  # type: ignore[arg-type]
 
 
 def rank(trace: Trace, row: int) -> int:
@@ -99,15 +101,16 @@ def test_only_a_fame_model_at_rest_is_traced() -> None:
 # --- leave one out
 
 
+@FORMS
 @pytest.mark.parametrize("held", [False, True])
 @given(rows=st.lists(st.integers(1, 20), min_size=2, max_size=8), target=st.integers(1, 20))
-def test_leaving_out_is_running_without(rows: list[int], target: int, held: bool) -> None:
-    table = explain.leave_one_out(MODEL, CATALOGUE, rows, target, hold_gate=held)
-    kept, t = rows[-6:], run(rows)
+def test_leaving_out_is_running_without(model: FAME, rows: list[int], target: int, held: bool) -> None:
+    table = explain.leave_one_out(model, CATALOGUE, rows, target, hold_gate=held)
+    kept, t = rows[-6:], run(rows, model)
     assert table["row"].tolist() == kept
     candidate = np.isin(np.arange(21), [0, *rows], invert=True)
     for i in range(len(kept)):
-        without = run(kept[:i] + kept[i + 1 :])
+        without = run(kept[:i] + kept[i + 1 :], model)
         gate = t.gate[-1] if held else without.gate[-1]
         scores = np.r_[-np.inf, gate @ without.head_scores[:, 1:]]
         np.testing.assert_allclose(table["effect"][i], t.scores[target] - scores[target], **CLOSE)
@@ -143,16 +146,18 @@ def test_leaving_out_under_an_intervention() -> None:
 # --- experts
 
 
+@FORMS
 @given(rows=history, target=st.integers(1, 20))
-def test_expert_effects_are_intervention_runs(rows: list[int], target: int) -> None:
-    table = explain.expert_effects(MODEL, CATALOGUE, rows, target)
+def test_expert_effects_are_intervention_runs(model: FAME, rows: list[int], target: int) -> None:
+    table = explain.expert_effects(model, CATALOGUE, rows, target)
     assert len(table) == 3 * 4 * 4 and not table.isna().any(axis=None)
-    natural = run(rows)
+    natural = run(rows, model)
     candidate = np.isin(np.arange(21), [0, *natural.seen], invert=True)
     for case in table.sample(8, random_state=len(rows)).itertuples():
         h, n = case.head - 1, case.expert - 1
         changed = run(
             rows,
+            model,
             hold_gate=case.gate == "held",
             **({"router": ((h, tuple(np.eye(4)[n])),)} if case.run == "alone" else {"experts_off": ((h, n),)}),
         )
