@@ -39,8 +39,8 @@ def population(
     from fame.bundle import load
     from fame.make.data import read
     from fame.make.evaluate import popularity_ranks, ranks
-    from fame.make.pipeline import split_for
     from fame.make.population import measure_population, some_of
+    from fame.make.prepare import split_for
     from fame.make.recipe import DataConfig
     from fame.population import slice_table
     from fame.text import plural
