@@ -139,8 +139,8 @@ OTHER_AUDIENCES = {
     "four facets": ("plain, four heads", "guided by all four"),
 }
 BY_WEIGHT = (
-    "guided", "sup 0.02", "sup 0.5", "excl 0", "excl 0.3", "tie 0.3", "tie 3", "mi 0", "mi 0.1", "noise 0.1", "noise 0.5",
-    "mos 0.05", "mos 0.2", "balance 0.3", "balance 3", "start 1", "start 6", "con 0.03, excl, tie, mi",
+    "guided", "sup 0.02", "sup 0.5", "excl 0", "excl 0.3", "tie 0.3", "tie 3", "mi 0", "mi 0.1", "noise 0.1",
+    "noise 0.5", "mos 0.05", "mos 0.2", "balance 0.3", "balance 3", "start 1", "start 6", "con 0.03, excl, tie, mi",
     "con 0.3, excl, tie, mi", "con, excl, tie, mi",
 )  # fmt: skip
 HELD_OUT = ("guided, a fifth held out", "guided, a fifth held out, dealt at random")
