@@ -43,9 +43,6 @@ LONG: set[str] = {
     "fame/plots/attention.py: router",
     "fame/plots/evidence.py: probes",
     "fame/plots/journey.py: journey",
-    "fame/plots/merge.py: merge",
-    "fame/plots/story.py: head_lists",
-    "fame/plots/svg.js: savable",
 }
 FLOORS = {
     **dict.fromkeys(["errors", "text", "statistics"], 0),
