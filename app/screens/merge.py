@@ -25,7 +25,8 @@ sum over the heads of **gate × score**. The table shows those numbers, so that 
 largest difference, over all {many}, between that sum and the score of the model's own pass.
 
 The slider over a column is the head's weight in the gate; the small mark is where the model put it. Sliders set raw
-weights; the percentages over them are the resulting shares, which add up to 1. *Solo* keeps one head, *mute* takes one out. The list is then
+weights; the percentages over them are the resulting shares, which add up to 1. *Solo* keeps one head,
+*mute* takes one out. The list is then
 merged again from the same head scores, which is exact, and arrows show the places won or lost against the model's own.
 
 A number that a head adds to all {many} alike moves no rank. *Against the average candidate* takes it away: what is left
