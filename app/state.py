@@ -37,7 +37,7 @@ class State:
 
     model: name of the bundle.   history: rows of its catalogue, oldest first, at most MAX_FILMS.
     k: films per list.   hide_seen: leave films of the history out of the lists.
-    head: the head that a screen looks at, from 0.   film: the row that is looked at, or None for the first one.
+    head: the head that a screen looks at, from 0, or None for the one with most say.   film: the row that is looked at, or None for the first one.
     options: a screen's own choices as text, under names like `atlas_colour`.
     """
 
@@ -46,7 +46,7 @@ class State:
     intervention: Intervention = NOTHING
     k: int = DEFAULT_K
     hide_seen: bool = True
-    head: int = 0
+    head: int | None = None
     film: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 

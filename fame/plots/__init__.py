@@ -5,10 +5,13 @@ readers (`alt_text`), and treats titles as text, never as markup.
 """
 
 from fame.plots.atlas import atlas_map
-from fame.plots.attention import attention_map, attention_overview, expert_attention, router
+from fame.plots.attention_grid import attention_grid
+from fame.plots.attention_map import attention_map
 from fame.plots.evidence import likeness, probes, values
+from fame.plots.expert_lists import expert_lists
 from fame.plots.export import page, to_html, to_image
 from fame.plots.journey import journey
+from fame.plots.last_step import last_step
 from fame.plots.merge import beats, merge
 from fame.plots.story import gate, head_lists
 from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
@@ -18,22 +21,22 @@ __all__ = [
     "Theme",
     "alt_text",
     "atlas_map",
+    "attention_grid",
     "attention_map",
-    "attention_overview",
     "beats",
-    "expert_attention",
+    "expert_lists",
     "gate",
     "head_colour",
     "head_lists",
     "ink_on",
     "journey",
+    "last_step",
     "least_width",
     "likeness",
     "look",
     "merge",
     "page",
     "probes",
-    "router",
     "template",
     "text",
     "to_html",

@@ -1,7 +1,7 @@
 // All heads × experts: one small map of attention each, steps down and the history across; last in a head's row, its experts
 // mixed. One trigger, `pick`, whose expert is null for the mix.
 
-class Tiles {
+class AttentionGrid {
   constructor(root) {
     this.root = root
     this.tip = new Tip(root)
@@ -80,6 +80,6 @@ const fill = (canvas, levels, T, scale) => {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root")
-  root.fame ??= new Tiles(root)
+  root.fame ??= new AttentionGrid(root)
   root.fame.show(data, setTriggerValue)
 }

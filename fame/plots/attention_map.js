@@ -36,9 +36,9 @@ class AttentionMap {
   }
 
   words(t, s) {
-    const { films } = this.data
-    if (s > t) return [films[s], `not yet seen after step ${t + 1}, ${films[t]}`]
-    return [`${(100 * this.weights[t * this.T + s]).toFixed(1)}% at ${films[s]}`, `by step ${t + 1}, after ${films[t]}`]
+    const { items } = this.data
+    if (s > t) return [items[s], `not yet seen after step ${t + 1}, ${items[t]}`]
+    return [`${(100 * this.weights[t * this.T + s]).toFixed(1)}% at ${items[s]}`, `by step ${t + 1}, after ${items[t]}`]
   }
 
   point(t, s, x, y) {
