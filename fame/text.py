@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["digits_for", "listing", "number", "ordinal", "percent", "plural"]
+__all__ = ["digits_for", "forms", "listing", "number", "ordinal", "percent", "plural"]
 
 
 def number(value: float, digits: int = 2, plus: bool = False) -> str:
@@ -27,6 +27,11 @@ def digits_for(values: np.ndarray) -> int:
 def percent(share: float) -> str:
     """A share in whole percent, and '<1%' where that would say nothing; halves go up, as in the browser."""
     return "<1%" if 0 < share < 0.005 else f"{math.floor(100 * float(share) + 0.5)}%"
+
+
+def forms(noun: str) -> dict[str, str]:
+    """A noun as sentences need it: {one}, {many} and, with its article, {a}."""
+    return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}
 
 
 def plural(count: int, word: str) -> str:
