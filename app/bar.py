@@ -13,11 +13,11 @@ from streamlit.navigation.page import Page
 
 from app import session, sources, state, url, widgets
 from app.components import component
-from app.screen import Screen, words
+from app.screen import Screen
 from app.sources import Source
 from fame.bundle import Bundle
 from fame.catalogue import Catalogue, fold
-from fame.text import plural
+from fame.text import forms, plural
 from fame.trace import NOTHING
 
 __all__ = ["render"]
@@ -132,7 +132,7 @@ def _history(screen: Screen) -> None:
         "history": [film(row) for row in here.history],
         "dropped": dropped,
         "note": _note(dropped, bundle.config.max_len, catalogue.noun, here.hide_seen),
-        "noun": words(catalogue.noun),
+        "noun": forms(catalogue.noun),
         "known": catalogue.n_items,
         "done": st.session_state.get("bar_done"),
         "undo": session.can_undo(),

@@ -11,15 +11,12 @@ from app.sources import Source
 from app.state import State, changed
 from fame.bundle import Bundle
 from fame.errors import FameError
+from fame.plots.picture import Origin
 from fame.plots.style import Theme
+from fame.text import forms
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["Screen", "words"]
-
-
-def words(noun: str) -> dict[str, str]:
-    """A noun as sentences need it: {one}, {many} and, with its article, {a}."""
-    return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}
+__all__ = ["Screen"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class Screen:
     @property
     def words(self) -> dict[str, str]:
         """The noun as sentences need it."""
-        return words(self.noun)
+        return forms(self.noun)
 
     @property
     def model(self) -> str:
@@ -68,11 +65,16 @@ class Screen:
         return self.source.name + " · simulated audience" * self.bundle.simulated
 
     @property
+    def origin(self) -> Origin:
+        """What a picture of `trace` was computed from; give it to `Picture.with_origin`."""
+        change = self.state.intervention
+        titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
+        return Origin(self.model, titles, changed(change) if change else "")
+
+    @property
     def caption(self) -> str:
         """What is shown was computed from, for a picture that leaves the screen."""
-        titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
-        change = self.state.intervention
-        return f"After {titles or 'no history'}." + f" Not the model's own: {changed(change)}." * bool(change)
+        return self.origin.line or "After no history."
 
     @cached_property
     def names(self) -> list[str]:

@@ -10,14 +10,13 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from pandas.api.types import is_integer_dtype
 
 from app import session
-from app.components import component
+from app.components import component, drawn
 from app.screen import Screen
 from fame.plots import style as look
-from fame.plots.export import to_html
-from fame.plots.picture import palette
+from fame.plots.export import csv
+from fame.plots.picture import Chart, Component, Picture, chart, palette
 
 __all__ = [
     "Badge",
@@ -30,9 +29,11 @@ __all__ = [
     "download",
     "full_page",
     "heading",
+    "mount",
     "picture",
     "plain",
     "save",
+    "save_figure",
     "say",
     "style",
     "subheading",
@@ -167,17 +168,9 @@ def tied(key: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
 def download(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file: str, key: str) -> None:
     """A button that downloads a table as CSV, written when it is clicked."""
 
-    def write() -> bytes:
-        frame = table() if callable(table) else table
-        if "row" in frame and is_integer_dtype(frame["row"]):  # the model's own count; no attribute, which is text
-            frame = frame.drop(columns="row")
-        if "year" in frame and is_integer_dtype(frame["year"]):
-            frame = frame.assign(year=frame["year"].astype("Int64").mask(frame["year"] == 0))  # which is: none known
-        return frame.to_csv(index=False).encode("utf-8-sig")  # the mark lets spreadsheets read accents
-
     st.download_button(
-        label, write, file_name=file, mime="text/csv", key=key, on_click="ignore", type="tertiary",
-        icon=":material/download:",
+        label, lambda: csv(table() if callable(table) else table), file_name=file, mime="text/csv", key=key,
+        on_click="ignore", type="tertiary", icon=":material/download:",
     )  # fmt: skip
 
 
@@ -189,19 +182,50 @@ def picture(figure: go.Figure, key: str, file: str, **options: Any) -> Any:
         return st.plotly_chart(figure, key=key, config=config, theme=None, alt=look.alt_text(figure), **options)
 
 
+def mount(picture: Picture, key: str, **triggers: Any) -> Any:
+    """A picture of `fame.plots` on the screen, under its own alternative text.
+
+    triggers: what to call on a trigger of a `Component`, such as pick=…; on_select=… of a `Chart`.
+    """
+    if isinstance(picture, Component):
+        answers = {f"on_{name}_change": call for name, call in triggers.items()}
+        return drawn(picture.name, *picture.parts)(key=key, data=picture.payload, **answers)
+    assert isinstance(picture, Chart)
+    figure = look.untitled(picture.figure)
+    st.html(f"<style>.st-key-{key} {{ min-width: {look.least_width(figure)}px }}</style>")
+    with st.container(key=f"{key}_wide"):
+        return st.plotly_chart(figure, key=key, config=picture.config, theme=None, alt=picture.alt, **triggers)
+
+
 def save(
-    screen: Screen, figure: Callable[[], go.Figure], file: str, key: str, label: str = "Picture as HTML",
+    screen: Screen, picture: Picture, key: str, label: str = "Picture as HTML", table: str = "Table as CSV",
     caption: str | None = None,
 ) -> None:  # fmt: skip
-    """A button that downloads a picture as one HTML file, drawn when it is clicked; its toolbar saves SVG.
+    """Buttons that download a picture's numbers as CSV and itself as one HTML file, each written when it is clicked.
 
     Over the picture stand the model's name and the caption: the history, where none is given.
     """
+    picture = picture if picture.origin.model else picture.with_origin(screen.origin)
+    said = screen.caption if caption is None else caption
+    download(table, picture.table, f"{picture.file}.csv", f"{key}_csv")
+    st.download_button(
+        label, lambda: picture.html(screen.model, said).encode(), file_name=f"{picture.file}.html",
+        mime="text/html", key=f"{key}_html", on_click="ignore", type="tertiary", icon=":material/download:",
+        help="Opens anywhere, offline, and saves SVG and PNG from there",
+    )  # fmt: skip
+
+
+def save_figure(
+    screen: Screen, figure: Callable[[], go.Figure], file: str, key: str, label: str = "Picture as HTML",
+    caption: str | None = None,
+) -> None:  # fmt: skip
+    """`save` of a figure that is not a picture yet."""
     said = screen.caption if caption is None else caption
     st.download_button(
-        label, lambda: to_html(figure(), screen.model, said).encode(), file_name=f"{file}.html",
-        mime="text/html", key=key, on_click="ignore", type="tertiary", icon=":material/download:",
-        help="Opens anywhere; its toolbar saves SVG",
+        label,
+        lambda: chart(file.removeprefix("fame-"), figure(), pd.DataFrame()).html(screen.model, said).encode(),
+        file_name=f"{file}.html", mime="text/html", key=key, on_click="ignore", type="tertiary",
+        icon=":material/download:", help="Opens anywhere; its toolbar saves SVG",
     )  # fmt: skip
 
 

@@ -130,7 +130,7 @@ def _pickers(screen: Screen, item: int | None) -> None:
     """The item to look at, the model's own list first, and the layout."""
     one, ranking = screen.words["one"], screen.trace.ranking().tolist() if screen.state.history else []
     with st.container(width=370):
-        item_picker.choose(screen, f"{one.capitalize()} to look at", "atlas_item", "film", item or 0, ranking)
+        item_picker.choose(screen, f"{one.capitalize()} to look at", "atlas_item", "film", item, ranking)
     kind = screen.state.option("atlas_kind", KINDS, "umap")
     st.segmented_control(
         "Layout", KINDS, format_func=str.upper, required=True, width="content", label_visibility="collapsed",
@@ -309,7 +309,7 @@ def _neighbours(screen: Screen, picture: AtlasMap, item: int | None) -> None:
     if item is None:
         widgets.say(f"Choose {screen.words['a']} to see its nearest here.")
         return
-    tables = [table for _, table in picture.table.groupby("space", sort=False)]
+    tables = [picture.table[picture.table["space"] == drawn["space"]] for drawn in picture.data["maps"]]
     both = set.intersection(*(set(table["row"]) for table in tables))
     with st.container(key="atlas_two"):
         columns = st.columns(len(tables), gap="large")
@@ -323,7 +323,9 @@ def _nearest(screen: Screen, label: str, table: pd.DataFrame, both: set[int]) ->
     before, item, after = label.partition(label.removeprefix("Nearest to ").rpartition(" in ")[0])
     widgets.say(before, widgets.Bold(item), after)
     common = "in_common" in table
-    attribute = screen.state.option("atlas_colour", _attributes(screen.source), _attributes(screen.source)[0]) if common else ""
+    attribute = (
+        screen.state.option("atlas_colour", _attributes(screen.source), _attributes(screen.source)[0]) if common else ""
+    )
     top = ["#", screen.words["one"], *([f"{attribute} in common"] if common else []), "cosine"]
     rows = [
         [

@@ -136,8 +136,7 @@ def _last_step(screen: Screen, trace: Trace, head: int, row: int, measure: str) 
     picture = plots.last_step(trace, head, left_out, row, measure, screen.theme)
     widgets.mount(picture, "experts_strip")
     with st.container(horizontal=True):
-        widgets.download("Attention and effects as CSV", picture.table, f"fame-head-{head + 1}.csv", "experts_csv")
-        widgets.save(screen, picture, f"fame-head-{head + 1}", "experts_html")
+        widgets.save(screen, picture, "experts_last_step", table="Attention and effects as CSV")
 
 
 def _left_out(source: Source, now: State, row: int) -> pd.DataFrame:
@@ -165,8 +164,9 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
         left, right = (st.container(), st.container()) if apart else st.columns([2, 3], gap="large")
     with left:
         grid = plots.attention_grid(trace, head, expert, screen.theme)
-        widgets.mount(grid, "experts_tiles", pick=lambda asked: _pick(asked, H, N))
-        widgets.save(screen, grid, "fame-experts", "experts_tiles_html")
+        widgets.mount(grid, "experts_tiles", pick=lambda: _pick(H, N))
+        with st.container(horizontal=True):
+            widgets.save(screen, grid, "experts_grid", table="All attention as CSV")
     with right:
         if N > 1:
             st.selectbox(
@@ -178,14 +178,13 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
             widgets.plain(f"Map of head {head + 1}", "fame-shape")
         picture = plots.attention_map(trace, head, expert, screen.theme)
         widgets.mount(picture, "experts_full")
-        file = f"fame-map-{head + 1}-{chosen}"
         with st.container(horizontal=True):
-            widgets.download("Map as CSV", picture.table, f"{file}.csv", "experts_map_csv")
-            widgets.save(screen, picture, file, "experts_map_html")
+            widgets.save(screen, picture, "experts_map_file", table="Map as CSV")
 
 
-def _pick(asked: object, H: int, N: int) -> None:
+def _pick(H: int, N: int) -> None:
     """The tile that was clicked. It comes from outside and may be anything."""
+    asked = st.session_state["experts_tiles"].get("pick")
     if isinstance(asked, dict):
         h, n = asked.get("head"), asked.get("expert")
         if isinstance(h, int) and 0 <= h < H and (n is None or (isinstance(n, int) and N > 1 and 0 <= n < N)):
@@ -204,18 +203,18 @@ def _own_lists(screen: Screen, trace: Trace, head: int, row: int) -> None:
     )  # fmt: skip
     effects = _expert_effects(screen.source, now.history, row, now.hide_seen)
     picture = plots.expert_lists(trace, head, effects, row, now.k, now.hide_seen, gate == "held", screen.theme)
-    widgets.mount(picture, "experts_lists", pick=lambda asked: _choose(asked, len(screen.bundle.catalogue)))
+    widgets.mount(picture, "experts_lists", pick=lambda: _choose(len(screen.bundle.catalogue)))
     if now.intervention:
         st.caption("Ranks and differences of the experts in the final list are measured on the untouched model.")
     with st.container(horizontal=True):
-        widgets.download("Lists as CSV", picture.table, f"fame-lists-{head + 1}.csv", "experts_lists_csv")
+        widgets.save(screen, picture, "experts_lists_file", table="Lists as CSV")
         widgets.download(
             "Effects of all experts as CSV", effects, "fame-expert-effects.csv", "experts_effects_csv"
         )  # fmt: skip
-        widgets.save(screen, picture, f"fame-lists-{head + 1}", "experts_lists_html")
 
 
-def _choose(row: object, V: int) -> None:
+def _choose(V: int) -> None:
+    row = st.session_state["experts_lists"].get("pick")
     if isinstance(row, int) and 0 < row < V:
         session.update(film=row)
 
@@ -237,8 +236,7 @@ def _journey(screen: Screen, trace: Trace, head: int) -> None:
     picture = _journey_picture(screen.source, now.history, now.intervention, head, screen.theme)
     widgets.mount(picture, "experts_journey")
     with st.container(horizontal=True):
-        widgets.download("Journey as CSV", picture.table, "fame-journey.csv", "experts_journey_csv")
-        widgets.save(screen, picture, "fame-journey", "experts_journey_html")
+        widgets.save(screen, picture, "experts_journey_file", table="Journey as CSV")
 
 
 @shared(64)

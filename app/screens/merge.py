@@ -114,7 +114,7 @@ def _panel(screen: Screen) -> None:
         )
         with st.container(horizontal=True):
             widgets.download("Table as CSV", table.drop(columns="part"), "fame-merge.csv", "merge_csv")
-            widgets.save(screen, lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html")
+            widgets.save_figure(screen, lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html")
     with right:
         _why(screen, shown, ranking, _pair(screen, natural.ranking(exclude_history=now.hide_seen).tolist()))
 
@@ -276,7 +276,7 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, 
     )
     with st.container(horizontal=True):
         widgets.download("Differences as CSV", told.table, "fame-beats.csv", "merge_beats_csv")
-        widgets.save(screen, lambda: plots.beats(shown, a, b, screen.theme), "fame-beats", "merge_beats_html")
+        widgets.save_figure(screen, lambda: plots.beats(shown, a, b, screen.theme), "fame-beats", "merge_beats_html")
 
 
 def _winner(margin: float) -> str:

@@ -71,7 +71,7 @@ def render(screen: Screen) -> None:
     _story(key="story", data=picture(screen, film), on_pick_change=lambda: _pick(len(screen.bundle.catalogue)))
     with st.container(horizontal=True, key="story_save"):
         widgets.download("Lists as CSV", lambda: lists(screen), "fame-lists.csv", "story_csv")
-        widgets.save(screen, lambda: _figure(screen, film), "fame-story", "story_html")
+        widgets.save_figure(screen, lambda: _figure(screen, film), "fame-story", "story_html")
     widgets.about(screen, "story", ABOUT)
 
 

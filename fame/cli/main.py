@@ -26,7 +26,6 @@ from fame.errors import FameError
 
 if TYPE_CHECKING:
     import numpy as np
-    import plotly.graph_objects as go
     from rich.console import Console
     from rich.table import Table
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from fame.catalogue import Catalogue
     from fame.make.pipeline import Callbacks
     from fame.make.recipe import Recipe
+    from fame.plots import Picture
     from fame.trace import Trace
 
 app = typer.Typer(
@@ -447,14 +447,15 @@ def explain(
     ranking = trace.ranking()[:k]
     if not len(ranking):
         raise FameError(f"nothing is left to recommend: the history holds every {loaded.catalogue.noun}")
-    effects = leave_one_out(loaded.model, loaded.catalogue, trace.items, int(ranking[0]))["effect"].to_numpy()
+    left_out = leave_one_out(loaded.model, loaded.catalogue, trace.items, int(ranking[0]))
+    effects = left_out["effect"].to_numpy()
     if html is not None:
         from fame.plots.export import page
 
         try:
             name = loaded.name + " · simulated audience" * loaded.simulated
             after = f"After {', '.join(map(loaded.catalogue.label, trace.seen))}."
-            html.write_text(page(pictures(loaded, trace, effects, k), name, note=after), encoding="utf-8")
+            html.write_text(page(pictures(loaded, trace, left_out, k), name, after), encoding="utf-8")
         except OSError as error:
             raise FameError(f"{html}: cannot be written ({error.strerror}); give another file") from None
     if as_json:
@@ -465,28 +466,20 @@ def explain(
         print_explanation(loaded, trace, effects, k)
 
 
-def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[go.Figure]:
+def pictures(bundle: Bundle, trace: Trace, left_out: pd.DataFrame, k: int) -> list[Picture]:
+    import pandas as pd
+
     from fame import plots
 
-    top = trace.ranking()[:k].tolist()
-    first = bundle.catalogue.label(top[0])
     figures = [plots.gate(trace), plots.head_lists(trace, k), plots.merge(bundle, trace, k)]
-    figures += [
-        plots.expert_attention(trace, h, effects, f"the score of {first}") for h in range(bundle.config.n_heads)
-    ]
-    figures += [plots.router(trace), plots.journey(trace)]
+    drawn: list[Picture] = [plots.chart(f"figure-{i}", figure, pd.DataFrame()) for i, figure in enumerate(figures, 1)]
+    drawn += [plots.last_step(trace, h, left_out) for h in range(bundle.config.n_heads)]
+    drawn += [plots.attention_grid(trace), plots.journey(trace, head=int(trace.gate[-1].argmax()))]
     if bundle.atlas is not None:
         attribute = next(colourings(bundle.catalogue), None)
-        figures.append(
-            plots.atlas_map(
-                bundle.atlas,
-                bundle.catalogue,
-                attribute=attribute,
-                history=trace.items.tolist(),
-                recommendations=top,
-            )
-        )
-    return figures
+        spaces = (f"head_{int(trace.gate[-1].argmax()) + 1}", "full")
+        drawn.append(plots.atlas_map(bundle, spaces, attribute=attribute, trace=trace, k=k))
+    return drawn
 
 
 def colourings(catalogue: Catalogue) -> Iterator[str]:

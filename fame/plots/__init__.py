@@ -9,21 +9,27 @@ from fame.plots.attention_grid import attention_grid
 from fame.plots.attention_map import attention_map
 from fame.plots.evidence import likeness, probes, values
 from fame.plots.expert_lists import expert_lists
-from fame.plots.export import page, to_html, to_image
+from fame.plots.export import page
 from fame.plots.journey import journey
 from fame.plots.last_step import last_step
 from fame.plots.merge import beats, merge
+from fame.plots.picture import Chart, Component, Origin, Picture, chart
 from fame.plots.story import gate, head_lists
 from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
 
 __all__ = [
     "CONFIG",
+    "Chart",
+    "Component",
+    "Origin",
+    "Picture",
     "Theme",
     "alt_text",
     "atlas_map",
     "attention_grid",
     "attention_map",
     "beats",
+    "chart",
     "expert_lists",
     "gate",
     "head_colour",
@@ -39,8 +45,6 @@ __all__ = [
     "probes",
     "template",
     "text",
-    "to_html",
-    "to_image",
     "untitled",
     "values",
 ]

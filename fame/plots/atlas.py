@@ -19,7 +19,7 @@ from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.explain.sentences import say_trust
-from fame.plots.picture import Component
+from fame.plots.picture import Component, Origin
 from fame.plots.style import Theme, head_name, look
 from fame.text import forms, listing, plural
 from fame.trace import Trace
@@ -92,7 +92,8 @@ def ground(
     names = tuple(atlas.spaces[atlas.index(space)] for space in spaces)
     maps = [np.ascontiguousarray(atlas.map(space, kind), "<f4") for space in names]
     V = len(catalogue)
-    coloured, shown, facts = np.zeros((V, 0), bool), (), [""] * V
+    shown: tuple[str, ...] = ()
+    coloured, facts = np.zeros((V, 0), bool), [""] * V
     labels = [pd.DataFrame(columns=["x", "y", "label"])] * len(names)
     if attribute is not None:
         known = catalogue.attribute(attribute)
@@ -177,6 +178,8 @@ def atlas_map(
         alt=alt,
         table=pd.concat(near, ignore_index=True),
         theme=theme,
+        origin=Origin() if trace is None else Origin.of(trace, bundle.name),
+        height=760,
         parts=("shared", "atlas_points", "atlas_pen", "atlas_marks", "atlas_stage"),
         points=under.packed,
         data={
@@ -188,7 +191,7 @@ def atlas_map(
             "several": under.several,
             "values": [
                 {"name": name, "count": count, "light": light, "dark": dark}
-                for (name, count), light, dark in zip(under.values, *(VALUE_COLOURS[x] for x in VALUE_COLOURS))
+                for (name, count), light, dark in zip(under.values, VALUE_COLOURS["light"], VALUE_COLOURS["dark"], strict=False)
             ],
             "history": history,
             "recommended": top,
@@ -225,7 +228,9 @@ def _map(
             {"x": x, "y": y, "label": label, "value": shown.index(label) if label in shown else None}
             for x, y, label in under.regions[m][["x", "y", "label"]].itertuples(index=False)
         ],
-        "neighbours": [{"row": int(row), "cosine": float(c)} for row, c in zip(near["row"], near["cosine"], strict=True)],
+        "neighbours": [
+            {"row": int(row), "cosine": float(c)} for row, c in zip(near["row"], near["cosine"], strict=True)
+        ],
     }
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from fame import explain
 from fame.plots.attention import check_head, late_maximum, levels, shown_experts
-from fame.plots.picture import Component
+from fame.plots.picture import Component, Origin
 from fame.plots.style import Theme, head_name
 from fame.text import listing, percent, plural
 from fame.trace import Trace
@@ -41,6 +41,7 @@ def attention_grid(
         alt=_say(trace, title),
         table=_table(trace),
         theme=theme,
+        origin=Origin.of(trace),
         data={
             "H": H,
             "N": shown,
@@ -82,7 +83,6 @@ def _say(trace: Trace, title: str) -> str:
 
 def _table(trace: Trace) -> pd.DataFrame:
     """Who looked where at which step: head, expert (0: mixed), step, looked_at (a step), attention. Past steps only."""
-    H, N, T, _ = trace.attention.shape
     shown = shown_experts(trace)
     weights = np.concatenate([trace.mixed_attention[:, None], trace.attention[:, :shown]], axis=1)
     h, n, t, s = (part.ravel() for part in np.indices(weights.shape))

@@ -7,7 +7,7 @@ import pandas as pd
 
 from fame import explain
 from fame.plots.attention import check_head, floats, late_maximum, shown_experts
-from fame.plots.picture import Component
+from fame.plots.picture import Component, Origin
 from fame.plots.style import Theme, head_name
 from fame.text import percent, plural
 from fame.trace import Trace
@@ -38,6 +38,7 @@ def attention_map(trace: Trace, head: int, expert: int | None = None, theme: The
         alt=alt,
         table=_table(trace, weights),
         theme=theme,
+        origin=Origin.of(trace),
         data={
             "titles": [str(catalogue.title[r]) for r in trace.items],
             "items": [catalogue.label(r) for r in trace.items],

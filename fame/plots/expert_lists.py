@@ -7,7 +7,7 @@ import pandas as pd
 from fame import explain
 from fame.errors import FameError
 from fame.plots.attention import check_head
-from fame.plots.picture import Component
+from fame.plots.picture import Component, Origin
 from fame.plots.style import Theme, head_name
 from fame.text import digits_for, number, ordinal, percent
 from fame.trace import Trace
@@ -59,6 +59,7 @@ def expert_lists(
         alt=f"Lists of {head_name(head)} and of each of its experts alone. First: {'; '.join(firsts) or 'nothing'}.",
         table=table,
         theme=theme,
+        origin=Origin.of(trace),
         data={
             "head": head,
             "chosen": row,

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from fame import explain
 from fame.plots.attention import check_head
-from fame.plots.picture import Chart
+from fame.plots.picture import Chart, Origin, chart
 from fame.plots.style import Scale, Theme, blend, finish, head_colour, head_name, ink_on, look, text, texts
 from fame.text import listing, percent, plural
 from fame.trace import Trace
@@ -63,10 +63,10 @@ def journey(trace: Trace, theme: Theme = "light", head: int = 0) -> Chart:
     title, note = _sentence(trace, moved, head)
     alt = f"The gate along {plural(T, trace.catalogue.noun)}. {_say(trace, moved, head)}"
     least = max(480, 200 + T * (16 if T <= DENSE else 12), 200 + 32 * T if T <= NUMBERS else 0)
-    finish(
+    fig = finish(
         fig, theme=theme, title=text(title), note=note, alt=alt, height=height, least=least, bottom=_axis_height(trace)
     )
-    return Chart(name="journey", title=title, note=note, alt=alt, table=moved.table, theme=theme, figure=fig)
+    return chart("journey", fig, moved.table, Origin.of(trace))
 
 
 def _routers(

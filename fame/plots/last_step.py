@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 
 from fame import explain
 from fame.errors import FameError
 from fame.plots.attention import check_head, shown_experts
-from fame.plots.picture import Component
+from fame.plots.picture import Component, Origin
 from fame.plots.style import Theme, head_name
 from fame.text import digits_for, number
 from fame.trace import Trace
 
-__all__ = ["Measure", "last_step", "measured", "say_signs"]
-
-Measure = Literal["score", "lead", "head"]
+__all__ = ["last_step", "measured", "say_signs"]
 
 
 def last_step(
@@ -25,7 +21,7 @@ def last_step(
     head: int,
     left_out: pd.DataFrame | None = None,
     target: int | None = None,
-    measure: Measure = "score",
+    measure: str = "score",
     theme: Theme = "light",
 ) -> Component:
     """A head's experts as rows over the history's items, its router, its mix, and what each item adds to a target.
@@ -56,6 +52,7 @@ def last_step(
         alt=f"{head_name(head)}, attention at the last step. {looked}",
         table=table,
         theme=theme,
+        origin=Origin.of(trace),
         data={
             "noun": trace.catalogue.noun,
             "head": head,
@@ -92,7 +89,7 @@ def measured(measure: str, head: int) -> tuple[str, str]:
     return known[measure]
 
 
-def say_signs(trace: Trace, head: int, left_out: pd.DataFrame, measure: Measure = "score") -> str:
+def say_signs(trace: Trace, head: int, left_out: pd.DataFrame, measure: str = "score") -> str:
     """One sentence on the item whose effects on this head's own score and on the final score differ most in sign.
 
     Nothing where an item that adds to the one adds to the other.
@@ -110,7 +107,7 @@ def say_signs(trace: Trace, head: int, left_out: pd.DataFrame, measure: Measure 
     )
 
 
-def _signs(trace: Trace, head: int, left_out: pd.DataFrame, measure: Measure) -> list[str]:
+def _signs(trace: Trace, head: int, left_out: pd.DataFrame, measure: str) -> list[str]:
     """For each item, where its effects on head and final score differ in sign: what it does to the other one."""
     other = "score" if measure == "head" else "head"
     here, there = (left_out[measured(name, head)[0]].to_numpy(float) for name in (measure, other))
