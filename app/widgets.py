@@ -14,7 +14,7 @@ import streamlit as st
 from app import session
 from app.components import component, drawn
 from app.screen import Screen
-from fame.plots import style as look
+from fame.plots import style as plot_style
 from fame.plots.export import csv
 from fame.plots.picture import Chart, Component, Picture, chart, palette
 
@@ -22,23 +22,23 @@ __all__ = [
     "Badge",
     "Bold",
     "Cell",
-    "about",
     "badge",
-    "badged",
     "controlled",
-    "download",
+    "download_table",
+    "explanation",
     "full_page",
     "heading",
     "mount",
     "picture",
-    "plain",
     "save",
     "save_figure",
-    "say",
     "style",
+    "styled",
     "subheading",
     "table",
     "tied",
+    "with_badges",
+    "write",
 ]
 
 
@@ -65,7 +65,7 @@ def markup(part: str | Badge) -> str:
     return f"<b>{html.escape(part)}</b>" if isinstance(part, Bold) else html.escape(part)
 
 
-def say(*parts: str | Badge) -> None:
+def write(*parts: str | Badge) -> None:
     """A sentence of plain text, Bold text and heads' badges. Text is never markup."""
     st.html(f'<p class="fame-say">{"".join(map(markup, parts))}</p>')
 
@@ -95,8 +95,8 @@ def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], word
     )
 
 
-def badged(sentence: str, title: str) -> list[str | Badge]:
-    """A sentence of `fame.explain` as parts for `say`: the title it is about, if any, words, and heads as badges."""
+def with_badges(sentence: str, title: str) -> list[str | Badge]:
+    """A sentence of `fame.explain` as parts for `write`: the title it is about, if any, words, and heads as badges."""
     before, title, after = sentence.partition(title) if title else ("", "", sentence)
     parts: list[str | Badge] = [before, Bold(title)]
     for word in re.split(r"((?:heads? |(?<=[0-9])(?:, | and | or ))[0-9]+)", after):
@@ -107,7 +107,7 @@ def badged(sentence: str, title: str) -> list[str | Badge]:
     return parts
 
 
-def plain(text: str, cls: str, more: str = "") -> None:
+def styled(text: str, cls: str, more: str = "") -> None:
     """A few words in a style of the app's own; `more` is shown to who points at them."""
     st.html(f'<span class="{cls}" title="{html.escape(more)}">{html.escape(text)}</span>', width="content")
 
@@ -122,13 +122,10 @@ def subheading(title: str, note: str = "") -> None:
     st.html(f'<h2 class="fame-part">{html.escape(title)} <small>{html.escape(note)}</small></h2>')
 
 
-def about(screen: Screen, name: str, text: str) -> None:
-    """'What am I looking at?': open on a first visit, folded once read.
-
-    text: paragraphs with **bold**, *emphasis* and the noun's {one}, {many} and {a}.
-    """
-    paragraphs = [" ".join(part.split()) for part in text.format(**screen.words).strip().split("\n\n")]
-    _about(key=f"about_{name}", data={"screen": name, "paragraphs": paragraphs})
+def explanation(screen: Screen) -> None:
+    """'What am I looking at?': the screen's help, open on a first visit, folded once read."""
+    paragraphs = [" ".join(part.split()) for part in screen.help.strip().split("\n\n")]
+    _about(key=f"about_{screen.name}", data={"screen": screen.name, "paragraphs": paragraphs})
 
 
 def controlled(key: str, value: Any, field: str, read: Callable[[Any], Any] = lambda v: v) -> dict[str, Any]:
@@ -165,7 +162,7 @@ def tied(key: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
     return {"key": own, "on_change": change}
 
 
-def download(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file: str, key: str) -> None:
+def download_table(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file: str, key: str) -> None:
     """A button that downloads a table as CSV, written when it is clicked."""
 
     st.download_button(
@@ -176,10 +173,10 @@ def download(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file:
 
 def picture(figure: go.Figure, key: str, file: str, **options: Any) -> Any:
     """A Plotly picture under its own alternative text; its toolbar saves SVG. It scrolls where there is no room."""
-    st.html(f"<style>.st-key-{key} {{ min-width: {look.least_width(figure)}px }}</style>")
-    config = {**look.CONFIG, "toImageButtonOptions": {"format": "svg", "filename": file}}
+    st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(figure)}px }}</style>")
+    config = {**plot_style.CONFIG, "toImageButtonOptions": {"format": "svg", "filename": file}}
     with st.container(key=f"{key}_wide"):
-        return st.plotly_chart(figure, key=key, config=config, theme=None, alt=look.alt_text(figure), **options)
+        return st.plotly_chart(figure, key=key, config=config, theme=None, alt=plot_style.alt_text(figure), **options)
 
 
 def mount(picture: Picture, key: str, **triggers: Any) -> Any:
@@ -191,8 +188,8 @@ def mount(picture: Picture, key: str, **triggers: Any) -> Any:
         answers = {f"on_{name}_change": call for name, call in triggers.items()}
         return drawn(picture.name, *picture.parts)(key=key, data=picture.payload, **answers)
     assert isinstance(picture, Chart)
-    figure = look.untitled(picture.figure)
-    st.html(f"<style>.st-key-{key} {{ min-width: {look.least_width(figure)}px }}</style>")
+    figure = plot_style.untitled(picture.figure)
+    st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(figure)}px }}</style>")
     with st.container(key=f"{key}_wide"):
         return st.plotly_chart(figure, key=key, config=picture.config, theme=None, alt=picture.alt, **triggers)
 
@@ -207,7 +204,7 @@ def save(
     """
     picture = picture if picture.origin.model else picture.with_origin(screen.origin)
     said = screen.caption if caption is None else caption
-    download(table, picture.table, f"{picture.file}.csv", f"{key}_csv")
+    download_table(table, picture.table, f"{picture.file}.csv", f"{key}_csv")
     st.download_button(
         label, lambda: picture.html(screen.model, said).encode(), file_name=f"{picture.file}.html",
         mime="text/html", key=f"{key}_html", on_click="ignore", type="tertiary", icon=":material/download:",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -10,9 +9,8 @@ import streamlit as st
 
 from app import item_picker, session, sources, widgets
 from app.components import component
-from app.screen import Screen
+from app.screen import Declaration, NothingToShow, Option, Screen
 from app.sources import Source, shared
-from app.state import State
 from fame import atlas as atlases
 from fame import plots
 from fame.atlas import KINDS, Atlas
@@ -22,13 +20,13 @@ from fame.errors import FameError
 from fame.explain import sentences
 from fame.plots.atlas import MOST_VALUES, AtlasMap, Ground, ground, head_of
 
-__all__ = ["render"]
+__all__ = ["SCREEN", "render"]
 
 _points = component("atlas_points")
 
 FIRST_VALUES = 5  # coloured before any are chosen
 
-ABOUT = """
+HELP = """
 **One point is one {one}.** Each head sees the {many} in a space of its own; a map lays such a space out in two
 dimensions, so that {many} that are near in the space come near on the map. Both maps show the same {many}.
 
@@ -51,6 +49,46 @@ compare the full embedding.
 """
 
 
+def _question(screen: Screen) -> str:
+    attribute = screen.option("atlas_colour")
+    return f"Is this head's space about {attribute}?" if attribute else f"Which {screen.noun}s are near each other?"
+
+
+def _is_space(screen: Screen, space: str) -> bool:
+    return screen.bundle.atlas is not None and space in screen.bundle.atlas.spaces
+
+
+def _is_attribute(screen: Screen, name: str) -> bool:
+    return name in _attributes(screen.source)
+
+
+def _first_attribute(screen: Screen) -> str:
+    return next(iter(_attributes(screen.source)), "")
+
+
+def _are_values(screen: Screen, text: str) -> bool:
+    """Whether a text names values of the attribute that colours the maps, by their place, or none."""
+    attribute = screen.option("atlas_colour")
+    count = len(screen.bundle.catalogue.attribute(attribute).values) if attribute else 0
+    return text == "none" or set(text.split("-")) <= set(map(str, range(count)))
+
+
+SCREEN = Declaration(
+    title="Facet atlas",
+    question=_question,
+    order=4,
+    help=HELP,
+    options={
+        "atlas_left": Option(("full",), lambda screen: f"head_{screen.head + 1}"),
+        "atlas_right": Option(_is_space, "full"),
+        "atlas_kind": Option(KINDS, "umap"),
+        "atlas_colour": Option(_is_attribute, _first_attribute),
+        "atlas_values": Option(_are_values),
+    },
+    needs_history=False,
+)
+
+
 class View(NamedTuple):
     """What the maps show, besides the history: the visitor's choices, checked."""
 
@@ -60,40 +98,19 @@ class View(NamedTuple):
     values: tuple[int, ...]  # columns of the attribute's matrix
 
 
-def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
-    """Which values this screen's own choices may have."""
-    if bundle.atlas is None:
-        return {}
-    attribute = _attribute(source, now)
-    count = len(bundle.catalogue.attribute(attribute).values) if attribute else 0
-    return {
-        "atlas_left": ["full"].__contains__,
-        "atlas_right": bundle.atlas.spaces.__contains__,
-        "atlas_kind": KINDS.__contains__,
-        "atlas_colour": _attributes(source).__contains__,
-        "atlas_values": lambda text: text == "none" or set(text.split("-")) <= set(map(str, range(count))),
-    }
-
-
 def render(screen: Screen) -> None:
     bundle = screen.bundle
-    attribute = _attribute(screen.source, screen.state) if bundle.atlas else None
-    asked = f"Is this head's space about {attribute}?" if attribute else f"Which {screen.noun}s are near each other?"
     if bundle.atlas is None:
-        widgets.heading("Facet atlas", asked)
-        widgets.full_page(
+        raise NothingToShow(
             "This model has no maps",
             "Maps are drawn once, when a model is saved, and this one was saved without.",
             "Build it again with maps (fame train RECIPE draws them), choose another model above, or go on to another "
             "screen: Story, Merge and Experts need no maps.",
         )
-        return
     st.html(f"<style>{STYLE}</style>")
     item = _item(screen)
-    with st.container(horizontal=True, key="atlas_top", vertical_alignment="center"):
-        widgets.heading("Facet atlas", asked)
-        with st.container(horizontal=True, key="atlas_controls", width="content", vertical_alignment="center"):
-            _pickers(screen, item)
+    with screen.controls:
+        _pickers(screen, item)
     view = _choose(screen)
     agreed = _agreed(screen.source)
     _answer(agreed, view, screen.noun)
@@ -104,15 +121,16 @@ def render(screen: Screen) -> None:
     with st.container(horizontal=True, key="atlas_save"):
         if item:
             widgets.save(screen, picture, "atlas_picture", "Maps as HTML", "Neighbours as CSV")
-        widgets.download("Positions as CSV", lambda: _positions(screen.source, view), "positions.csv", "atlas_csv_xy")
+        widgets.download_table(
+            "Positions as CSV", lambda: _positions(screen.source, view), "positions.csv", "atlas_csv_positions"
+        )
     _compare(agreed, bundle.atlas.spaces, screen.noun)
-    widgets.about(screen, "atlas", ABOUT)
     _points(key="atlas_points", data=under.packed)
 
 
 def _item(screen: Screen) -> int | None:
     """The row that is looked at; None where none is chosen and there is no history that one would follow from."""
-    return screen.film if screen.state.history else screen.state.film
+    return screen.item if screen.state.history else screen.state.item
 
 
 def _picture(screen: Screen, under: Ground, item: int | None) -> AtlasMap:
@@ -130,8 +148,8 @@ def _pickers(screen: Screen, item: int | None) -> None:
     """The item to look at, the model's own list first, and the layout."""
     one, ranking = screen.words["one"], screen.trace.ranking().tolist() if screen.state.history else []
     with st.container(width=370):
-        item_picker.choose(screen, f"{one.capitalize()} to look at", "atlas_item", "film", item, ranking)
-    kind = screen.state.option("atlas_kind", KINDS, "umap")
+        item_picker.choose(screen, f"{one.capitalize()} to look at", "atlas_item", "item", item, ranking)
+    kind = screen.option("atlas_kind")
     st.segmented_control(
         "Layout", KINDS, format_func=str.upper, required=True, width="content", label_visibility="collapsed",
         **widgets.controlled("atlas_layout", kind, "atlas_kind"),
@@ -140,10 +158,8 @@ def _pickers(screen: Screen, item: int | None) -> None:
 
 def _choose(screen: Screen) -> View:
     """The row of choices, and what they come to."""
-    here = screen.state
-    kind = here.option("atlas_kind", KINDS, "umap")
-    left, right = _shown(screen)
-    attribute = _attribute(screen.source, here)
+    kind, attribute = screen.option("atlas_kind"), screen.option("atlas_colour") or None
+    left, right = _spaces(screen)
     values: tuple[int, ...] = ()
     with st.container(horizontal=True, key="atlas_choices_controls", vertical_alignment="center"):
         for label, space, side in (("Left", left, 0), ("Right", right, 1)):
@@ -161,7 +177,7 @@ def _choose(screen: Screen) -> View:
 def _space(screen: Screen, label: str, space: str, side: int) -> None:
     assert screen.bundle.atlas is not None
     spaces = sorted(screen.bundle.atlas.spaces, key=lambda name: (name == "full", name))
-    other = _shown(screen)[1 - side]
+    other = _spaces(screen)[1 - side]
 
     def show(chosen: str) -> None:
         """Choosing the other map's space swaps the two."""
@@ -178,7 +194,7 @@ def _space(screen: Screen, label: str, space: str, side: int) -> None:
 def _choose_values(screen: Screen, attribute: str) -> tuple[int, ...]:
     """The values that are coloured, by their columns; those that crowd most where none were chosen."""
     names = screen.bundle.catalogue.attribute(attribute).values
-    values = _read_values(screen.state.options.get("atlas_values", ""), len(names))
+    values = _read_values(screen.option("atlas_values"), len(names))
     if values is None:
         values = _first_values(screen.source, attribute)
     with st.popover(f"Values ({len(values)})", width="content"):
@@ -192,13 +208,10 @@ def _choose_values(screen: Screen, attribute: str) -> tuple[int, ...]:
     return values
 
 
-def _shown(screen: Screen) -> tuple[str, str]:
-    """The spaces of the left and the right map."""
-    assert screen.bundle.atlas is not None
-    here = screen.state
-    left = here.option("atlas_left", ["full"], f"head_{screen.head + 1}")
-    others = [s for s in screen.bundle.atlas.spaces if s != left]
-    return left, here.option("atlas_right", others, "full" if left != "full" else "head_1")
+def _spaces(screen: Screen) -> tuple[str, str]:
+    """The spaces that are shown, left and right; where both are chosen to be the same, another one is right."""
+    left, right = screen.option("atlas_left"), screen.option("atlas_right")
+    return left, right if right != left else "full" if left != "full" else "head_1"
 
 
 def _recolour(attribute: str) -> str:
@@ -229,7 +242,7 @@ def _pick(V: int) -> None:
     """The item that was clicked. It comes from outside and may be anything."""
     row = st.session_state["atlas_maps"].get("pick")
     if isinstance(row, int) and 0 < row < V:
-        session.update(film=row)
+        session.update(item=row)
 
 
 def _show(left: str, right: str) -> None:
@@ -260,12 +273,6 @@ def _attributes(source: Source) -> tuple[str, ...]:
         except FameError:  # too many values to choose from
             continue
     return tuple(usable)
-
-
-def _attribute(source: Source, now: State) -> str | None:
-    """The attribute that colours the maps; None where there is none."""
-    attributes = _attributes(source)
-    return now.option("atlas_colour", attributes, attributes[0]) if attributes else None
 
 
 @shared(8)
@@ -301,13 +308,13 @@ def _answer(agreed: pd.DataFrame, view: View, noun: str) -> None:
     if view.attribute in set(agreed["attribute"]):
         head = next(space for space in view.spaces if space != "full")
         sentence = sentences.say_agreement(agreed, str(view.attribute), head, noun)
-        widgets.say(*widgets.badged(sentence, sentence.partition(" in ")[0]))
+        widgets.write(*widgets.with_badges(sentence, sentence.partition(" in ")[0]))
 
 
 def _neighbours(screen: Screen, picture: AtlasMap, item: int | None) -> None:
     """What is nearest to the item in each space, side by side; 'both' where it is among them in the two."""
     if item is None:
-        widgets.say(f"Choose {screen.words['a']} to see its nearest here.")
+        widgets.write(f"Choose {screen.words['a']} to see its nearest here.")
         return
     tables = [picture.table[picture.table["space"] == drawn["space"]] for drawn in picture.data["maps"]]
     both = set.intersection(*(set(table["row"]) for table in tables))
@@ -321,11 +328,9 @@ def _neighbours(screen: Screen, picture: AtlasMap, item: int | None) -> None:
 
 def _nearest(screen: Screen, label: str, table: pd.DataFrame, both: set[int]) -> None:
     before, item, after = label.partition(label.removeprefix("Nearest to ").rpartition(" in ")[0])
-    widgets.say(before, widgets.Bold(item), after)
+    widgets.write(before, widgets.Bold(item), after)
     common = "in_common" in table
-    attribute = (
-        screen.state.option("atlas_colour", _attributes(screen.source), _attributes(screen.source)[0]) if common else ""
-    )
+    attribute = screen.option("atlas_colour")
     top = ["#", screen.words["one"], *([f"{attribute} in common"] if common else []), "cosine"]
     rows = [
         [
@@ -349,7 +354,7 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
     shared = agreed.pivot(index="attribute", columns="space", values="shared").reindex(attributes)
     chance = agreed.drop_duplicates("attribute").set_index("attribute")["chance"]
     best = shared[heads].max(axis=1).round(2)
-    widgets.say(
+    widgets.write(
         widgets.Bold("What each space gathers"),
         f": how many of each {noun}'s {k} nearest have a value in common with it, mean over all {noun}s. Bold: the "
         f"head with the most. Every {noun} counts alike here, so that frequent values weigh most; on Evidence every "
@@ -364,7 +369,7 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
         for name, row in zip(attributes, shared.to_dict("records"), strict=True)
     ]  # fmt: skip
     widgets.table("What each space gathers", ["in common", f"{k} at random", "full embedding", *badges], rows)
-    widgets.download("What each space gathers as CSV", agreed, "agreement.csv", "atlas_csv_agreement")
+    widgets.download_table("What each space gathers as CSV", agreed, "agreement.csv", "atlas_csv_agreement")
 
 
 STYLE = """

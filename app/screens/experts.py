@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pandas as pd
 import streamlit as st
 
 from app import item_picker, session, sources, widgets
-from app.screen import Screen
+from app.screen import Declaration, Option, Screen
 from app.sources import Source, shared
 from app.state import State
 from fame import explain, plots
-from fame.bundle import Bundle
 from fame.plots.last_step import measured, say_signs
 from fame.plots.picture import Chart
 from fame.plots.style import Theme
 from fame.trace import Intervention, Trace
 
-__all__ = ["render"]
+__all__ = ["SCREEN", "render"]
 
 LONG = 36  # items above which a map takes the page's whole width
 MANY = 5  # heads or experts above which they are told by their numbers only
 GATES = {"held": "Gate held", "recomputed": "Gate computed again"}
-ABOUT = """
+HELP = """
 Inside a head, several **experts** look back over the history, each with its own attention: the rows of the first
 picture, for the last step. The **router** weighs the experts, the bar at the row's end; with these weights their rows
 mix into the one attention of the head, in ink below. The router's entropy says how evenly it spreads: 1 is the same
@@ -38,15 +35,22 @@ again* from the changed head.
 
 The last picture is the journey: each step holds exactly what the model would say of the {many} up to there.
 """
-
-
-def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
-    """Which values this screen's own choices may have."""
-    return {
-        "experts_map": _which(bundle.config.n_experts).__contains__,
-        "experts_measure": _measures(0, "").__contains__,
-        "experts_gate": GATES.__contains__,
-    }
+MEASURES = {  # what an effect is measured on
+    "score": "its final score",
+    "lead": "its lead over the average {one}",
+    "head": "head {head}'s own score of it",
+}
+SCREEN = Declaration(
+    title="Experts",
+    question="Which expert looked where?",
+    order=3,
+    help=HELP,
+    options={
+        "experts_map": Option(lambda screen, which: which in _which(screen.bundle.config.n_experts), "mix"),
+        "experts_measure": Option(MEASURES, "score"),
+        "experts_gate": Option(GATES, "held"),
+    },
+)
 
 
 def _which(N: int) -> list[str]:
@@ -54,27 +58,19 @@ def _which(N: int) -> list[str]:
     return ["mix", *(map(str, range(1, N + 1)) if N > 1 else ())]
 
 
-def _measures(head: int, noun: str) -> dict[str, str]:
-    """What an effect can be measured on."""
-    return {
-        "score": "its final score",
-        "lead": f"its lead over the average {noun}",
-        "head": f"head {head + 1}'s own score of it",
-    }
-
-
 def render(screen: Screen) -> None:
     trace, now = screen.trace, screen.state
     N, head = trace.router.shape[-1], screen.head
     ranking = trace.ranking(exclude_history=now.hide_seen)
     if len(ranking):
-        row = screen.film
+        row = screen.item
     else:
         ranking = trace.ranking(exclude_history=False)
-        row = now.film or int(ranking[0])
+        row = now.item or int(ranking[0])
     one, many = screen.words["one"], screen.words["many"]
-    measure = now.option("experts_measure", _measures(head, one), "score")
-    _controls(screen, head, row, ranking.tolist(), measure)
+    measure = screen.option("experts_measure")
+    with screen.controls:
+        _controls(screen, head, row, ranking.tolist(), measure)
     if N == 1:
         st.info(
             "In this model every head has one expert: there is no router to choose, and what it looks at is the "
@@ -95,27 +91,22 @@ def render(screen: Screen) -> None:
         _own_lists(screen, trace, head, row)
     widgets.subheading("The journey", f"How {'gate and routers' if N > 1 else 'the gate'} moved as the history grew.")
     _journey(screen, trace, head)
-    widgets.about(screen, "experts", ABOUT)
 
 
 def _controls(screen: Screen, head: int, row: int, ranking: list[int], measure: str) -> None:
     H, one = screen.trace.router.shape[1], screen.words["one"]
-    measures = _measures(head, one)
-    with st.container(horizontal=True, key="experts_top", vertical_alignment="center"):
-        widgets.heading("Experts", "Which expert looked where?")
-        with st.container(horizontal=True, key="experts_controls", width="content", vertical_alignment="center"):
-            if H > 1:
-                st.segmented_control(
-                    "Head", list(range(H)), format_func=lambda h: screen.called(h) if H <= MANY else f"{h + 1}",
-                    required=True, label_visibility="collapsed", **widgets.controlled("experts_head", head, "head"),
-                )  # fmt: skip
-            with st.container(width=370):
-                item_picker.choose(screen, f"{one.capitalize()} to explain", "experts_film", "film", row, ranking)
-            with st.container(width=330):
-                st.selectbox(
-                    "measured on", list(measures), format_func=measures.__getitem__,
-                    **widgets.controlled("experts_measure", measure, "experts_measure"),
-                )  # fmt: skip
+    if H > 1:
+        st.segmented_control(
+            "Head", list(range(H)), format_func=lambda h: screen.head_name(h) if H <= MANY else f"{h + 1}",
+            required=True, label_visibility="collapsed", **widgets.controlled("experts_head", head, "head"),
+        )  # fmt: skip
+    with st.container(width=370):
+        item_picker.choose(screen, f"{one.capitalize()} to explain", "experts_film", "item", row, ranking)
+    with st.container(width=330):
+        st.selectbox(
+            "measured on", list(MEASURES), format_func=lambda name: MEASURES[name].format(one=one, head=head + 1),
+            **widgets.controlled("experts_measure", measure, "experts_measure"),
+        )  # fmt: skip
 
 
 # ---- the last step
@@ -128,8 +119,8 @@ def _last_step(screen: Screen, trace: Trace, head: int, row: int, measure: str) 
     if trace.router.shape[-1] > 1:
         said.append(explain.say_router(trace, head))
     for sentence in filter(None, said):
-        widgets.say(*widgets.badged(sentence, ""))
-    widgets.say(
+        widgets.write(*widgets.with_badges(sentence, ""))
+    widgets.write(
         widgets.Bold("Attention is not an explanation: "),
         f"what {screen.words['a']} adds is measured, by leaving it out.",
     )
@@ -156,8 +147,7 @@ def _without_each(
 
 def _maps(screen: Screen, trace: Trace, head: int) -> None:
     H, N, T, _ = trace.attention.shape
-    which = _which(N)
-    chosen = screen.state.option("experts_map", which, "mix")
+    chosen = screen.option("experts_map")
     expert = None if chosen == "mix" else int(chosen) - 1
     with st.container(key="experts_two"):
         apart = N > MANY or T > LONG
@@ -170,12 +160,12 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
     with right:
         if N > 1:
             st.selectbox(
-                f"Map of head {head + 1}", which, width=260,
+                f"Map of head {head + 1}", _which(N), width=260,
                 format_func=lambda name: "its experts mixed" if name == "mix" else f"expert {name}",
                 **widgets.controlled("experts_map", chosen, "experts_map"),
             )  # fmt: skip
         else:
-            widgets.plain(f"Map of head {head + 1}", "fame-shape")
+            widgets.styled(f"Map of head {head + 1}", "fame-shape")
         picture = plots.attention_map(trace, head, expert, screen.theme)
         widgets.mount(picture, "experts_full")
         with st.container(horizontal=True):
@@ -196,7 +186,7 @@ def _pick(H: int, N: int) -> None:
 
 def _own_lists(screen: Screen, trace: Trace, head: int, row: int) -> None:
     now = screen.state
-    gate = now.option("experts_gate", GATES, "held")
+    gate = screen.option("experts_gate")
     st.segmented_control(
         f"Effects on the {screen.noun}", list(GATES), format_func=GATES.__getitem__, required=True,
         **widgets.controlled("experts_gate", gate, "experts_gate"),
@@ -208,7 +198,7 @@ def _own_lists(screen: Screen, trace: Trace, head: int, row: int) -> None:
         st.caption("Ranks and differences of the experts in the final list are measured on the untouched model.")
     with st.container(horizontal=True):
         widgets.save(screen, picture, "experts_lists_file", table="Lists as CSV")
-        widgets.download(
+        widgets.download_table(
             "Effects of all experts as CSV", effects, "fame-expert-effects.csv", "experts_effects_csv"
         )  # fmt: skip
 
@@ -216,7 +206,7 @@ def _own_lists(screen: Screen, trace: Trace, head: int, row: int) -> None:
 def _choose(V: int) -> None:
     row = st.session_state["experts_lists"].get("pick")
     if isinstance(row, int) and 0 < row < V:
-        session.update(film=row)
+        session.update(item=row)
 
 
 @shared(128)
@@ -229,9 +219,9 @@ def _expert_effects(source: Source, history: tuple[int, ...], row: int, hide_see
 
 
 def _journey(screen: Screen, trace: Trace, head: int) -> None:
-    widgets.say(*widgets.badged(explain.say_gate_turn(trace), ""))
+    widgets.write(*widgets.with_badges(explain.say_gate_turn(trace), ""))
     if moved := explain.say_router_turn(trace, head):
-        widgets.say(*widgets.badged(moved, ""))
+        widgets.write(*widgets.with_badges(moved, ""))
     now = screen.state
     picture = _journey_picture(screen.source, now.history, now.intervention, head, screen.theme)
     widgets.mount(picture, "experts_journey")

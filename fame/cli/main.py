@@ -26,6 +26,7 @@ from fame.errors import FameError
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from rich.console import Console
     from rich.table import Table
 

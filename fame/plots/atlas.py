@@ -191,7 +191,9 @@ def atlas_map(
             "several": under.several,
             "values": [
                 {"name": name, "count": count, "light": light, "dark": dark}
-                for (name, count), light, dark in zip(under.values, VALUE_COLOURS["light"], VALUE_COLOURS["dark"], strict=False)
+                for (name, count), light, dark in zip(
+                    under.values, VALUE_COLOURS["light"], VALUE_COLOURS["dark"], strict=False
+                )
             ],
             "history": history,
             "recommended": top,

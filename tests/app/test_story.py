@@ -152,7 +152,7 @@ def test_a_changed_model_is_said_with_a_way_back(open_app: OpenApp, small: Bundl
     app = open_app({"off": "2", "gate": "1-1-2"})
     data = component(app, "story")
     np.testing.assert_allclose(data["gate"], [1 / 3, 0, 2 / 3], rtol=1e-6)
-    assert "Not the model&#x27;s own: the gate is set by hand, head 2 is off." in page_text(app)
+    assert "Changed by you: the gate is set by hand, head 2 is off." in page_text(app)
     app.button(key="bar_own").click().run()
     check(app, small, [1, 2, 3])
     assert not app.query_params
