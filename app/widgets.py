@@ -276,7 +276,12 @@ RULES = """
 .fame-say { margin: 0; font-size: 1rem; }
 .fame-badge { display: inline-flex; min-width: 1.35em; height: 1.35em; border-radius: .35em; align-items: center;
   justify-content: center; font-size: .85em; font-weight: 700; vertical-align: baseline; }
-.fame-scroll { overflow-x: auto; }
+/* Shadows at the sides where a table goes on; the covers in the page's colour move with the table. */
+.fame-scroll { overflow-x: auto; background:
+  linear-gradient(90deg, var(--page) 40%, transparent) left / 40px 100% no-repeat local,
+  linear-gradient(270deg, var(--page) 40%, transparent) right / 40px 100% no-repeat local,
+  linear-gradient(90deg, color-mix(in srgb, var(--soft) 50%, transparent), transparent) left / 14px 100% no-repeat scroll,
+  linear-gradient(270deg, color-mix(in srgb, var(--soft) 50%, transparent), transparent) right / 14px 100% no-repeat scroll; }
 .fame-table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 .fame-table :is(th, td) { padding: 4px 14px; text-align: right; border: 0; border-bottom: 1px solid var(--line); }
 .fame-table th { font-weight: 400; color: var(--soft); font-size: 13px; }
@@ -287,6 +292,9 @@ RULES = """
 .fame-empty { max-width: 40rem; margin: 12vh auto 0; text-align: center; }
 @media (max-width: 1100px) { .st-key-bar_choice { flex-basis: 240px; } }
 @media (max-width: 760px) {
+  .fame-table :is(th, td) { padding: 4px 5px; }
+  .fame-table .words { min-width: 0; }
+  .fame-table th[scope=row] { white-space: normal; }
   .stMainBlockContainer { padding: .75rem 1rem 3rem; }
   .st-key-bar_top { gap: .25rem .5rem; }
   .st-key-bar_top > :has(> .st-key-bar_screens) { order: 1; flex: 1 0 100%; }

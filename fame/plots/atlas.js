@@ -6,6 +6,26 @@
 
 const shelf = (globalThis.fameAtlas ??= new EventTarget()) // .bytes: what was sent last
 
+// The marks as they look on the maps, for the words that explain them.
+const drawn = (name, attributes, text = "") => {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", name)
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value)
+  node.textContent = text
+  return node
+}
+const glyph = (...parts) => {
+  const node = drawn("svg", { class: "glyph", viewBox: "0 0 18 18", width: 18, height: 18, "aria-hidden": "true" })
+  node.append(...parts)
+  return node
+}
+const lettered = (text, fill, size = 10) => drawn("text", { x: 9, y: 9 + 0.35 * size, "text-anchor": "middle", "font-size": size, "font-weight": 600, fill }, text)
+const line = { fill: "none", stroke: "var(--ink)", "stroke-width": 1.6 }
+const ring = () => glyph(drawn("circle", { cx: 9, cy: 9, r: 5.5, ...line }))
+const step = () => glyph(drawn("circle", { cx: 9, cy: 9, r: 8.5, fill: "var(--ink)" }), lettered("1", "var(--page)"))
+const diamond = () => glyph(drawn("path", { d: "M9 .8L17.2 9L9 17.2L.8 9Z", ...line, "stroke-width": 1.2 }), lettered("1", "var(--ink)"))
+const target = () => glyph(drawn("circle", { cx: 9, cy: 9, r: 5.5, ...line }), drawn("path", { d: "M9 0V6M9 12V18M0 9H6M12 9H18", ...line }))
+const words = () => glyph(lettered("Aa", "var(--ink)", 11))
+
 class Atlas {
   constructor(root) {
     this.root = root
@@ -14,11 +34,11 @@ class Atlas {
     this.alone = null // the value that is shown alone
     this.live = make("div", { class: "sr", role: "status" })
     this.legend = make("div", { class: "legend" })
-    this.switches = make("div", { class: "legend switches", "data-screen": true })
+    this.switches = make("div", { class: "legend switches" })
     this.probe = make("i", { class: "probe" })
     this.maps = make("div", { class: "maps" })
     this.stages = []
-    root.append(make("div", { class: "keys" }, this.legend, this.switches), this.maps, this.live, this.probe)
+    root.append(this.legend, this.maps, this.switches, this.live, this.probe)
     this.came = () => this.join()
     shelf.addEventListener("points", this.came)
   }
@@ -147,11 +167,11 @@ class Atlas {
     const { item, history, attribute, maps } = this.data
     const elsewhere = maps.length > 1 ? ", here and (dashed) in the other space" : ""
     const layers = [
-      ...(item ? [["neighbours", "ring", "", `nearest${elsewhere}`]] : []),
-      ...(history.length ? [["history", "step", "1", "history"], ["recommended", "diamond", "1", "recommended"], ["place", "target", "", "where the history points"]] : []),
-      ...(attribute ? [["regions", "words", "Aa", "cluster labels"]] : []),
+      ...(item ? [["neighbours", ring, `nearest${elsewhere}`]] : []),
+      ...(history.length ? [["history", step, "history"], ["recommended", diamond, "recommended"], ["place", target, "where the history points"]] : []),
+      ...(attribute ? [["regions", words, "cluster labels"]] : []),
     ]
-    this.switches.replaceChildren(...layers.map(([layer, glyph, text, label]) => make(
+    this.switches.replaceChildren(...layers.map(([layer, glyph, label]) => make(
       "button", {
         type: "button", class: "chip", "data-key": layer, "data-layer": layer,
         onclick: () => {
@@ -160,7 +180,7 @@ class Atlas {
           for (const stage of this.stages) stage.remark()
         },
       },
-      make("i", { class: `glyph ${glyph}`, "aria-hidden": "true" }, make("b", {}, text)), make("span", {}, label),
+      glyph(), make("span", {}, label),
     )))
   }
 

@@ -32,7 +32,7 @@ USUAL_VALUES = 5
 # Values of an attribute are no heads: these colours stay apart from the heads' palette and from each other, also under
 # colour blindness. Seven are of Tol's muted scheme (2021), whose green would pass for head 3.
 VALUE_COLOURS: dict[Theme, tuple[str, ...]] = {
-    "light": ("#332288", "#CC6677", "#8C25F4", "#AA4499", "#0F8BA8", "#882255", "#8A8A1F", "#B5651D"),
+    "light": ("#332288", "#CC6677", "#6B4226", "#AA4499", "#0F8BA8", "#882255", "#8A8A1F", "#B5651D"),
     "dark": ("#9C8CF0", "#F08A9B", "#7A5F1F", "#D98BCB", "#88CCEE", "#E0679F", "#D6D65C", "#E3A468"),
 }
 MOST_VALUES = len(VALUE_COLOURS["light"])

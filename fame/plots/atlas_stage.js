@@ -24,7 +24,7 @@ class Stage {
     this.over.toSvg = () => this.vector(this.marks)
     this.tip = make("div", { class: "tip", hidden: true })
     this.hint = make("div", { class: "hint", hidden: true, "data-screen": true }, "Click the map first, or hold Ctrl, to zoom with the wheel")
-    this.history = push("Zoom to the history", () => this.near(), make("i", { class: "glyph step" }, make("b", {}, "1")))
+    this.history = push("Zoom to the history", () => this.near(), step())
     this.tools = make("div", { class: "tools", "data-screen": true },
       push("Zoom in", () => this.zoom(1.5), "+"), push("Zoom out", () => this.zoom(1 / 1.5), "−"),
       this.history, push("Show the whole map", () => this.fit(true), "⤢"))
