@@ -16,7 +16,8 @@ from app.components import component
 from app.screen import Screen
 from app.sources import Source
 from fame.bundle import Bundle
-from fame.catalogue import Catalogue, fold
+from fame.catalogue import Catalogue
+from fame.search import fold
 from fame.text import forms, plural
 from fame.trace import NOTHING
 
@@ -102,7 +103,7 @@ def _export(screen: Screen) -> None:
                 "bar_csv_top",
             )
             widgets.download_table(
-                "Shares by head as CSV", lambda: screen.trace.contributions(top), "shares.csv", "bar_csv_shares"
+                "Shares by head as CSV", lambda: screen.trace.contributions(rows=top), "shares.csv", "bar_csv_shares"
             )
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Cell",
     "badge",
     "controlled",
+    "download_picture",
     "download_table",
     "explanation",
     "full_page",
@@ -31,7 +32,6 @@ __all__ = [
     "mount",
     "picture",
     "save",
-    "save_figure",
     "style",
     "styled",
     "subheading",
@@ -212,7 +212,7 @@ def save(
     )  # fmt: skip
 
 
-def save_figure(
+def download_picture(
     screen: Screen, figure: Callable[[], go.Figure], file: str, key: str, label: str = "Picture as HTML",
     caption: str | None = None,
 ) -> None:  # fmt: skip
@@ -280,8 +280,9 @@ RULES = """
 .fame-scroll { overflow-x: auto; background:
   linear-gradient(90deg, var(--page) 40%, transparent) left / 40px 100% no-repeat local,
   linear-gradient(270deg, var(--page) 40%, transparent) right / 40px 100% no-repeat local,
-  linear-gradient(90deg, color-mix(in srgb, var(--soft) 50%, transparent), transparent) left / 14px 100% no-repeat scroll,
-  linear-gradient(270deg, color-mix(in srgb, var(--soft) 50%, transparent), transparent) right / 14px 100% no-repeat scroll; }
+  linear-gradient(90deg, var(--edge), transparent) left / 14px 100% no-repeat scroll,
+  linear-gradient(270deg, var(--edge), transparent) right / 14px 100% no-repeat scroll;
+  --edge: color-mix(in srgb, var(--soft) 50%, transparent); }
 .fame-table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 .fame-table :is(th, td) { padding: 4px 14px; text-align: right; border: 0; border-bottom: 1px solid var(--line); }
 .fame-table th { font-weight: 400; color: var(--soft); font-size: 13px; }

@@ -108,7 +108,7 @@ def _draw(screen: Screen, name: str, table: Callable[[], pd.DataFrame], attribut
     width = "stretch" if figure.layout.width is None else "content"
     widgets.picture(bare, f"evidence_{name}", f"fame-{name}", width=width)
     with st.container(horizontal=True, key=f"evidence_{name}_save"):
-        widgets.save_figure(
+        widgets.download_picture(
             screen, lambda: figure, f"fame-{name}", f"evidence_{name}_html", caption="Measured when it was saved."
         )
         widgets.download_table("Numbers as CSV", table, f"fame-{name}.csv", f"evidence_{name}_csv")

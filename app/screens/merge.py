@@ -110,7 +110,9 @@ def _panel(screen: Screen, base: Trace, ranking: Sequence[int]) -> None:
         )
         with st.container(horizontal=True):
             widgets.download_table("Table as CSV", table.drop(columns="part"), "fame-merge.csv", "merge_csv")
-            widgets.save_figure(screen, lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html")
+            widgets.download_picture(
+                screen, lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html"
+            )
     with right:
         _why(screen, shown, ranking, _pair(screen, natural.ranking(exclude_history=now.hide_seen).tolist()))
 
@@ -118,7 +120,7 @@ def _panel(screen: Screen, base: Trace, ranking: Sequence[int]) -> None:
 def _picture(screen: Screen, shown: Trace, table: pd.DataFrame, relative: bool) -> go.Figure:
     """The table as a picture of its own, arrows included."""
     return plots.merge(
-        screen.bundle, shown, items=table["row"].tolist(), exclude_history=screen.state.hide_seen, relative=relative,
+        screen.bundle, shown, rows=table["row"].tolist(), exclude_history=screen.state.hide_seen, relative=relative,
         theme=screen.theme, highlight=screen.item,
     )  # fmt: skip
 
@@ -273,7 +275,9 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, 
     )
     with st.container(horizontal=True):
         widgets.download_table("Differences as CSV", told.table, "fame-beats.csv", "merge_beats_csv")
-        widgets.save_figure(screen, lambda: plots.beats(shown, a, b, screen.theme), "fame-beats", "merge_beats_html")
+        widgets.download_picture(
+            screen, lambda: plots.beats(shown, rows=(a, b), theme=screen.theme), "fame-beats", "merge_beats_html"
+        )
 
 
 def _winner(margin: float) -> str:

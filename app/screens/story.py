@@ -60,7 +60,7 @@ def render(screen: Screen) -> None:
     _story(key="story", data=picture(screen, film), on_pick_change=lambda: _pick(len(screen.bundle.catalogue)))
     with st.container(horizontal=True, key="story_save"):
         widgets.download_table("Lists as CSV", lambda: lists(screen), "fame-lists.csv", "story_csv")
-        widgets.save_figure(screen, lambda: _figure(screen, film), "fame-story", "story_html")
+        widgets.download_picture(screen, lambda: _figure(screen, film), "fame-story", "story_html")
 
 
 def _pick(V: int) -> None:
@@ -89,7 +89,7 @@ def lists(screen: Screen) -> pd.DataFrame:
         for head in (*range(H), None)
     }
     table = pd.concat(tables, names=["list", None]).reset_index(level="list")
-    shares = trace.contributions(table["row"].astype(int).tolist())
+    shares = trace.contributions(rows=table["row"].astype(int))
     return table.assign(**{f"share_{h}": shares[f"head_{h}"].to_numpy() for h in range(1, H + 1)})
 
 

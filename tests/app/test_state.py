@@ -93,7 +93,7 @@ def test_any_url_gives_a_state_that_can_be_shown(params: dict[str, str]) -> None
     assert 1 <= there.k <= MAX_K and (there.head is None or 0 <= there.head < H) and len(there.history) <= MAX_HISTORY
     assert all(sentence.endswith(".") and "\n" not in sentence and len(sentence) < 300 for sentence in said)
     if there.history:
-        assert np.isfinite(BUNDLE.trace(there.history, there.intervention).scores[1:]).all()
+        assert np.isfinite(BUNDLE.trace(rows=there.history, intervention=there.intervention).scores[1:]).all()
     assert url.parse(url.query(there, BUNDLE, OPENING), BUNDLE, OPENING) == (there, ()), "what is kept is sound"
 
 
