@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -22,6 +22,7 @@ __all__ = [
     "Badge",
     "Bold",
     "Cell",
+    "Noted",
     "badge",
     "controlled",
     "download_picture",
@@ -49,8 +50,19 @@ class Badge(int):
     """A head in a sentence, from 0: drawn as its number on its colour."""
 
 
+class Noted(NamedTuple):
+    """A number or word with the sentence that explains it, shown on hover, focus and tap."""
+
+    text: str
+    note: str
+
+
 class Bold(str):
     """Words that stand out in a sentence."""
+
+
+Part = str | Badge | Noted
+Cell = Part | tuple[str | Badge, ...]
 
 
 def badge(head: int) -> str:
@@ -58,19 +70,20 @@ def badge(head: int) -> str:
     return f'<span class="fame-badge fame-h{head % 8}" role="img" aria-label="head {head + 1}">{head + 1}</span>'
 
 
-def markup(part: str | Badge) -> str:
+def markup(part: Part) -> str:
     """A head's badge, Bold text, or plain text, which is never markup itself."""
     if isinstance(part, Badge):
         return badge(part)
+    if isinstance(part, Noted):
+        said, note = html.escape(part.text), html.escape(part.note)
+        spoken = f'role="note" aria-label="{said}: {note}"'
+        return f'<span class="fame-noted" tabindex="0" {spoken} data-note="{note}">{said}</span>'
     return f"<b>{html.escape(part)}</b>" if isinstance(part, Bold) else html.escape(part)
 
 
-def write(*parts: str | Badge) -> None:
+def write(*parts: Part) -> None:
     """A sentence of plain text, Bold text and heads' badges. Text is never markup."""
     st.html(f'<p class="fame-say">{"".join(map(markup, parts))}</p>')
-
-
-Cell = str | Badge | tuple[str | Badge, ...]
 
 
 def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], words: Sequence[int] = ()) -> None:
@@ -80,7 +93,7 @@ def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], word
     """
 
     def cell(i: int, content: Cell, tag: str, scope: str = "") -> str:
-        inner = "".join(map(markup, content if isinstance(content, tuple) else (content,)))
+        inner = "".join(map(markup, (content,) if isinstance(content, (str, Badge, Noted)) else content))
         return f"<{tag}{scope}{' class=words' * (i in words)}>{inner}</{tag}>"
 
     top = "".join(cell(i, part, "th", " scope=col") for i, part in enumerate(head))
@@ -290,10 +303,21 @@ RULES = """
 .fame-table :is(th:first-child, .words) { text-align: left; }
 .fame-table .words { min-width: 13rem; }
 .fame-table th:first-child { padding-left: 0; }
+.fame-noted { border-bottom: 1px dotted var(--soft); cursor: help; }
+.fame-noted:is(:hover, :focus)::after { content: attr(data-note); position: fixed; z-index: 99; margin: 1.5em 0 0 -3rem;
+  max-width: min(24rem, 80vw); padding: .4rem .65rem; border: 1px solid var(--soft); border-radius: .4rem;
+  background: var(--panel); color: var(--ink); font-size: 13px; font-weight: 400; line-height: 1.4; text-align: left;
+  white-space: normal; }
+.st-key-evidence_phone, :has(> .st-key-evidence_phone) { display: none; }
 .fame-empty { max-width: 40rem; margin: 12vh auto 0; text-align: center; }
 @media (max-width: 1100px) { .st-key-bar_choice { flex-basis: 240px; } }
 @media (max-width: 760px) {
   .fame-table :is(th, td) { padding: 4px 5px; }
+  .st-key-evidence_phone, :has(> .st-key-evidence_phone) { display: flex; }
+  .st-key-evidence_probes_wide { display: none; }
+  .fame-noted:is(:hover, :focus)::after { left: 1rem; right: 1rem; margin-left: 0; max-width: none; }
+  .stVerticalBlock[class*="_wide"]::before { content: "Scroll sideways to see all of it →"; position: sticky; left: 0;
+    width: max-content; color: var(--soft); font-size: 12px; }
   .fame-table .words { min-width: 0; }
   .fame-table th[scope=row] { white-space: normal; }
   .stMainBlockContainer { padding: .75rem 1rem 3rem; }
@@ -305,5 +329,8 @@ RULES = """
   .st-key-bar_choice { flex: 1 1 100%; min-width: 0; }
   .st-key-bar_model > :has(.fame-shape) { display: none; }
   .fame-brand { margin-right: 0; }
+}
+@media print {
+  .stVerticalBlock[class*="_wide"] { overflow: visible; zoom: .66; break-inside: avoid; }
 }
 """

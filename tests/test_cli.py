@@ -187,7 +187,9 @@ def test_info_tells_what_is_in_a_bundle(bundle: Path, run: Run) -> None:
 
 
 def test_nothing_that_is_printed_commands_a_terminal(bundle: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = replace(fame.load(bundle), card="# A card\x1b]0;title\x07\nof \x9b2Jtwo lines", evidence={"a\x1b[31m": 1})
+    loaded = replace(
+        fame.load(bundle), card="# A card\x1b]0;title\x07\nof \x9b2Jtwo lines", evidence_json={"a\x1b[31m": 1}
+    )
     monkeypatch.setattr("fame.bundle.load", lambda name: loaded)
     assert run("info", bundle, "--card").out == "# A card ]0;title \nof  2Jtwo lines\n"
     assert "\x1b" not in run("info", bundle).out

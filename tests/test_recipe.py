@@ -208,7 +208,7 @@ def test_what_cannot_be_measured_is_no_reason_to_lose_what_was_learned(tmp_path:
     recipe = Recipe.from_tables({"name": "class", "data": data, "maps": False, **SMALL})
     said: list[str] = []
     made = train_recipe(recipe, tmp_path / "out", runs=tmp_path / "runs", callbacks=Callbacks(warn=said.append))
-    assert made is not None and not fame.load(tmp_path / "out").evidence
+    assert made is not None and not fame.load(tmp_path / "out").evidence_json
     assert said == [
         "the bundle is saved without evidence: probes: expected a history with at least one item and one item left to "
         "recommend"
@@ -266,11 +266,11 @@ def test_a_simulated_audience_makes_a_bundle_that_says_so(toy_log: Path, tmp_pat
     bundle = fame.load(tmp_path / "out")
     assert bundle.simulated
     assert "The audience is simulated" in bundle.card and "publisher's terms" not in bundle.card
-    told, learning = bundle.evidence["recovery_told"], bundle.evidence["recovery"]
+    told, learning = bundle.evidence_json["recovery_told"], bundle.evidence_json["recovery"]
     assert told["facets"] == learning["facets"] == ["genres"] and told["viewers"] == learning["viewers"] == 500
     assert told["gate"]["accuracy"] == learning["gate"]["accuracy"]
     assert told["gate"]["ceiling"] >= learning["gate"]["ceiling"]
-    assert bundle.evidence["histories"]["source"] == "planted, test"
+    assert bundle.evidence_json["histories"]["source"] == "planted, test"
     split = prepare(recipe).split
     assert len(split.test) == 60 and split.train.items.max() <= 9
 
@@ -283,7 +283,7 @@ def test_the_baselines_slices_stand_beside_the_heads(tmp_path: Path) -> None:
     tables = {"name": "toy", "data": data, "maps": False, **SMALL, "comparison": {"probe": True}}
     bundle = train_recipe(Recipe.from_tables(tables), tmp_path / "out", runs=tmp_path / "runs")
     assert bundle is not None
-    names, probes = [a["name"] for a in bundle.evidence["attributes"]], bundle.evidence["probes"]
+    names, probes = [a["name"] for a in bundle.evidence_json["attributes"]], bundle.evidence_json["probes"]
     assert np.shape(probes["baseline"]) == np.shape(probes["ap"]) == (2, len(names))
     assert probes["baseline"] != probes["ap"]
 

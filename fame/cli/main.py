@@ -622,7 +622,7 @@ def about(bundle: Bundle) -> dict[str, Any]:
         },
         "maps": list(bundle.atlas.spaces) if bundle.atlas else [],
         "examples": [example.title for example in bundle.examples],
-        "evidence": sorted(bundle.evidence),
+        "evidence": sorted(bundle.evidence_json),
     }
     if {"epoch", "NDCG@10"} <= set(curve.select_dtypes("number").dropna(axis=1).columns) and len(curve):
         best = curve.iloc[int(curve["NDCG@10"].argmax())]

@@ -15,8 +15,7 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from fame.bundle import Bundle, check_target, check_writable
-from fame.bundle.files import Example
+from fame.bundle import Bundle, Example, check_target, check_writable
 from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.card import Facts, comparison, kind_name, metric_row, model_card, read_comparison, usage
@@ -223,7 +222,7 @@ def train_recipe(
         data.catalogue,
         atlas=atlas,
         examples=examples,
-        evidence=found,
+        evidence_json=found,
         training=curve(epochs),
         card=card,
         simulated=recipe.data.form == "planted",
