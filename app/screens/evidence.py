@@ -84,8 +84,7 @@ def render(screen: Screen) -> None:
             "Train the model again with evidence (fame train RECIPE gathers it), choose another model above, or go on "
             "to another screen.",
         )
-    for sentence in _answer(screen.source):
-        widgets.write(*widgets.with_badges(sentence, ""))
+    widgets.write(*widgets.with_badges(" ".join(_answer(screen.source)), ""))
     if guided := found.guidance(screen.words["many"]):
         widgets.write(*widgets.with_badges(guided, ""))
     _accuracy(screen)
@@ -183,8 +182,8 @@ def _apart(found: Evidence) -> None:
     here, random, complete, random_complete = map(number, found.apart)
     of_all = (
         "It is computed from one probe that reads all heads at once and then asks how much each head weighs: a head "
-        "can read its own attribute perfectly, and still be asked about others because it helps a little there too. Heads "
-        "without a clear topic count as well. So it stays far below 1 even where single heads are clear; compare it "
+        "can read its own attribute perfectly, and still weigh in on others, where it helps a little. Heads without a "
+        "clear topic count as well. So it stays far below 1 even where single heads are clear; compare it "
         "with random spaces, which have {}."
     )
     widgets.write(

@@ -111,6 +111,8 @@ def _signs(trace: Trace, head: int, left_out: pd.DataFrame, measure: str) -> lis
     """For each item, where its effects on head and final score differ in sign: what it does to the other one."""
     other = "score" if measure == "head" else "head"
     here, there = (left_out[measured(name, head)[0]].to_numpy(float) for name in (measure, other))
+    if not np.isfinite(there).all():  # the only item cannot be left out
+        return [""] * len(there)
     digits = min(3, max(2, digits_for(there)))
     words = measured(other, head)[1]
     return [

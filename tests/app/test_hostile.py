@@ -178,7 +178,7 @@ SENT_BY = {
     "": [("bar", "act"), ("story", "pick")],
     "merge": [("merge_desk", "gate"), ("merge_desk", "film")],
     "experts": [("experts_tiles", "pick"), ("experts_lists", "film")],
-    "atlas": [("atlas_maps", "act"), ("atlas_find", "act")],
+    "atlas": [("atlas_maps", "pick")],
 }
 
 
