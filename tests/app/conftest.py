@@ -82,7 +82,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(chromium: Browser) -> Iterator[Open]:
-    """Opens an address in a fresh profile: `open_page(url, scheme="dark", width=700)`; a page of the app is drawn on return.
+    """Opens an address in a fresh profile: `open_page(url, scheme="dark", width=700)`, drawn on return.
 
     An error in the page's own scripts fails the test.
     """
