@@ -76,7 +76,7 @@ def from_python(bundle: Bundle, name: str) -> Picture:
 
 
 def drawn(page: Page, selector: str, plotly: bool) -> Any:
-    """The numbers that a picture draws: those of Plotly's traces, or those in the text of its SVG, and how many marks."""
+    """The numbers that a picture draws: those of Plotly's traces, or those in the text of its SVG."""
     if plotly:
         page.locator(f"{selector} .js-plotly-plot .main-svg").first.wait_for()
         read = (
