@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fame.bundle import Bundle
+from fame.explain import Change
 from fame.trace import NOTHING, Intervention
 
 __all__ = [
@@ -48,6 +49,7 @@ class State:
     k: items per list.   hide_seen: leave items of the history out of the lists.
     head: the head that a screen looks at, from 0, or None for the one with most say.
     item: the row that is looked at, or None for the first one.
+    b: the changes that make What if's B of all this.
     options: a screen's own choices as text, under names like `atlas_colour`.
     """
 
@@ -58,6 +60,7 @@ class State:
     hide_seen: bool = True
     head: int | None = None
     item: int | None = None
+    b: tuple[Change, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
 
     def changed(self, **changes: Any) -> State:

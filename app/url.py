@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
@@ -12,8 +12,9 @@ from urllib.parse import quote, unquote
 from app.state import DEFAULT_K, MAX_HISTORY, MAX_K, MAX_OPTIONS, MAX_VALUE, OPTION, State
 from fame.bundle import Bundle
 from fame.errors import FameError
+from fame.explain import changes_text, read_changes
 
-__all__ = ["parse", "query", "quoted"]
+__all__ = ["parse", "query", "quoted", "unknown_items"]
 
 
 def _join(parts: Iterable[Any]) -> str:
@@ -50,6 +51,7 @@ def query(state: State, bundle: Bundle, opening: State | None, named: bool = Tru
         "off": "-".join([*(str(h + 1) for h in change.heads_off), *pairs]),
         "router": "_".join(f"{h + 1}-{_weights(w)}" for h, w in change.router),
         "hold": "1" if change.hold_gate else "",
+        "b": changes_text(state.b),
     }
     return {**{name: value for name, value in params.items() if value}, **dict(sorted(state.options.items()))}
 
@@ -77,11 +79,7 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
     def history(value: str) -> State:
         ids = [] if value == "none" else _split(value)
         rows = [bundle.catalogue.row(item) for item in ids if item in bundle.catalogue]
-        if unknown := [item for item in ids if item not in bundle.catalogue]:
-            count = f"{len(unknown)} {noun}s are" if len(unknown) > 1 else f"One {noun} is"
-            unused.append(
-                f"{count} not in this catalogue and left out: {' '.join(', '.join(unknown[:3])[:60].split())}."
-            )
+        unused.extend(unknown_items([item for item in ids if item not in bundle.catalogue], noun))
         if len(rows) > MAX_HISTORY:
             unused.append(f"The link holds {len(rows)} {noun}s; the last {MAX_HISTORY} are kept.")
         return state.changed(history=rows)
@@ -115,6 +113,8 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
     take("off", off)
     take("router", router)
     take("hold", lambda v: change(hold_gate=bool(_whole(v, 0, 1))))
+    b, broken = read_changes(params.get("b", ""))
+    state, unused = state.changed(b=b), [*unused, *broken]
     options = {name: value for name, value in params.items() if OPTION.fullmatch(name) and len(value) <= MAX_VALUE}
     return state.changed(**dict(list(options.items())[:MAX_OPTIONS])), tuple(unused)
 
@@ -130,6 +130,14 @@ WORDS = {
     "router": "router",
     "hold": "choice of a held gate",
 }
+
+
+def unknown_items(ids: Sequence[str], noun: str) -> tuple[str, ...]:
+    """A sentence on ids that a catalogue does not have, if there are any."""
+    if not ids:
+        return ()
+    count = f"{len(ids)} {noun}s are" if len(ids) > 1 else f"One {noun} is"
+    return (f"{count} not in this catalogue and left out: {' '.join(', '.join(ids[:3])[:60].split())}.",)
 
 
 def _whole(text: str, low: int, high: int) -> int:

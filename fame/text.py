@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["digits_for", "forms", "listing", "number", "ordinal", "percent", "plural"]
+__all__ = ["digits_for", "listing", "number", "ordinal", "percent", "plural", "words"]
 
 
 def number(value: float, digits: int = 2, plus: bool = False) -> str:
@@ -29,11 +29,6 @@ def percent(share: float) -> str:
     return "<1%" if 0 < share < 0.005 else f"{math.floor(100 * float(share) + 0.5)}%"
 
 
-def forms(noun: str) -> dict[str, str]:
-    """A noun as sentences need it: {one}, {many} and, with its article, {a}."""
-    return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}
-
-
 def plural(count: int, word: str) -> str:
     """'1 head', '2 heads', '1,000 heads'."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
@@ -51,3 +46,8 @@ def ordinal(n: int) -> str:
 def listing(words: Sequence[str], last: str = "and") -> str:
     """'a', 'a and b', 'a, b and c'."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def words(noun: str) -> dict[str, str]:
+    """A noun as sentences need it: {one}, {many} and, with its article, {a}."""
+    return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from fame.catalogue import Catalogue
 from fame.errors import FameError
-from fame.explain.tables import candidates, checked, facts, rank_changes, rank_of
+from fame.explain.compare import Listing, rank_changes
+from fame.explain.tables import candidates, checked, facts, rank_of
 from fame.model import FAME, Pass, mix
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["Effect", "effect", "expert_effects", "leave_one_out", "trace"]
+__all__ = ["Effect", "effect", "expert_effects", "final_list", "leave_one_out", "trace"]
 
 History = Sequence[int] | np.ndarray
 
@@ -53,7 +54,7 @@ def trace(model: FAME, catalogue: Catalogue, rows: History, intervention: Interv
             expert_queries=_queries(model, _alone(model, p.expert_out[0, -1], p.residual[0, -1])),
             table=model.table().detach().cpu().numpy(),
             older=history[:-T].astype(np.int32),
-            part_queries=None if model.facets.anchors is None else _queries(model, _parts(model, p)),
+            part_queries=_parts(model, p),
         )
 
 
@@ -65,10 +66,13 @@ def _alone(model: FAME, O: Tensor, residual: Tensor) -> Tensor:
     return model.facets.prefer(states, one).transpose(0, 1)
 
 
-def _parts(model: FAME, p: Pass) -> Tensor:
-    """What F is the sum of at the last position: [h 1+n k], the state and each expert's β_n b_n."""
-    assert p.state is not None and p.router is not None and model.facets.anchors is not None
-    return torch.cat([p.state[0, -1].unsqueeze(1), p.router[0, -1].unsqueeze(-1) * model.facets.anchors], 1)
+def _parts(model: FAME, p: Pass) -> np.ndarray | None:
+    """The queries of what F is the sum of at the last position, the state and each expert's β_n b_n: [h 1+n q]."""
+    anchors = model.facets.anchors
+    if anchors is None:
+        return None
+    assert p.state is not None and p.router is not None
+    return _queries(model, torch.cat([p.state[0, -1].unsqueeze(1), p.router[0, -1].unsqueeze(-1) * anchors], 1))
 
 
 def _queries(model: FAME, F: Tensor) -> np.ndarray:
@@ -254,9 +258,22 @@ def _standing(model: FAME, gate: Tensor, F: Tensor, target: int, candidate: np.n
     return Standing(score, lead, heads, _array(gate) * heads, rank_of(scores, target, candidate))
 
 
-def _history(model: FAME, catalogue: Catalogue, rows: History) -> np.ndarray:
-    """The history as int64 [T], checked against the model and the catalogue."""
-    if model.config.variant != "fame":
+def final_list(model: FAME, catalogue: Catalogue, rows: History) -> Listing:
+    """What a model recommends after a history, one without heads too: the final scores and nothing inside.
+
+    Raises:
+        FameError: as `trace`, but for a model that has no heads.
+    """
+    history = _history(model, catalogue, rows, heads=False)
+    kept = history[-model.config.max_len :]
+    with torch.inference_mode():
+        query = model(torch.from_numpy(kept).to(model.items.weight.device)[None]).query[0, -1]
+        return Listing(catalogue, history.astype(np.int32), _array(model.score(query)))
+
+
+def _history(model: FAME, catalogue: Catalogue, rows: History, heads: bool = True) -> np.ndarray:
+    """The history as int64 [T], checked against the model, which is to have heads, and the catalogue."""
+    if heads and model.config.variant != "fame":
         raise FameError(f"this model is a plain {model.config.variant}; it has no heads to trace")
     if model.training:
         raise FameError("the model is in training mode, where dropout is random; call model.eval() first")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from fame.errors import FameError
-from fame.make.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from fame.make.checkpoint import Epoch, Progress, load_checkpoint, save_checkpoint
+from fame.make.configs import TrainConfig
 from fame.make.data.sequences import Sequences, Split, Task
 from fame.make.evaluate import METRICS, metric_values, ranks
 from fame.make.guidance import Guidance
@@ -31,50 +31,6 @@ __all__ = ["Objective", "Step", "TrainConfig", "curve", "launched", "relative_en
 
 BETAS = (0.9, 0.98)  # of Adam, as in the code of SASRec
 MAX_NORM = 5.0  # of the gradient
-LARGEST = 2**32  # numbers, and so seeds, are below
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to learn.
-
-    Raises:
-        FameError: a number is out of range.
-    """
-
-    epochs: int = 100  # at most
-    patience: int = 10  # epochs without a better validation NDCG@10 before the early stop
-    batch_size: int = 128  # windows of at most max_len items, over all devices
-    learning_rate: float = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"  # cosine: down to 0 over `epochs`
-    warmup_steps: int = 0  # steps over which the learning rate rises from 0
-    weight_decay: float = 0.0
-    negatives: int = 0  # 0: full softmax; else this many sampled items a step, with logQ correction
-    label_smoothing: float = 0.0
-    start: Literal["random", "log"] = "random"  # log: items, and experts' anchors, start from what is taken together
-    mask_seen: bool = False  # leave items that the window already holds out of the softmax
-    compete: float = 0.0  # weight of each expert's own likelihood, `losses.competition`
-    compete_positions: int = 256  # on so many targets a step
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        least = {"epochs": 1, "patience": 1, "batch_size": 1, "warmup_steps": 0, "negatives": 0, "seed": 0}
-        for name, low in least.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not low <= value < LARGEST:
-                raise FameError(f"training: {name} is {value!r}; expected a whole number of at least {low}, below 2³²")
-        for name, fits, expected in (
-            ("learning_rate", lambda x: 0 < x < 10, "a number above 0 and below 10, like 0.001"),
-            ("weight_decay", lambda x: 0 <= x < np.inf, "a number of at least 0"),
-            ("label_smoothing", lambda x: 0 <= x < 1, "a number from 0 up to, not including, 1"),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or isinstance(value, bool) or not fits(value):
-                raise FameError(f"training: {name} is {value!r}; expected {expected}")
-        if self.label_smoothing and self.negatives:
-            raise FameError("training: label_smoothing spreads over all items; it does not go with sampled negatives")
-        if self.schedule not in ("constant", "cosine"):
-            raise FameError(f"training: schedule is {self.schedule!r}; expected 'constant' or 'cosine'")
 
 
 @dataclass(frozen=True)
@@ -85,6 +41,8 @@ class Step:
     done: int
     of: int
     loss: float
+    steps: int  # in all epochs
+    learning_rate: float
 
 
 class Objective(nn.Module):
@@ -227,30 +185,32 @@ def train(
     guidance: Guidance | None = None,
     fabric: Fabric | None = None,
     folder: Path | None = None,
+    finish: bool = False,
     on_step: Callable[[Step], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> list[Epoch]:
     """Trains `model` in place and leaves it with the weights of its best epoch by validation NDCG@10.
 
     folder: a checkpoint is kept there after each epoch, and a run that finds one goes on from it and ends
-        with the weights it would have had: every epoch draws its randomness from (seed, epoch) alone. Several
-        machines need a folder that all of them see.
+        with the weights it would have had: every epoch draws its randomness from (seed, epoch) alone. Epochs and
+        patience may be others than before. Several machines need a folder that all of them see.
+    finish: train no more, and take the best of the epochs that are done.
     fabric: where to run; the default takes a GPU when there is one. Under `fabric run` every process works on
         its share of each batch.
+    on_note: told what changed epochs mean.
 
     Raises:
-        FameError: no history is long enough to learn from, the gradient is no longer finite, or the checkpoint
-            is of another run.
+        FameError: no history is long enough to learn from, the gradient is no longer finite, the checkpoint
+            is of another run, or there is nothing to finish.
     """
     fabric = launched(fabric)
-    sequences = split.train
     if config.compete and not model.config.anchors:
         raise FameError("training: compete is for experts with anchors; give [model] anchors, like 1.0, or compete = 0")
-    if not (sequences.lengths > 1).any():
+    if not (split.train.lengths > 1).any():
         raise FameError("nothing to learn from: no user has two training items; the log may be too short")
-    counts = torch.from_numpy(np.bincount(sequences.items, minlength=model.config.n_rows)[1:].astype(np.float32))
-    learner = Objective(model, config, counts, guidance)
-    objective: Any
+    items = np.bincount(split.train.items, minlength=model.config.n_rows)[1:]
+    learner = Objective(model, config, torch.from_numpy(items.astype(np.float32)), guidance)
     optimizer: Any = torch.optim.AdamW(
         learner.parameters(),
         lr=config.learning_rate,
@@ -259,54 +219,89 @@ def train(
         fused=True,  # one pass over the weights: on a million items an eighth of the time
     )
     objective, optimizer = fabric.setup(learner, optimizer)
-    run = fingerprint(model, config, guidance, sequences)
-    history, best, steps_done = load_checkpoint(folder, learner, optimizer, run)
+    run = fingerprint(model, config, guidance, split.train)
+    before = load_checkpoint(folder, learner, optimizer, run)
+    history, best, steps = before.history, before.best, before.steps
+    if finish and not history:
+        raise FameError(f"{folder}: no epoch is done, so that there is nothing to finish; train it without --finish")
+    if on_note and not finish and (note := changed_epochs(before, config)):
+        on_note(note)
 
-    for epoch in range(len(history) + 1, config.epochs + 1):
+    for epoch in range(len(history) + 1, 0 if finish else config.epochs + 1):
         if stopped(history, config):
             break
-        rng = np.random.default_rng([config.seed, epoch])
-        torch.manual_seed(int(rng.integers(2**31)) + fabric.global_rank)
-        batches = list(epoch_batches(sequences, model.config.max_len, config.batch_size, rng))
-        sums = np.zeros(4)  # loss, gate entropy, router entropy, targets
         began = time.perf_counter()
-        objective.train()
-        for done, (items, targets) in enumerate(batches, start=1):
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * rate(config, steps_done, len(batches))
-            share = slice(fabric.global_rank, None, fabric.world_size)
-            count = int((targets > 0).sum())
-            loss, entropy = objective(items[share].to(fabric.device), targets[share].to(fabric.device))
-            fabric.backward(loss * (fabric.world_size / count))  # devices' gradients are averaged, so × their number
-            norm = fabric.clip_gradients(objective, optimizer, max_norm=MAX_NORM, error_if_nonfinite=False)
-            if norm is not None and not norm.isfinite():
-                raise FameError(
-                    f"training: in epoch {epoch} the loss is {float(loss.detach()):g} and its gradient not finite; "
-                    f"lower learning_rate ({config.learning_rate:g}) or raise warmup_steps ({config.warmup_steps})"
-                )
-            optimizer.step()
-            optimizer.zero_grad()
-            steps_done += 1
-            mine = np.array([float(loss.detach()), *entropy.tolist(), float((targets[share] > 0).sum())])
-            sums += mine
-            if on_step:
-                on_step(Step(epoch, done, len(batches), mine[0] / max(1.0, mine[3])))
+        sums, steps = learn(objective, optimizer, fabric, split.train, config, epoch, steps, on_step)
         seconds = time.perf_counter() - began
-        sums = total(fabric, torch.from_numpy(sums)).numpy()
         valid = validate(model, split.valid, fabric)
         better = not history or valid["NDCG@10"] > max(e.valid["NDCG@10"] for e in history)
         if better:
             best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-        loss_mean, gate_entropy, router_entropy = (sums[:3] / sums[3]).tolist()
-        history.append(Epoch(epoch, loss_mean, gate_entropy, router_entropy, seconds, valid, better))
+        history.append(Epoch(epoch, *(sums[:3] / sums[3]).tolist(), seconds, valid, better))
         if folder and fabric.is_global_zero:
-            save_checkpoint(folder, learner, optimizer, best, history, run, steps_done)
+            save_checkpoint(folder, learner, optimizer, best, history, run, steps)
         fabric.barrier()
         if on_epoch:
             on_epoch(history[-1])
     model.load_state_dict(best)
     model.eval()
     return history
+
+
+def learn(
+    objective: Any,
+    optimizer: Any,
+    fabric: Fabric,
+    sequences: Sequences,
+    config: TrainConfig,
+    epoch: int,
+    steps: int,
+    on_step: Callable[[Step], None] | None,
+) -> tuple[np.ndarray, int]:
+    """One epoch. Sums over all processes of loss, gate entropy, router entropy and targets; and the steps done."""
+    rng = np.random.default_rng([config.seed, epoch])
+    torch.manual_seed(int(rng.integers(2**31)) + fabric.global_rank)
+    max_len = objective.model.config.max_len
+    batches = list(epoch_batches(sequences, max_len, config.batch_size, rng))
+    sums = np.zeros(4)
+    objective.train()
+    for done, (items, targets) in enumerate(batches, start=1):
+        now = config.learning_rate * rate(config, steps, len(batches))
+        for group in optimizer.param_groups:
+            group["lr"] = now
+        share = slice(fabric.global_rank, None, fabric.world_size)
+        count = int((targets > 0).sum())
+        loss, entropy = objective(items[share].to(fabric.device), targets[share].to(fabric.device))
+        fabric.backward(loss * (fabric.world_size / count))  # devices' gradients are averaged, so × their number
+        norm = fabric.clip_gradients(objective, optimizer, max_norm=MAX_NORM, error_if_nonfinite=False)
+        if norm is not None and not norm.isfinite():
+            raise FameError(
+                f"training: in epoch {epoch} the loss is {float(loss.detach()):g} and its gradient not finite; "
+                f"lower learning_rate ({config.learning_rate:g}) or raise warmup_steps ({config.warmup_steps})"
+            )
+        optimizer.step()
+        optimizer.zero_grad()
+        steps += 1
+        mine = np.array([float(loss.detach()), *entropy.tolist(), float((targets[share] > 0).sum())])
+        sums += mine
+        if on_step:
+            on_step(Step(epoch, done, len(batches), mine[0] / max(1.0, mine[3]), steps, now))
+    return total(fabric, torch.from_numpy(sums)).numpy(), steps
+
+
+def changed_epochs(before: Progress, config: TrainConfig) -> str:
+    """What it means that a run which goes on is to have other epochs than before; '' where it means nothing."""
+    done, planned = len(before.history), before.run["training"]["epochs"]
+    if config.epochs < done:
+        return f"{done} epochs are done, more than the {config.epochs} asked for now; the best of them all is kept"
+    if not done or config.schedule == "constant" or planned == config.epochs or stopped(before.history, config):
+        return ""
+    per_epoch = before.steps // done
+    was, now = (rate(replace(config, epochs=e), before.steps, per_epoch) for e in (planned, config.epochs))
+    return (
+        f"the cosine now ends at epoch {config.epochs}, not {planned}: the learning rate goes on at {now:.0%} of its "
+        f"highest, where the run had come to {was:.0%}; a run of {config.epochs} from the start learns otherwise"
+    )
 
 
 def stopped(history: list[Epoch], config: TrainConfig) -> bool:
@@ -354,11 +349,11 @@ def curve(history: list[Epoch]) -> pd.DataFrame:
     )
 
 
-def fingerprint(model: FAME, config: TrainConfig, guidance: Guidance | None, sequences: Sequences) -> str:
+def fingerprint(model: FAME, config: TrainConfig, guidance: Guidance | None, sequences: Sequences) -> dict[str, Any]:
     """What must be the same for a run to be gone on with."""
     data = hashlib.sha256(sequences.offsets.tobytes() + sequences.items.tobytes()).hexdigest()
-    settings = {"model": model.config.to_dict(), "training": asdict(config), "data": data}
+    settings: dict[str, Any] = {"model": model.config.to_dict(), "training": asdict(config), "data": data}
     if guidance:
         values = hashlib.sha256(b"".join(guidance.values(h).cpu().numpy().tobytes() for h in guidance.heads))
         settings |= {"guidance": asdict(guidance.config), "values": values.hexdigest()}
-    return json.dumps(settings, sort_keys=True)
+    return settings

@@ -7,15 +7,17 @@ readers (`alt_text`), and treats titles as text, never as markup.
 from fame.plots.atlas import atlas_map
 from fame.plots.attention_grid import attention_grid
 from fame.plots.attention_map import attention_map
+from fame.plots.beats import beats
 from fame.plots.evidence import likeness, probes, values
 from fame.plots.expert_lists import expert_lists
 from fame.plots.export import page
 from fame.plots.journey import journey
 from fame.plots.last_step import last_step
-from fame.plots.merge import beats, merge
+from fame.plots.merge import merge
 from fame.plots.picture import Chart, Component, Origin, Picture, chart
-from fame.plots.story import gate, head_lists
+from fame.plots.story import story
 from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
+from fame.plots.what_if import what_if, what_if_inside
 
 __all__ = [
     "CONFIG",
@@ -31,9 +33,7 @@ __all__ = [
     "beats",
     "chart",
     "expert_lists",
-    "gate",
     "head_colour",
-    "head_lists",
     "ink_on",
     "journey",
     "last_step",
@@ -43,8 +43,11 @@ __all__ = [
     "merge",
     "page",
     "probes",
+    "story",
     "template",
     "text",
     "untitled",
     "values",
+    "what_if",
+    "what_if_inside",
 ]

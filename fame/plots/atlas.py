@@ -21,7 +21,7 @@ from fame.errors import FameError
 from fame.explain.sentences import say_trust
 from fame.plots.picture import Component, Origin
 from fame.plots.style import Theme, head_name, look
-from fame.text import forms, listing, plural
+from fame.text import listing, plural, words
 from fame.trace import Trace
 
 __all__ = ["MOST_VALUES", "VALUE_COLOURS", "AtlasMap", "Ground", "atlas_map", "ground", "head_of"]
@@ -184,7 +184,7 @@ def atlas_map(
         points=under.packed,
         data={
             "version": under.version,
-            "noun": forms(bundle.catalogue.noun),
+            "noun": words(bundle.catalogue.noun),
             "item": item or 0,
             "kind": under.kind.upper(),
             "attribute": under.attribute,

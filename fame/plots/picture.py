@@ -134,6 +134,7 @@ class Component(Picture):
     """A picture that NAME.js draws from `data`, plain JSON.
 
     parts: files that come before NAME.js and NAME.css, without their endings.
+    Where clicks reach Python, as in the app, its data says `live`.
     """
 
     data: Mapping[str, Any] = field(repr=False)
