@@ -164,7 +164,7 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, 
         widgets.write(f"A and B are the same {screen.noun}. Choose another one to compare.")
         return
     widgets.write(*widgets.with_badges(told.sentence, str(shown.catalogue.title[told.winner])))
-    widgets.plain(f"Bars: gate × score of {first} less that of {second}; + speaks for {first}.", "fame-what")
+    widgets.styled(f"Bars: gate × score of {first} less that of {second}; + speaks for {first}.", "fame-what")
     widgets.mount(picture, "merge_beats")
     with st.container(horizontal=True):
         widgets.save(screen, picture, "merge_beats", table="Differences as CSV")
