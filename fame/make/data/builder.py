@@ -103,7 +103,9 @@ class Builder:
         """
         if not self.n:
             said = "; ".join(f"{d.count:,} rows dropped: {d.why}, such as {d.example}" for d in self.dropped)
-            raise FameError(f"{self.source}: the log is empty; expected at least one interaction{f' ({said})' if said else ''}")
+            raise FameError(
+                f"{self.source}: the log is empty; expected at least one interaction{f' ({said})' if said else ''}"
+            )
         arrays = []
         for part in self._parts:
             arrays.append(np.concatenate(part))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fame.errors import FameError
 from fame.make.data.names import KNOWN, plain_name
 
-__all__ = ["SPACES", "Dialect", "find_dialect", "fields_of"]
+__all__ = ["SPACES", "Dialect", "fields_of", "find_dialect"]
 
 SPACES = " "  # runs of blanks
 SEPARATORS = ("\t", "::", ";", "|", ",", "\x01", "~", SPACES)  # in this order where nothing else tells
@@ -20,6 +20,7 @@ SAMPLE_LINES = 2_000
 MAX_COLUMNS = 2_000
 UNIFORM = 0.9
 NUMBER = re.compile(r"[+-]?\d[\d,.]*(e[+-]?\d+)?", re.IGNORECASE)
+DATE = re.compile(r"\d{1,4}[-/.]\d")
 LETTERS = re.compile(r"[^\W\d_]")
 
 
@@ -83,7 +84,9 @@ def fields_of(line: str, separator: str, quote: str) -> list[str]:
     line = line.rstrip("\r\n")
     if separator == SPACES:
         if quote and quote in line:
-            return next(csv.reader([line.strip().replace("\t", " ")], delimiter=" ", quotechar=quote, skipinitialspace=True), [])
+            return next(
+                csv.reader([line.strip().replace("\t", " ")], delimiter=" ", quotechar=quote, skipinitialspace=True), []
+            )
         return line.split()
     if quote and quote in line and len(separator) == 1:
         try:
@@ -138,8 +141,9 @@ def _separator(rows: Sequence[str], quote: str) -> str:
         widths = Counter(map(len, split[1:] or split))
         width, often = max(widths.items(), key=lambda pair: (pair[1], pair[0]))
         share = often / max(1, len(split[1:] or split))
-        roles = {KNOWN[n] for cell in split[0] if (n := plain_name(cell)) in KNOWN}
-        known = sum(plain_name(cell) in KNOWN for cell in split[0])
+        named = [] if re.search(r"\d{4}", " ".join(split[0])) else [plain_name(cell) for cell in split[0]]
+        roles = {KNOWN[n] for n in named if n in KNOWN}
+        known = any(n in KNOWN for n in named)
         uniform = width > 1 and share >= UNIFORM
         # Sequences have rows of any width: there the separator with most fields is theirs.
         fields = sum(map(len, split)) if not uniform else 0
@@ -230,13 +234,15 @@ def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
         column = [row[k].strip() for row in body if k < len(row) and row[k].strip()]
         if column and cell and LETTERS.search(cell) and all(NUMBER.fullmatch(x) for x in column):
             return True
-        if column and cell and all(re.match(r"\d{1,4}[-/.]\d", x) for x in column):
+        if column and cell and not DATE.match(cell) and all(DATE.match(x) for x in column):
             return True
     if roles:
         return True
     seen = [{row[k].strip() for row in body if k < len(row)} for k in range(len(cells))]
     recurs = [len(values) < 0.7 * len(body) for values in seen]
     # A word that never comes again, above values that do, in every such column.
-    return len(body) >= 10 and any(recurs) and all(
-        cell not in values for cell, values, again in zip(cells, seen, recurs, strict=False) if again and cell
+    return (
+        len(body) >= 10
+        and any(recurs)
+        and all(cell not in values for cell, values, again in zip(cells, seen, recurs, strict=False) if again and cell)
     )

@@ -83,7 +83,8 @@ class Engine:
         if not self.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'", "rejects"):
             return 0, ""
         count, line, kind, text = self.rows(
-            "SELECT count(DISTINCT line), min(line), arg_min(error_type::VARCHAR, line), arg_min(csv_line, line) FROM reject_errors", "rejects"
+            "SELECT count(DISTINCT line), min(line), arg_min(error_type::VARCHAR, line), arg_min(csv_line, line) FROM reject_errors",
+            "rejects",
         )[0]
         self.db.execute("DROP TABLE reject_errors")
         self.db.execute("DROP TABLE IF EXISTS reject_scans")
@@ -106,7 +107,11 @@ class Engine:
 def engine(folder: Path) -> Iterator[Engine]:
     """An engine whose spill files go into `folder`."""
     db = duckdb.connect(
-        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": str(min(8, os.cpu_count() or 2))}
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "threads": str(min(8, os.cpu_count() or 2)),
+        }
     )
     try:
         db.execute(f"SET memory_limit = '{MEMORY}'")
@@ -171,16 +176,18 @@ def text_table(run: Engine, name: str, files: Sequence[tuple[str, Plain, Dialect
                 f"{part_name}: {len(dialect.names)} columns, and {files[0][0]} has {len(first.names)}; "
                 "expected parts of one table"
             )
-        path, reading = (_single_spaced(plain, dialect, run.folder), dialect) if dialect.separator == SPACES else (plain.path, dialect)
+        path, reading = (
+            (_single_spaced(plain, dialect, run.folder), dialect)
+            if dialect.separator == SPACES
+            else (plain.path, dialect)
+        )
         lines = plain.lines + (not plain.head.endswith("\n") if plain.whole else 1) - dialect.skip
         parts.append(Part(part_name, _best_reading(run, part_name, path, reading, lines, plain.quotes)))
     columns = tuple(Column(n) for n in first.names)
     return Table(name, columns, tuple(parts), first.header, tuple(told), tuple(notes))
 
 
-def _best_reading(
-    run: Engine, name: str, path: Path, dialect: Dialect, lines: int, quotes: bool
-) -> str:
+def _best_reading(run: Engine, name: str, path: Path, dialect: Dialect, lines: int, quotes: bool) -> str:
     """The SELECT that finds most rows: with quotes as they seem, with the other escape, without quotes."""
     if dialect.separator == SPACES:
         return _csv(path, dialect, "", "")
@@ -208,7 +215,9 @@ def _csv(path: Path, dialect: Dialect, quote: str, escape: str) -> str:
         f"nullstr = '{NO_NULL}', ignore_errors = true, store_rejects = true, rejects_limit = {MAX_REJECTS})"
     )
     if dialect.quote == '"' and not quote:  # fields wholly in quotes lose them all the same
-        shown = ", ".join(f"regexp_replace(c{k}, '^\\s*\"([^\"]*)\"\\s*$', '\\1') AS c{k}" for k in range(len(dialect.names)))
+        shown = ", ".join(
+            f"regexp_replace(c{k}, '^\\s*\"([^\"]*)\"\\s*$', '\\1') AS c{k}" for k in range(len(dialect.names))
+        )
         return f"SELECT {shown} FROM {source}"
     return f"SELECT * FROM {source}"
 
@@ -216,7 +225,10 @@ def _csv(path: Path, dialect: Dialect, quote: str, escape: str) -> str:
 def _single_spaced(plain: Plain, dialect: Dialect, folder: Path) -> Path:
     """The rows with a tab in place of each run of blanks."""
     target = folder / f"spaced-{plain.path.stat().st_ino}-{len(list(folder.iterdir()))}.tsv"
-    with plain.path.open(encoding="utf-8", newline="\n") as source, target.open("w", encoding="utf-8", newline="\n") as out:
+    with (
+        plain.path.open(encoding="utf-8", newline="\n") as source,
+        target.open("w", encoding="utf-8", newline="\n") as out,
+    ):
         for number, line in enumerate(source):
             if number >= dialect.skip and line.strip():
                 out.write("\t".join(fields_of(line, SPACES, dialect.quote)) + "\n")
@@ -226,7 +238,9 @@ def _single_spaced(plain: Plain, dialect: Dialect, folder: Path) -> Path:
 # --- JSON ---------------------------------------------------------------------------------------------
 
 
-def json_table(run: Engine, name: str, files: Sequence[tuple[str, Path, str]], sample: Sequence[dict[str, Any]]) -> Table:
+def json_table(
+    run: Engine, name: str, files: Sequence[tuple[str, Path, str]], sample: Sequence[dict[str, Any]]
+) -> Table:
     """The table in files of JSON objects: `layout` of each is newline_delimited, array or unstructured.
 
     sample: some of the objects, which tell the columns; objects inside are flattened once, and a list of objects
@@ -280,7 +294,10 @@ def _names_items(key: str, sample: Sequence[dict[str, Any]]) -> bool:
     """Whether a list of objects is an attribute, of one item a record, and not a history."""
     from fame.make.data.names import KNOWN, plain_name
 
-    return any("item" in {KNOWN.get(plain_name(k)) for k in record if k != key and not isinstance(record[k], list)} for record in sample[:20])
+    return any(
+        "item" in {KNOWN.get(plain_name(k)) for k in record if k != key and not isinstance(record[k], list)}
+        for record in sample[:20]
+    )
 
 
 # --- Parquet ------------------------------------------------------------------------------------------
@@ -288,7 +305,9 @@ def _names_items(key: str, sample: Sequence[dict[str, Any]]) -> bool:
 
 def parquet_table(run: Engine, name: str, files: Sequence[tuple[str, Path]]) -> Table:
     """The table in Parquet files; a list of objects becomes a row for each."""
-    described = run.rows(f"DESCRIBE SELECT * FROM read_parquet({_path(files[0][1])}, hive_partitioning = false)", files[0][0])
+    described = run.rows(
+        f"DESCRIBE SELECT * FROM read_parquet({_path(files[0][1])}, hive_partitioning = false)", files[0][0]
+    )
     columns = [Column(str(row[0]), str(row[1])) for row in described]
     struct = next((k for k, c in enumerate(columns) if c.type.startswith("STRUCT") and c.type.endswith("[]")), None)
     shown = [f"{identifier(c.name)} AS c{k}" for k, c in enumerate(columns)]
@@ -296,7 +315,7 @@ def parquet_table(run: Engine, name: str, files: Sequence[tuple[str, Path]]) -> 
     inner: list[tuple[str, str]] = []
     if struct is not None:
         cell = identifier(columns[struct].name)
-        probe = f'SELECT unnest(event) FROM (SELECT unnest({cell}) AS event FROM read_parquet({_path(files[0][1])}))'
+        probe = f"SELECT unnest(event) FROM (SELECT unnest({cell}) AS event FROM read_parquet({_path(files[0][1])}))"
         inner = [(str(r[0]), str(r[1])) for r in run.rows(f"DESCRIBE {probe}", files[0][0])]
     for part_name, path in files:
         source = f"read_parquet({_path(path)}, hive_partitioning = false)"

@@ -20,7 +20,7 @@ from fame.make.data.roles import Roles, list_separator
 from fame.make.data.times import TimeForm, date_styles, find_numbers, given_form, number_unit
 from fame.make.data.where import conditions
 
-__all__ = ["Order", "extract", "find_order"]
+__all__ = ["Order", "extract", "find_order", "shown_name"]
 
 TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 NUMBER_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
@@ -43,6 +43,11 @@ class Order:
     notes: tuple[str, ...] = ()
 
 
+def shown_name(table: Table, k: int) -> str:
+    """A column's name in a sentence."""
+    return table.names[k] if table.header else f"column {table.names[k]}"
+
+
 def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[str]], options: ReadOptions) -> Order:
     """The order of a table's rows; what dates mean is decided over the whole column.
 
@@ -52,7 +57,7 @@ def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[
     if not roles.order:
         words = "order within the list" if roles.item_list else "no time: order of the file"
         return Order("", False, words, "")
-    names = [table.names[k] for k in roles.order]
+    names = [shown_name(table, k) for k in roles.order]
     if len(roles.order) > 2:
         return _parts(table, roles)
     first = roles.order[0]
@@ -70,13 +75,17 @@ def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[
     text = as_text(first, table.columns[first])
     if options.time_form:
         form = given_form(options.time_form)
-        return Order(form.sql.format(text) if form.sql else text, not form.sql, f"time = {names[0]}, {form.words}", form.unit)
+        return Order(
+            form.sql.format(text) if form.sql else text, not form.sql, f"time = {names[0]}, {form.words}", form.unit
+        )
     if not values:
         note = f"{names[0]} is empty in the first {len(rows):,} rows: the order of the file is taken"
         return Order("", False, "no time: order of the file", "", (note,))
     if kind in NUMBER_TYPES or kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL") or find_numbers(values):
         unit = number_unit(values)
-        if not unit and all(re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?", v.strip()) for v in values):
+        if not unit and all(
+            re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?", v.strip()) for v in values
+        ):
             return Order(text, True, f"time = {names[0]}, dates as YYYYMMDD", "")
         long = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
         return Order(text, True, f"time = {names[0]}, {long[unit]}" if unit else f"order = {names[0]}", unit)
@@ -98,7 +107,8 @@ def _style(
     source = " UNION ALL ".join(f"SELECT {text} AS t FROM ({p.sql})" for p in table.parts)
     counted = ", ".join(f"count({_fill(s.sql, 't')})" for s in styles.values())
     given = run.rows(
-        f"SELECT count(*), {counted} FROM (SELECT t FROM ({source}) WHERE lower(trim(coalesce(t, ''))) NOT IN ({_missing()}))", table.name
+        f"SELECT count(*), {counted} FROM (SELECT t FROM ({source}) WHERE lower(trim(coalesce(t, ''))) NOT IN ({_missing()}))",
+        table.name,
     )[0]
     run.rejects()
     total, reads = given[0], dict(zip(styles, given[1:], strict=True))
@@ -123,12 +133,26 @@ def _day_or_month(
 ) -> tuple[str, str]:
     """Where both are possible: the one in whose reading the file is in its order of time; dots mean the day first."""
     same = run.rows(
-        f"SELECT count(*) FROM ({source}) WHERE {_fill(styles['day'].sql, 't')} IS DISTINCT FROM {_fill(styles['month'].sql, 't')}", table.name
+        f"SELECT count(*) FROM ({source}) WHERE {_fill(styles['day'].sql, 't')} IS DISTINCT FROM {_fill(styles['month'].sql, 't')}",
+        table.name,
     )[0][0]
     if not same:
         return "month", f"{name}: day and month are the same in every row"
+    turned = run.rows(
+        "SELECT count(*) FROM (SELECT m, lag(m) OVER (ORDER BY d) AS before FROM (SELECT DISTINCT "
+        f"{_fill(styles['day'].sql, 't')} AS d, {_fill(styles['month'].sql, 't')} AS m FROM ({source}))) WHERE m <= before",
+        table.name,
+    )[0][0]
+    if not turned:
+        return (
+            "month",
+            f"{name}: day or month first, the order is the same; the month is taken to come first (--day-first)",
+        )
     if all("." in v.split()[0] for v in values[:100]):
-        return "day", f"{name}: days and months are both below 13; with dots the day is taken to come first (--month-first)"
+        return (
+            "day",
+            f"{name}: days and months are both below 13; with dots the day is taken to come first (--month-first)",
+        )
     back = run.rows(
         "SELECT "
         + ", ".join(f"count(*) FILTER (WHERE {s} < p{s})" for s in ("d", "m"))
@@ -139,7 +163,10 @@ def _day_or_month(
     run.rejects()
     if min(back) == 0 < max(back):
         best = "day" if back[0] == 0 else "month"
-        return best, f"{name}: read with the {best} first, since then the file is in order of time (--day-first, --month-first)"
+        return (
+            best,
+            f"{name}: read with the {best} first, since then the file is in order of time (--day-first, --month-first)",
+        )
     raise FameError(
         f"{table.name}: column {name!r} has dates like {values[0][:30]!r}, of which either number may be the day; "
         "say --day-first or --month-first (in a recipe: day_first = true or false)"
@@ -149,10 +176,10 @@ def _day_or_month(
 def _two(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[str]], options: ReadOptions) -> Order:
     """A date and a clock in two columns, or a key and one that orders its ties."""
     a, b = roles.order
-    names = f"{table.names[a]} + {table.names[b]}"
+    names = f"{shown_name(table, a)} + {shown_name(table, b)}"
     second = [r[b] for r in rows if not is_missing(r[b])]
     one = Roles(user=roles.user, item=roles.item, order=(a,))
-    if second and all(":" in v for v in second) or table.columns[b].type == "TIME":
+    if (second and all(":" in v for v in second)) or table.columns[b].type == "TIME":
         text = f"concat_ws(' ', trim({as_text(a, table.columns[a])}), trim({as_text(b, table.columns[b])}))"
         joined = [f"{r[a].strip()} {r[b].strip()}" for r in rows if not is_missing(r[a])]
         if options.time_form:
@@ -181,11 +208,17 @@ def _parts(table: Table, roles: Roles) -> Order:
     sql = f"epoch_us(try(make_timestamp({year}, {month}, {day}, " + ", ".join((clock + ["0", "0", "0"])[:2])
     second = clock[2] if len(clock) > 2 else "0"
     sql += f", {second}::DOUBLE)))"
-    return Order(sql, False, f"time = {' + '.join(table.names[k] for k in roles.order)}", "us")
+    return Order(sql, False, f"time = {' + '.join(shown_name(table, k) for k in roles.order)}", "us")
 
 
 def extract(
-    run: Engine, table: Table, roles: Roles, order: Order, rows: Sequence[Sequence[str]], options: ReadOptions, builder: Builder
+    run: Engine,
+    table: Table,
+    roles: Roles,
+    order: Order,
+    rows: Sequence[Sequence[str]],
+    options: ReadOptions,
+    builder: Builder,
 ) -> list[str]:
     """All rows of a table into `builder`; what there is to know of the ids.
 
@@ -198,7 +231,11 @@ def extract(
     where = conditions(table.name, options.where, table.names, words, lambda k: as_text(k, table.columns[k]))
     sql = f"SELECT {shown[0]} AS u, {shown[1]} AS i, {order.sql or 'NULL'} AS t, {where or 'true'} AS w"
     raw = as_text(roles.order[0], table.columns[roles.order[0]]) if roles.order and not order.number else "NULL"
-    separator = list_separator([row[roles.item] for row in rows if not is_missing(row[roles.item])]) if roles.item_list and roles.item is not None else None
+    separator = (
+        list_separator([row[roles.item] for row in rows if not is_missing(row[roles.item])])
+        if roles.item_list and roles.item is not None
+        else None
+    )
     lists = _Lists(builder, roles, separator)
     for part in table.parts:
         for batch in run.batches(f"{sql}, {raw} AS r FROM ({part.sql})", part.name):
@@ -223,12 +260,19 @@ def _id_sql(table: Table, k: int | None, rows: Sequence[Sequence[str]], what: st
     assert k is not None
     text = as_text(k, table.columns[k])
     values = [row[k].strip() for row in rows if not is_missing(row[k])]
-    if values and table.columns[k].type == "VARCHAR" and any("." in v for v in values) and all(FLOAT_ID.fullmatch(v) for v in values):
+    if (
+        values
+        and table.columns[k].type == "VARCHAR"
+        and any("." in v for v in values)
+        and all(FLOAT_ID.fullmatch(v) for v in values)
+    ):
         shown = next(v for v in values if "." in v)
         notes.append(f"{what} ids written like {shown} are read as {shown.partition('.')[0]}")
         return f"regexp_replace(trim({text}), '^(\\d+)\\.0+$', '\\1')"
     if any(re.fullmatch(r"\d(\.\d+)?E\+\d+", v) for v in values):
-        notes.append(f"{what} ids like {next(v for v in values if 'E+' in v)} were rounded by a spreadsheet; different ids may have become one")
+        notes.append(
+            f"{what} ids like {next(v for v in values if 'E+' in v)} were rounded by a spreadsheet; different ids may have become one"
+        )
     return text
 
 
@@ -247,13 +291,19 @@ def _add(batch: pa.RecordBatch, builder: Builder, order: Order) -> None:
     if not fits.all():
         bad = np.flatnonzero(~fits)
         texts = [raw[int(k)].as_py() for k in bad]
-        lacking = [k for k, text in zip(bad, texts, strict=True) if text is None or is_missing(text) or text.strip().lower() in builder.missing]
+        lacking = [
+            k
+            for k, text in zip(bad, texts, strict=True)
+            if text is None or is_missing(text) or text.strip().lower() in builder.missing
+        ]
         strange = len(bad) - len(lacking)
         if lacking:
             builder.drop("no time", len(lacking), _row(batch, builder, int(lacking[0])))
         if strange:
             k = next(k for k, text in zip(bad, texts, strict=True) if k not in set(lacking[:1_000_000]))
-            builder.drop("a time of another form", strange, _row(batch, builder, int(k)) + f": {str(raw[int(k)].as_py())[:40]!r}")
+            builder.drop(
+                "a time of another form", strange, _row(batch, builder, int(k)) + f": {str(raw[int(k)].as_py())[:40]!r}"
+            )
     builder.add(user, item, numbers, fits)
 
 

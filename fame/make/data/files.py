@@ -151,10 +151,20 @@ def unpacked(path: Path, kind: str, folder: Path) -> list[Path]:
             with opened(path) as raw, _stream(raw, kind) as stream:
                 budget.copy(stream, target)
             found = [target]
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, pa.ArrowException) as e:
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        pa.ArrowException,
+    ) as e:
         raise FameError(f"{path}: damaged or cut-off {kind} file ({str(e)[:120]}); fetch it again") from None
     except (NotImplementedError, RuntimeError) as error:
-        raise FameError(f"{path}: a zip file that cannot be unpacked here ({str(error)[:120]}); unpack it first") from None
+        raise FameError(
+            f"{path}: a zip file that cannot be unpacked here ({str(error)[:120]}); unpack it first"
+        ) from None
     if not found:
         raise FameError(f"{path}: the {kind} archive holds no files")
     return found

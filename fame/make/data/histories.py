@@ -24,15 +24,17 @@ def is_table(head: str, dialect: Dialect) -> bool:
 
     A table's last column holds times, or its columns hold different things; a history's hold the same items.
     """
-    rows = [fields_of(line, dialect.separator, dialect.quote) for line in head.split("\n")[dialect.skip :] if line.strip()]
+    rows = [
+        fields_of(line, dialect.separator, dialect.quote) for line in head.split("\n")[dialect.skip :] if line.strip()
+    ]
     rows = [row for row in rows[:2000] if len(row) == len(dialect.names)]
     if not dialect.uniform or len(dialect.names) < 3 or not rows:
         return dialect.uniform and len(dialect.names) >= 2 and not _twos_are_histories(rows)
     columns = list(zip(*rows, strict=True))
-    if any(number_unit(column) and len(set(column)) > 1 or dialect.header for column in columns[1:]):
+    if any((number_unit(column) and len(set(column)) > 1) or dialect.header for column in columns[1:]):
         return True
     if len(set(columns[0])) < len(rows):
-        return not _alike(columns[1:]) or len(set(columns[0])) < 0.7 * len(rows) and not _alike(columns[1:])
+        return not _alike(columns[1:]) or (len(set(columns[0])) < 0.7 * len(rows) and not _alike(columns[1:]))
     return not _alike(columns[1:])
 
 
@@ -59,7 +61,9 @@ def check_user(name: str, head: str, dialect: Dialect, whole: bool, no_user: boo
     """
     if no_user is not None:
         return no_user
-    rows = [fields_of(line, dialect.separator, dialect.quote) for line in head.split("\n")[dialect.skip :] if line.strip()]
+    rows = [
+        fields_of(line, dialect.separator, dialect.quote) for line in head.split("\n")[dialect.skip :] if line.strip()
+    ]
     rows = [row for row in rows if row]
     firsts = [row[0] for row in rows]
     items = Counter(item for row in rows for item in row[1:])
@@ -73,7 +77,11 @@ def check_user(name: str, head: str, dialect: Dialect, whole: bool, no_user: boo
             numbers = list(map(int, firsts))
             if numbers == sorted(numbers) or max(numbers) - min(numbers) < 2 * len(numbers):
                 return False
-    elif firsts == sorted(firsts) or len(different) == 1 or all(f.isdigit() for f in firsts) and sorted(map(int, firsts)) == list(map(int, firsts)):
+    elif (
+        firsts == sorted(firsts)
+        or len(different) == 1
+        or (all(f.isdigit() for f in firsts) and sorted(map(int, firsts)) == list(map(int, firsts)))
+    ):
         return False
     raise FameError(
         f"{name}: {len(rows):,} {'' if whole else 'first '}lines, {len(different):,} different first fields, and {within:,} of these are items "

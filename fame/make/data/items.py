@@ -17,23 +17,54 @@ from fame.make.data.names import plain_name
 from fame.make.data.report import Coverage
 from fame.make.data.roles import pick_item_columns
 from fame.make.data.titles import parse_title
+from fame.text import plural
 
 __all__ = ["coverage_of", "item_table"]
 
-TITLES = (
-    "title itemname itemtitle movietitle booktitle producttitle productname name originaltitle trackname songname "
-    "artistname gamename appname productdisplayname prodname description moviename filmtitle headline primarytitle"
-).split()
-YEARS = (
-    "year releaseyear movieyear yearofpublication originalpublicationyear publicationyear startyear releasedate "
-    "publishdate publicationdate date"
-).split()
+TITLES = [
+    "title",
+    "itemname",
+    "itemtitle",
+    "movietitle",
+    "booktitle",
+    "producttitle",
+    "productname",
+    "name",
+    "originaltitle",
+    "trackname",
+    "songname",
+    "artistname",
+    "gamename",
+    "appname",
+    "productdisplayname",
+    "prodname",
+    "description",
+    "moviename",
+    "filmtitle",
+    "headline",
+    "primarytitle",
+]
+YEARS = [
+    "year",
+    "releaseyear",
+    "movieyear",
+    "yearofpublication",
+    "originalpublicationyear",
+    "publicationyear",
+    "startyear",
+    "releasedate",
+    "publishdate",
+    "publicationdate",
+    "date",
+]
 _YEAR_IN_TITLE = re.compile(r"\(\d{4}(\s*[-–]\s*(\d{4})?)?\)\s*$")
 _LEVELS = re.compile(r"\s+(?:>|»|→|::)\s+|\s*>\s*(?=[A-Z])")
 MAX_VALUE_CHARS = 100  # in the mean: above it a column is prose
 
 
-def item_table(name: str, names: Sequence[str], rows: Sequence[Sequence[str]], log_ids: frozenset[str], given: str | None) -> tuple[pd.DataFrame, list[str]]:
+def item_table(
+    name: str, names: Sequence[str], rows: Sequence[Sequence[str]], log_ids: frozenset[str], given: str | None
+) -> tuple[pd.DataFrame, list[str]]:
     """Rows of text as a table for `Catalogue.from_frame`, and what there is to know.
 
     given: the log's item column, where it was named.
@@ -65,14 +96,22 @@ def item_table(name: str, names: Sequence[str], rows: Sequence[Sequence[str]], l
             if why != "empty":
                 said.append(f"{label} ({why})")
             continue
-        attribute = "genres" if plain[k] in ("class", "genre") and plain[title or 0] == "movietitle" else " ".join(label.split())
+        attribute = (
+            "genres"
+            if plain[k] in ("class", "genre") and plain[title or 0] == "movietitle"
+            else " ".join(label.split())
+        )
         if attribute in table:
             attribute = f"{attribute} 2"
         table[attribute] = attribute_values(label, cells, notes)
     if said:
         notes.append(f"{name}: no attributes are {', '.join(said[:6])}{' …' if len(said) > 6 else ''}")
-    chosen = [f"id = {names[at]}"] + [f"title = {names[title]}"] * (title is not None) + [f"year = {names[year]}" if year is not None else ""]
-    notes.insert(0, f"{name}: {len(keep):,} items; {', '.join(filter(None, chosen))}")
+    chosen = (
+        [f"id = {names[at]}"]
+        + [f"title = {names[title]}"] * (title is not None)
+        + [f"year = {names[year]}" if year is not None else ""]
+    )
+    notes.insert(0, f"{name}: {plural(len(keep), 'item')}; {', '.join(filter(None, chosen))}")
     return pd.DataFrame(table), notes
 
 
@@ -90,11 +129,13 @@ def _each_once(name: str, ids: Sequence[str], rows: Sequence[Sequence[str]], not
         else:
             differ.append(item)
     if lacking:
-        notes.append(f"{name}: {lacking:,} rows without an id are left out")
+        notes.append(f"{name}: {plural(lacking, 'row')} without an id left out")
     if same:
-        notes.append(f"{name}: {same:,} rows stand twice; each is kept once")
+        notes.append(f"{name}: {plural(same, 'copy' if same == 1 else 'copie')} of a row left out")
     if differ:
-        notes.append(f"{name}: {len(set(differ)):,} items, such as {differ[0]!r}, have rows that differ; the first is kept")
+        notes.append(
+            f"{name}: {plural(len(set(differ)), 'item')} with rows that differ, such as {differ[0]!r}; the first is kept"
+        )
     if not first:
         raise FameError(f"{name}: no row has an item id; every item needs one")
     return list(first.values())
@@ -140,9 +181,13 @@ def attribute_values(label: str, cells: Sequence[str], notes: list[str]) -> list
     """Cells as values: lists however they are spelled, levels of A > B, and words between commas that recur."""
     filled = [c for c in cells if c.strip()]
     if sum(values_of(c) is not None for c in filled) > 0.5 * len(filled):
-        return [[v for v in (values_of(c) if values_of(c) is not None else [c]) or [] if not is_missing(v)] for c in cells]
+        return [
+            [v for v in (values_of(c) if values_of(c) is not None else [c]) or [] if not is_missing(v)] for c in cells
+        ]
     if any("|" in c for c in filled):
-        return [[v.strip() for v in c.split("|") if not is_missing(v) and v.strip() != "(no genres listed)"] for c in cells]
+        return [
+            [v.strip() for v in c.split("|") if not is_missing(v) and v.strip() != "(no genres listed)"] for c in cells
+        ]
     if sum(bool(_LEVELS.search(c)) for c in filled) > 0.3 * len(filled):
         notes.append(f"{label}: the levels of {filled[0][:40]!r} become values")
         return [[v.strip() for v in re.split(r"\s*(?:>|»|→|::)\s*", c) if v.strip()] for c in cells]
@@ -166,7 +211,16 @@ def coverage_of(what: str, interactions: Interactions, listed: frozenset[str], o
     counts = pd.Series(interactions.item_codes).value_counts()
     rows = int(counts.reindex(missing, fill_value=0).sum())
     examples = tuple(items[k] for k in missing[:3])
-    return Coverage(what, len(items), len(missing), len(interactions), rows, examples, _hint([items[k] for k in missing], listed), only)
+    return Coverage(
+        what,
+        len(items),
+        len(missing),
+        len(interactions),
+        rows,
+        examples,
+        _hint([items[k] for k in missing], listed),
+        only,
+    )
 
 
 def _hint(missing: Sequence[str], listed: frozenset[str]) -> str:

@@ -79,7 +79,9 @@ def _check_fields(path: Path, number: int, fields: Sequence[str], expected: int)
         raise FameError(f"{path}: line {number} has {len(fields)} fields; expected {expected}")
 
 
-def _each_once(path: Path, rows: Iterable[tuple[int, str, str, list[str]]]) -> Iterator[tuple[int, str, str, list[str]]]:
+def _each_once(
+    path: Path, rows: Iterable[tuple[int, str, str, list[str]]]
+) -> Iterator[tuple[int, str, str, list[str]]]:
     """`rows` of line number, item id, …, with each id clean, present and new."""
     line_of: dict[str, int] = {}
     for number, text, title, genres in rows:

@@ -52,7 +52,9 @@ def objects_table(run: Engine, name: str, files: list[tuple[str, Plain]]) -> Tab
         sample += some[: max(0, SAMPLE - len(sample))]
         told = told or said
     if not sample:
-        raise FameError(f"{name}: holds no objects; expected one per interaction, like {{\"user\": …, \"item\": …, \"time\": …}}")
+        raise FameError(
+            f'{name}: holds no objects; expected one per interaction, like {{"user": …, "item": …, "time": …}}'
+        )
     table = json_table(run, name, made, sample)
     if told:
         table = Table(table.name, table.columns, table.parts, table.header, (told, *table.told[1:]), table.notes)
@@ -71,7 +73,9 @@ def _layout(name: str, plain: Plain, target: Path) -> tuple[Path, str, list[dict
         if not objects and first.endswith("}") and _reads(first):
             return _python_lines(name, plain, target)
     elif first.endswith("]") and plain.lines > 1 and _reads(first) and not first.startswith("[{"):
-        return _rewritten(name, (literal_row(line) for line in plain.path.open(encoding="utf-8")), target, "JSON Lines of lists")
+        return _rewritten(
+            name, (literal_row(line) for line in plain.path.open(encoding="utf-8")), target, "JSON Lines of lists"
+        )
     if plain.path.stat().st_size <= MAX_FACTS_BYTES:
         return _whole(name, plain, target)
     layout = "array" if head[0] == "[" else "unstructured"
@@ -128,11 +132,16 @@ def _whole(name: str, plain: Plain, target: Path) -> tuple[Path, str, list[dict[
     except (ValueError, RecursionError):
         if at == 0:
             raise FameError(f"{name}: not JSON ({_where(text)}); expected objects, one a line or in an array") from None
-        raise FameError(f"{name}: the JSON breaks off or is damaged after {len(values):,} values; fetch it again") from None
+        raise FameError(
+            f"{name}: the JSON breaks off or is damaged after {len(values):,} values; fetch it again"
+        ) from None
     said = "JSON objects" if len(values) > 1 else "a JSON array" if isinstance(values[0], list) else "a JSON object"
     if len(values) == 1:
         values = _unwrapped(values[0])
-    rows = [v if isinstance(v, dict) else {str(k): x for k, x in enumerate(v, 1)} if isinstance(v, list) else None for v in values]
+    rows = [
+        v if isinstance(v, dict) else {str(k): x for k, x in enumerate(v, 1)} if isinstance(v, list) else None
+        for v in values
+    ]
     return _rewritten(name, rows, target, said)
 
 
@@ -150,13 +159,26 @@ def _unwrapped(value: Any) -> list[Any]:
     inner = list(value.values()) if isinstance(value, dict) else []
     if not inner:
         return [value]
-    if len(inner) > 1 and all(isinstance(v, dict) for v in inner) and len({tuple(v) for v in inner}) == 1 and set(inner[0]) >= {str(k) for k in range(min(2, len(inner[0])))}:
-        return [dict(zip(value, cells, strict=True)) for cells in zip(*(v.values() for v in inner), strict=True)]  # pandas' columns
+    if (
+        len(inner) > 1
+        and all(isinstance(v, dict) for v in inner)
+        and len({tuple(v) for v in inner}) == 1
+        and set(inner[0]) >= {str(k) for k in range(min(2, len(inner[0])))}
+    ):
+        return [
+            dict(zip(value, cells, strict=True)) for cells in zip(*(v.values() for v in inner), strict=True)
+        ]  # pandas' columns
     tables = [v for v in inner if isinstance(v, list) and v and all(isinstance(x, dict) for x in v)]
     if len(tables) == 1 and len(inner) < 10:
         return list(tables[0])
     if all(isinstance(v, list) for v in inner):
-        if len({len(v) for v in inner}) == 1 and len(inner) < 30 and len(inner[0]) > 1 and not isinstance(inner[0][0], dict) and _column_names(value):
+        if (
+            len({len(v) for v in inner}) == 1
+            and len(inner) < 30
+            and len(inner[0]) > 1
+            and not isinstance(inner[0][0], dict)
+            and _column_names(value)
+        ):
             return [dict(zip(value, cells, strict=True)) for cells in zip(*inner, strict=True)]  # columns
         if tables and len(tables) == len([v for v in inner if v]):
             return [{"user": user, **event} for user, events in value.items() for event in events]
@@ -170,7 +192,9 @@ def _column_names(value: dict[str, Any]) -> bool:
     return sum(plain_name(key) in KNOWN for key in value) >= 2
 
 
-def _rewritten(name: str, rows: Iterable[dict[str, Any] | None], target: Path, said: str) -> tuple[Path, str, list[dict[str, Any]], str]:
+def _rewritten(
+    name: str, rows: Iterable[dict[str, Any] | None], target: Path, said: str
+) -> tuple[Path, str, list[dict[str, Any]], str]:
     sample: list[dict[str, Any]] = []
     with target.open("w", encoding="utf-8") as out:
         for row in rows:
@@ -183,7 +207,7 @@ def _rewritten(name: str, rows: Iterable[dict[str, Any] | None], target: Path, s
 def _sampled(text: str) -> list[dict[str, Any]]:
     """Objects from the beginning of a document that is too large to be read whole."""
     decoder, at, found = json.JSONDecoder(), text.find("{"), []
-    while 0 <= at and len(found) < SAMPLE:
+    while at >= 0 and len(found) < SAMPLE:
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):

@@ -65,7 +65,9 @@ def plain_text(path: Path, name: str, folder: Path, encoding: str | None = None)
             if not codecs.lookup(encoding)._is_text_encoding:  # type: ignore[attr-defined]
                 raise LookupError
         except LookupError:
-            raise FameError(f"encoding {encoding[:40]!r} is unknown; expected one like utf-8, cp1252 or utf-16") from None
+            raise FameError(
+                f"encoding {encoding[:40]!r} is unknown; expected one like utf-8, cp1252 or utf-16"
+            ) from None
     with opened(path) as file:
         head = file.read(BLOCK)
     mark = next((n for m, n in _MARKS if head.startswith(m)), None)
@@ -185,7 +187,9 @@ def _rewrite(pieces: Iterator[str], target: Path, name: str) -> _Scan:
             held = "\r" if text.endswith("\r") else ""  # a line feed may follow in the next piece
             text = text.removesuffix("\r") if held else text
             if "\0" in text:
-                raise FameError(f"{name}: line {scan.lines + text[: text.index(chr(0))].count(chr(10)) + 1} holds binary data; expected text")
+                raise FameError(
+                    f"{name}: line {scan.lines + text[: text.index(chr(0))].count(chr(10)) + 1} holds binary data; expected text"
+                )
             text = text.replace("\r\n", "\n")
             scan.cr += text.count("\r")
             text = text.replace("\r", "\n")

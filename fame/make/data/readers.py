@@ -17,7 +17,7 @@ from fame.errors import FameError
 from fame.make.data.builder import Builder, clean_id
 from fame.make.data.dialect import SPACES, WORDS, Dialect, find_dialect
 from fame.make.data.engine import Engine, Table, engine, parquet_table, renamed, text_table
-from fame.make.data.extract import extract, find_order
+from fame.make.data.extract import extract, find_order, shown_name
 from fame.make.data.files import MAX_FACTS_BYTES, check_file, kind_of, read_text, unpacked
 from fame.make.data.histories import add_histories, check_user, is_table
 from fame.make.data.interactions import Interactions, first_times, k_core, keep_items, without_copies
@@ -168,7 +168,10 @@ class _Reading:
         if self.form in ("json", "amazon"):
             raise FameError(f"{self.path}: not JSON; expected objects with user, item and time, one a line")
         if netflix := _netflix(plains[0][1]):
-            plains = [(name, _netflix_rows(plain, self.run.folder / f"netflix-{k}.csv")) for k, (name, plain) in enumerate(plains)]
+            plains = [
+                (name, _netflix_rows(plain, self.run.folder / f"netflix-{k}.csv"))
+                for k, (name, plain) in enumerate(plains)
+            ]
             self.taken.append(netflix)
         return self._text(plains, known)
 
@@ -185,15 +188,23 @@ class _Reading:
             header = False if header is None else header
             separator = separator or ("::" if "::" in first.head.split("\n")[0] else None)
         dialect = find_dialect(name, first.head, first.whole, separator, header)
-        table = dialect.uniform and self.form != "sequences" or self.form in ("csv", "recbole", "movielens")
+        table = (dialect.uniform and self.form != "sequences") or self.form in ("csv", "recbole", "movielens")
         shaped = is_table(first.head, dialect)
-        if self.form == "sequences" and shaped and dialect.uniform and len(dialect.names) <= 6 and len(dialect.names) > 2:
+        if (
+            self.form == "sequences"
+            and shaped
+            and dialect.uniform
+            and len(dialect.names) <= 6
+            and len(dialect.names) > 2
+        ):
             self.notes.append("given as sequences, but the lines are rows of a table; read as that")
             table = True
         elif self.form == "auto" and not known and dialect.uniform and not shaped:
             table = False
         if self.form in ("csv", "movielens", "recbole") and not dialect.uniform and not dialect.names:
-            raise FameError(f"{self.path}: the lines are no table: their fields differ in number; expected a row per interaction")
+            raise FameError(
+                f"{self.path}: the lines are no table: their fields differ in number; expected a row per interaction"
+            )
         if not table:
             self._sequences(plains, dialect, separator)
             return "sequences"
@@ -211,10 +222,14 @@ class _Reading:
 
     def _like(self, name: str, plain: Plain, first: Plain, dialect: Dialect) -> Dialect:
         """The dialect of a further part: as the first, its header skipped where it has one."""
-        mine = find_dialect(name, plain.head, plain.whole, self.options.separator or _given(dialect.separator), self.options.header)
+        mine = find_dialect(
+            name, plain.head, plain.whole, self.options.separator or _given(dialect.separator), self.options.header
+        )
         if mine.header and dialect.header and mine.names != dialect.names:
             if sorted(mine.names) != sorted(dialect.names):
-                raise FameError(f"{name}: the columns {', '.join(mine.names)[:200]}, and another part has {', '.join(dialect.names)[:200]}; expected parts of one table")
+                raise FameError(
+                    f"{name}: the columns {', '.join(mine.names)[:200]}, and another part has {', '.join(dialect.names)[:200]}; expected parts of one table"
+                )
             raise FameError(f"{name}: the columns stand in another order than in the first part; bring them to one")
         return replace(mine, names=dialect.names if len(mine.names) == len(dialect.names) else mine.names)
 
@@ -225,10 +240,15 @@ class _Reading:
         name, first = plains[0]
         no_user = check_user(name, first.head, dialect, first.whole, self.options.no_user)
         for part, plain in plains:
-            mine = find_dialect(part, plain.head, plain.whole, separator or _given(dialect.separator), self.options.header)
+            mine = find_dialect(
+                part, plain.head, plain.whole, separator or _given(dialect.separator), self.options.header
+            )
             add_histories(part, plain, mine, no_user, self.builder)
         self.taken += ["sequences", _word(dialect), *dialect.told]
-        self.columns = {"user": "the line" if no_user else "first field", "item": "each field" if no_user else "each other field"}
+        self.columns = {
+            "user": "the line" if no_user else "first field",
+            "item": "each field" if no_user else "each other field",
+        }
         self.time = "order within the line"
 
     def _table(self, table: Table) -> None:
@@ -242,7 +262,7 @@ class _Reading:
         self.notes += [*table.notes, *roles.notes, *order.notes]
         for role in ("user", "item", "rating", "event"):
             if (k := getattr(roles, role)) is not None:
-                self.columns[role] = table.names[k] if table.header else f"column {table.names[k]}"
+                self.columns[role] = shown_name(table, k)
         if roles.item_list:
             self.columns["item"] += ", a list a row"
         self.time, self.unit = order.words, order.unit
@@ -250,15 +270,22 @@ class _Reading:
         self.notes += extract(self.run, table, roles, order, rows, self.options, self.builder)
 
     def _note_ids(self, interactions: Interactions) -> None:
-        for what, ids, codes in (("user", interactions.users, interactions.user_codes), ("item", interactions.items, interactions.item_codes)):
+        for what, ids, codes in (
+            ("user", interactions.users, interactions.user_codes),
+            ("item", interactions.items, interactions.item_codes),
+        ):
             for word in NA_WORDS:
                 if word in ids:
                     count = int((codes == ids.get_loc(word)).sum())
-                    self.notes.append(f"a {what} is called {word!r} ({count:,} rows) and is kept; if that means missing, say --missing {word}")
+                    self.notes.append(
+                        f"a {what} is called {word!r} ({count:,} rows) and is kept; if that means missing, say --missing {word}"
+                    )
 
     # --- items ---
 
-    def _catalogue(self, source: Source, known: str, interactions: Interactions) -> tuple[Catalogue, Interactions, tuple[Any, ...]]:
+    def _catalogue(
+        self, source: Source, known: str, interactions: Interactions
+    ) -> tuple[Catalogue, Interactions, tuple[Any, ...]]:
         options = self.options
         given = options.items is not None
         file = expanded(options.items) if options.items is not None else None
@@ -276,7 +303,9 @@ class _Reading:
             listed = frozenset(table["item_id"])
             met = coverage_of(file.name, interactions, listed, given and options.only_items)
             if met.missing == met.items and given:
-                raise FameError(f"{file}: no item of the log is in it: the log has ids like {interactions.items[0]!r}, the file ids like {next(iter(table['item_id']))!r}{f' ({met.hint})' if met.hint else ''}")
+                raise FameError(
+                    f"{file}: no item of the log is in it: the log has ids like {interactions.items[0]!r}, the file ids like {next(iter(table['item_id']))!r}{f' ({met.hint})' if met.hint else ''}"
+                )
             coverage = (met,)
             if given and options.only_items:
                 interactions = keep_items(interactions, table["item_id"])
@@ -309,7 +338,9 @@ class _Reading:
             else:
                 dialect = find_dialect(str(path), plain.head, plain.whole)
                 if not dialect.uniform:
-                    raise FameError(f"{path}: not a table: its lines differ in their fields; expected a row per item with an id and a title")
+                    raise FameError(
+                        f"{path}: not a table: its lines differ in their fields; expected a row per item with an id and a title"
+                    )
                 table = text_table(self.run, path.name, [(path.name, plain, dialect)])
             if plain.told:
                 self.notes.append(f"{path.name}: read as {', '.join(plain.told)}")
@@ -349,7 +380,9 @@ def _without_decimals(run: Engine, table: Table, path: Path) -> Table:
     names = [_untyped(path, table.names[k]) for k in keep]
     titles = ("movie_title", "title", "item_title", "name")
     shown = [
-        f"replace(c{k}, ' ', '|') AS c{j}" if table.names[k].endswith(":token_seq") and n not in titles else f"c{k} AS c{j}"
+        f"replace(c{k}, ' ', '|') AS c{j}"
+        if table.names[k].endswith(":token_seq") and n not in titles
+        else f"c{k} AS c{j}"
         for j, (k, n) in enumerate(zip(keep, names, strict=True))
     ]
     parts = tuple(replace(p, sql=f"SELECT {', '.join(shown)} FROM ({p.sql})") for p in table.parts)
@@ -359,7 +392,11 @@ def _without_decimals(run: Engine, table: Table, path: Path) -> Table:
 def _netflix(plain: Plain) -> str:
     """Whether a text is the Netflix Prize's: a line `film:` above its lines `user,rating,date`."""
     lines = plain.head.split("\n", 3)
-    fits = len(lines) > 1 and re.fullmatch(r"\d+:", lines[0].strip()) and re.fullmatch(r"\d+,\d,\d{4}-\d\d-\d\d", lines[1].strip())
+    fits = (
+        len(lines) > 1
+        and re.fullmatch(r"\d+:", lines[0].strip())
+        and re.fullmatch(r"\d+,\d,\d{4}-\d\d-\d\d", lines[1].strip())
+    )
     return "Netflix Prize, a line per film above its ratings" if fits else ""
 
 
@@ -384,7 +421,11 @@ def _with_rest(table: pd.DataFrame, seen: pd.Index[str], seen_only: bool) -> pd.
     """The item file's rows in its order, then items of the log that it lacks."""
     if seen_only:
         table = table[table["item_id"].isin(seen)]
-    rest = [item for item in seen if item not in set(table["item_id"])] if len(table) < 1 else list(seen[~seen.isin(table["item_id"])])
+    rest = (
+        [item for item in seen if item not in set(table["item_id"])]
+        if len(table) < 1
+        else list(seen[~seen.isin(table["item_id"])])
+    )
     if not rest:
         return table.reset_index(drop=True)
     return pd.concat([table, pd.DataFrame({"item_id": rest}, dtype=object)], ignore_index=True).astype(object)
@@ -394,7 +435,9 @@ def _add_attributes(table: pd.DataFrame, path: Path) -> None:
     values = _read_attributes(check_file(path))
     if not values.keys() & set(table["item_id"]):
         ours, theirs = table["item_id"].iloc[0], next(iter(values), "")
-        raise FameError(f"{path}: none of its items, such as {theirs[:50]!r}, is in the log; expected ids like {ours!r}")
+        raise FameError(
+            f"{path}: none of its items, such as {theirs[:50]!r}, is in the log; expected ids like {ours!r}"
+        )
     table[ATTRIBUTES] = [values.get(item_id, []) for item_id in table["item_id"]]
 
 
@@ -416,5 +459,3 @@ def _read_attributes(path: Path) -> dict[str, list[str]]:
 def _first(interactions: Interactions) -> tuple[tuple[str, str, str], ...]:
     head = interactions.frame.head(FIRST_ROWS)
     return tuple((str(u), str(i), str(o)) for u, i, o in head.itertuples(index=False, name=None))
-
-

@@ -92,7 +92,12 @@ def _given(name: str, names: Sequence[str], given: str, role: str) -> tuple[int,
 
 
 def _by_name(
-    name: str, names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles, taken: set[int], options: ReadOptions
+    name: str,
+    names: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    roles: Roles,
+    taken: set[int],
+    options: ReadOptions,
 ) -> None:
     plain = [plain_name(n) for n in names]
     filled = [_filled(column) for column in columns]
@@ -103,7 +108,12 @@ def _by_name(
         for tier in tiers:
             known = tier.split()
             found = [k for k, n in enumerate(plain) if n in known and k not in taken and (filled[k] or not columns[k])]
-            if role == "user" and len(found) == 1 and _mostly_missing(columns[found[0]]) and _has_later(plain, tiers, tier, taken):
+            if (
+                role == "user"
+                and len(found) == 1
+                and _mostly_missing(columns[found[0]])
+                and _has_later(plain, tiers, tier, taken)
+            ):
                 roles.notes.append(f"{names[found[0]]} is mostly missing and not taken for the user")
                 continue
             if role == "item" and not any(n in known for n in plain):
@@ -112,7 +122,11 @@ def _by_name(
                 continue
             if len(found) > 1 and role == "order":
                 found = _order_pair(plain, columns, found, known) or found
-            if len(found) > 1 and role in ("user", "item", "order") and not (role == "order" and len(found) == 2 and _is_pair(columns, found)):
+            if (
+                len(found) > 1
+                and role in ("user", "item", "order")
+                and not (role == "order" and len(found) == 2 and _is_pair(columns, found))
+            ):
                 best = _one_of(plain, found, known, role, columns)
                 if best is None:
                     raise FameError(
@@ -161,7 +175,10 @@ def _one_of(
     if len({plain[k] for k in found}) == 1:
         return None
     # An id and its index are one column twice.
-    if all(len(set(columns[k])) == len(set(columns[found[0]])) == len(set(zip(columns[k], columns[found[0]], strict=True))) for k in found):
+    if all(
+        len(set(columns[k])) == len(set(columns[found[0]])) == len(set(zip(columns[k], columns[found[0]], strict=True)))
+        for k in found
+    ):
         return found[0] if len(columns[found[0]]) > 1 else None
     return None
 
@@ -175,13 +192,17 @@ def _is_pair(columns: Sequence[Sequence[str]], found: Sequence[int]) -> bool:
     return _clock(columns[found[1]]) and not _clock(columns[found[0]])
 
 
-def _order_pair(plain: Sequence[str], columns: Sequence[Sequence[str]], found: list[int], known: Sequence[str]) -> list[int]:
+def _order_pair(
+    plain: Sequence[str], columns: Sequence[Sequence[str]], found: list[int], known: Sequence[str]
+) -> list[int]:
     clocks = [k for k in found if _clock(columns[k])]
     dates = [k for k in found if k not in clocks]
     return [dates[0], clocks[0]] if len(clocks) == 1 and len(dates) == 1 else []
 
 
-def _second_key(plain: Sequence[str], names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles, taken: set[int]) -> None:
+def _second_key(
+    plain: Sequence[str], names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles, taken: set[int]
+) -> None:
     """The time beside a date, or the date beside a time; Diginetica's timeframe within a date."""
     (first,) = roles.order
     others = {n: k for k, n in enumerate(plain) if k not in taken}
@@ -189,7 +210,9 @@ def _second_key(plain: Sequence[str], names: Sequence[str], columns: Sequence[Se
         dates = [k for n, k in others.items() if "date" in n or n in ("day", "datum")]
         if len(dates) == 1:
             roles.order = (dates[0], first)
-    elif not any(":" in v for v in columns[first][:50]) and not number_unit([v for v in columns[first][:200] if not is_missing(v)]):
+    elif not any(":" in v for v in columns[first][:50]) and not number_unit(
+        [v for v in columns[first][:200] if not is_missing(v)]
+    ):
         clocks = [k for n, k in others.items() if _clock(columns[k])]
         if len(clocks) == 1:
             roles.order = (first, clocks[0])
@@ -216,19 +239,33 @@ def _lists(names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles,
     if "item" in roles.how and roles.item is not None:
         roles.item_list = listed(columns[roles.item], names[roles.item] if header else "", roles, columns, names)
     elif header:
-        words = ("history", "items", "sequence", "itemids", "itemlist", "products", "movies", "clicks", "purchases", "basket", "itemseq")
+        words = (
+            "history",
+            "items",
+            "sequence",
+            "itemids",
+            "itemlist",
+            "products",
+            "movies",
+            "clicks",
+            "purchases",
+            "basket",
+            "itemseq",
+        )
         for k, n in enumerate(names):
             if k in taken:
                 continue
             plain = plain_name(n)
-            if plain in words or plain.startswith("item") and plain.endswith(("list", "ids", "seq", "s")):
+            if plain in words or (plain.startswith("item") and plain.endswith(("list", "ids", "seq", "s"))):
                 roles.item_list = listed(columns[k], n, roles, columns, names)
                 _set(roles, "item", (k,), "name", taken)
                 break
     if roles.item is None and "item" not in roles.how:
         _mind(columns, roles, taken)
     if roles.item_list and len(roles.order) == 1:
-        roles.order_list = sum(values_of(v) is not None for v in columns[roles.order[0]][:100]) > 50 or _bracketed(columns[roles.order[0]])
+        roles.order_list = sum(values_of(v) is not None for v in columns[roles.order[0]][:100]) > 50 or _bracketed(
+            columns[roles.order[0]]
+        )
 
 
 def _bracketed(column: Sequence[str]) -> bool:
@@ -236,7 +273,9 @@ def _bracketed(column: Sequence[str]) -> bool:
     return bool(kept) and sum(values_of(v) is not None for v in kept) > 0.9 * len(kept)
 
 
-def listed(column: Sequence[str], name: str, roles: Roles, columns: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
+def listed(
+    column: Sequence[str], name: str, roles: Roles, columns: Sequence[Sequence[str]], names: Sequence[str]
+) -> bool:
     """Whether cells are lists: in brackets, or a row a user whose cells share their words."""
     kept = [v for v in column if not is_missing(v)]
     if _bracketed(column):
@@ -275,12 +314,20 @@ def _mind(columns: Sequence[Sequence[str]], roles: Roles, taken: set[int]) -> No
         _set(roles, "item", (k - 1,), "content", taken)
         roles.item_list = True
         taken.add(k)
-        roles.notes.append(f"column {k + 1} holds impressions and is left aside; column {k} is the history, a list a row")
+        roles.notes.append(
+            f"column {k + 1} holds impressions and is left aside; column {k} is the history, a list a row"
+        )
         return
 
 
 def _by_content(
-    name: str, names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles, taken: set[int], header: bool, options: ReadOptions
+    name: str,
+    names: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    roles: Roles,
+    taken: set[int],
+    header: bool,
+    options: ReadOptions,
 ) -> None:
     free = [k for k in range(len(names)) if k not in taken and _filled(columns[k])]
     kept = {k: [v for v in columns[k] if not is_missing(v)] for k in free}
@@ -292,7 +339,9 @@ def _by_content(
             _set(roles, "order", tuple(times), "content", taken)
         elif len(times) > 1:
             shown = " and ".join(repr(names[k]) for k in times)
-            raise FameError(f"{name}: {shown} could both be the time; say which with --order (or 'file' for the order of the file)")
+            raise FameError(
+                f"{name}: {shown} could both be the time; say which with --order (or 'file' for the order of the file)"
+            )
     if roles.user is not None and roles.item is not None:
         return
     ids = [k for k in free if k not in taken and _like_ids(kept[k], len(columns[k]))]
@@ -332,7 +381,12 @@ def _user_and_item(ids: list[int], kept: dict[int, list[str]]) -> tuple[int, int
 def _amazon(kept: dict[int, list[str]], ids: Sequence[int]) -> tuple[int, int] | None:
     """Amazon's ratings have the item first in some editions; its ids tell."""
     users = [k for k in ids if all(_AMAZON_USER.fullmatch(v.strip()) for v in kept[k][:500])]
-    items = [k for k in ids if k not in users and sum(bool(_AMAZON_ITEM.fullmatch(v.strip())) for v in kept[k][:500]) > 0.9 * len(kept[k][:500])]
+    items = [
+        k
+        for k in ids
+        if k not in users
+        and sum(bool(_AMAZON_ITEM.fullmatch(v.strip())) for v in kept[k][:500]) > 0.9 * len(kept[k][:500])
+    ]
     return (users[0], items[0]) if len(users) == 1 and items else None
 
 
@@ -354,7 +408,11 @@ def _like_ids(values: Sequence[str], rows: int) -> bool:
 def _check(name: str, names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles, header: bool) -> None:
     for role in ("user", "item"):
         if getattr(roles, role) is None:
-            what = f"found the columns {names_shown(names)}; none looks like" if header else f"found {len(names)} columns without names; none holds what looks like"
+            what = (
+                f"found the columns {names_shown(names)}; none looks like"
+                if header
+                else f"found {len(names)} columns without names; none holds what looks like"
+            )
             raise FameError(
                 f"{name}: {what} the {role}; name it with --{role} COLUMN (a name, or a number from 1; in Python or a recipe: {role}=)"
             )
@@ -371,11 +429,20 @@ def _check(name: str, names: Sequence[str], columns: Sequence[Sequence[str]], ro
         roles.notes.append(f"guessed by content: {shown}; set it with --user and --item if it is not so")
     if len(roles.order) == 1 and roles.how.get("order") == "given":
         different = {v for v in columns[roles.order[0]] if not is_missing(v)}
-        if len(columns[roles.order[0]]) > 20 and len(different) <= 12 and find_numbers(list(different)) and all(float(v) <= 100 for v in different if re.fullmatch(r"[\d.]+", v)):
-            roles.notes.append(f"{names[roles.order[0]]} has only {len(different)} different values, like a rating: is it the order?")
+        if (
+            len(columns[roles.order[0]]) > 20
+            and len(different) <= 12
+            and find_numbers(list(different))
+            and all(float(v) <= 100 for v in different if re.fullmatch(r"[\d.]+", v))
+        ):
+            roles.notes.append(
+                f"{names[roles.order[0]]} has only {len(different)} different values, like a rating: is it the order?"
+            )
 
 
-def pick_item_columns(name: str, names: Sequence[str], columns: Sequence[Sequence[str]], known: frozenset[str], given: str | None) -> int:
+def pick_item_columns(
+    name: str, names: Sequence[str], columns: Sequence[Sequence[str]], known: frozenset[str], given: str | None
+) -> int:
     """Which column of an item file holds the ids: by name; of several the one that meets the log's ids best.
 
     Raises:
@@ -390,6 +457,8 @@ def pick_item_columns(name: str, names: Sequence[str], columns: Sequence[Sequenc
     if not found:
         best = max(meets, key=lambda k: meets[k], default=None)
         if best is None or not meets[best]:
-            raise FameError(f"{name}: found the columns {names_shown(names)}; none looks like the item's id; call it item_id")
+            raise FameError(
+                f"{name}: found the columns {names_shown(names)}; none looks like the item's id; call it item_id"
+            )
         return best
     return max(found, key=lambda k: (meets[k], -found.index(k)))

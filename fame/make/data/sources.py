@@ -13,7 +13,26 @@ from fame.make.data.report import names_shown
 
 __all__ = ["Source", "expanded", "find_sources"]
 
-DATA = {"csv", "tsv", "txt", "dat", "data", "json", "jsonl", "ndjson", "parquet", "pq", "inter", "log", "tab", "psv", "out", "edges", "test", "train"}
+DATA = {
+    "csv",
+    "tsv",
+    "txt",
+    "dat",
+    "data",
+    "json",
+    "jsonl",
+    "ndjson",
+    "parquet",
+    "pq",
+    "inter",
+    "log",
+    "tab",
+    "psv",
+    "out",
+    "edges",
+    "test",
+    "train",
+}
 PACKED = {"gz", "gzip", "bz2", "xz", "zst", "zstd", "zip", "tar", "tgz"}
 NOT_LOGS = {"movies", "users", "books", "items", "item", "links", "tags", "genome-scores", "genome-tags", "user", "readme", "license", "artists",
             "products", "articles", "customers", "news", "aisles", "departments", "genre", "occupation", "info"}  # fmt: skip
@@ -78,11 +97,17 @@ def _form_of(path: Path) -> str:
     name = path.name.lower()
     if re.search(r"\.inter(\.(gz|bz2|xz|zst))?$", name):
         return "recbole"
-    return "movielens" if re.fullmatch(r"(u\.data|ratings\.(dat|csv))(\.(gz|bz2|xz|zst))?", name) and _films_beside(path) else ""
+    return (
+        "movielens"
+        if re.fullmatch(r"(u\.data|ratings\.(dat|csv))(\.(gz|bz2|xz|zst))?", name) and _films_beside(path)
+        else ""
+    )
 
 
 def _films_beside(path: Path) -> bool:
-    return path.name.lower().startswith("u.data") or any((path.parent / n).is_file() for n in ("movies.dat", "movies.csv"))
+    return path.name.lower().startswith("u.data") or any(
+        (path.parent / n).is_file() for n in ("movies.dat", "movies.csv")
+    )
 
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:
@@ -96,10 +121,16 @@ def _folder(path: Path, work: Path, form: str) -> Source:
         logs = sorted(place.glob("*.inter*"))
         if logs and form in ("auto", "recbole"):
             if len(logs) > 1:
-                raise FameError(f"{place}: found .inter files: {names_shown([p.name for p in logs])}; expected one, or give the file itself")
+                raise FameError(
+                    f"{place}: found .inter files: {names_shown([p.name for p in logs])}; expected one, or give the file itself"
+                )
             return _opened(logs, work, "recbole", place)
         for name in ("u.data", "ratings.dat", "ratings.csv"):
-            if (place / name).is_file() and form in ("auto", "movielens") and (form == "movielens" or _films_beside(place / name)):
+            if (
+                (place / name).is_file()
+                and form in ("auto", "movielens")
+                and (form == "movielens" or _films_beside(place / name))
+            ):
                 return _opened([place / name], work, "movielens", place)
     if form == "recbole":
         raise FameError(f"{path}: found .inter files: none; expected one, or give the file itself")
@@ -139,7 +170,9 @@ def _data_files(files: list[Path], path: Path) -> list[Path]:
     heads = {_first_line(f) for f in data}
     if len(heads) == 1 and None not in heads:
         return data
-    raise FameError(f"{path}: holds {names_shown(sorted(g[0].name for g in groups.values())[:8])}; give the file itself, or a pattern like '{path}/*.csv'")
+    raise FameError(
+        f"{path}: holds {names_shown(sorted(g[0].name for g in groups.values())[:8])}; give the file itself, or a pattern like '{path}/*.csv'"
+    )
 
 
 def _endings(path: Path) -> set[str]:
@@ -164,7 +197,7 @@ def _opened(files: list[Path], work: Path, form: str, folder: Path) -> Source:
         kind = kind_of(path)
         name, depth = str(path), 0
         while kind not in ("text", "parquet"):
-            if kind in ("zip", "tar") and len(files) > 1 or depth > 3:
+            if (kind in ("zip", "tar") and len(files) > 1) or depth > 3:
                 raise FameError(f"{path}: a {kind} archive among other files; unpack it first")
             told.append(kind)
             members = unpacked(path, kind, work / f"packed-{number}-{depth}")
@@ -181,5 +214,7 @@ def _opened(files: list[Path], work: Path, form: str, folder: Path) -> Source:
     return Source(tuple(found), form, said, folder)
 
 
-def _replaced(source: Source, told: tuple[str, ...]) -> tuple[tuple[tuple[str, Path, str], ...], str, tuple[str, ...], Path]:
+def _replaced(
+    source: Source, told: tuple[str, ...]
+) -> tuple[tuple[tuple[str, Path, str], ...], str, tuple[str, ...], Path]:
     return source.files, source.form, (*told, *source.told), source.folder

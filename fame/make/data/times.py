@@ -107,7 +107,9 @@ def date_styles() -> dict[str, TimeForm]:
         "year": TimeForm("dates, the year first", inner(_with_clocks(_YEAR_FIRST)), "us"),
         "day": TimeForm("dates, the day first", inner(_with_clocks(_DAY_FIRST)), "us"),
         "month": TimeForm("dates, the month first", inner(_with_clocks(_MONTH_FIRST)), "us"),
-        "named": TimeForm("dates with names of months", inner(f"coalesce({_strptime(_WHOLE)}, {_with_clocks(_NAMED)})"), "us"),
+        "named": TimeForm(
+            "dates with names of months", inner(f"coalesce({_strptime(_WHOLE)}, {_with_clocks(_NAMED)})"), "us"
+        ),
     }
 
 

@@ -11,7 +11,10 @@ from fame.make.data.report import names_shown
 
 __all__ = ["conditions"]
 
-_TEST = re.compile(r"""\s*(?P<column>"[^"]+"|[^\s=<>!"]+?)\s*(?P<op>>=|<=|!=|<>|==|=|>|<|\s+not\s+in\b|\s+in\b)\s*(?P<value>.+?)\s*""", re.I | re.S)
+_TEST = re.compile(
+    r"""\s*(?P<column>"[^"]+"|[^\s=<>!"]+?)\s*(?P<op>>=|<=|!=|<>|==|=|>|<|\s+not\s+in\b|\s+in\b)\s*(?P<value>.+?)\s*""",
+    re.I | re.S,
+)
 _VALUE = re.compile(r"""\s*(?:'(?P<a>(?:[^']|'')*)'|"(?P<b>[^"]*)"|(?P<c>[^\s,'"()]+))\s*""")
 _AND = re.compile(r"\s+and\s+(?=(?:[^']*'[^']*')*[^']*$)", re.I)
 
@@ -30,18 +33,28 @@ def conditions(
     return " AND ".join(made)
 
 
-def _condition(source: str, part: str, names: Sequence[str], roles: dict[str, int | None], text: Callable[[int], str]) -> str:
+def _condition(
+    source: str, part: str, names: Sequence[str], roles: dict[str, int | None], text: Callable[[int], str]
+) -> str:
     found = _TEST.fullmatch(part)
     if not found:
         raise FameError(f"condition {part[:60]!r}: expected like \"rating >= 4\" or \"event in ('view','buy')\"")
     column, op = found["column"].strip('"'), " ".join(found["op"].lower().split())
     place = _place(column, names, roles)
     if place is None:
-        raise FameError(f"{source}: condition {part[:60]!r}: found the columns {names_shown(names)}; none is called {column!r}")
+        raise FameError(
+            f"{source}: condition {part[:60]!r}: found the columns {names_shown(names)}; none is called {column!r}"
+        )
     cell = f"trim(coalesce({text(place)}, ''))"
     values = _values(found["value"], part, "in" in op)
     if op in ("in", "not in"):
-        return "(" + f" {'OR' if op == 'in' else 'AND'} ".join(_compare(cell, "=" if op == "in" else "!=", v, part) for v in values) + ")"
+        return (
+            "("
+            + f" {'OR' if op == 'in' else 'AND'} ".join(
+                _compare(cell, "=" if op == "in" else "!=", v, part) for v in values
+            )
+            + ")"
+        )
     return _compare(cell, {"==": "=", "<>": "!="}.get(op, op), values[0], part)
 
 
@@ -63,13 +76,21 @@ def _values(text: str, part: str, several: bool) -> list[str]:
         text = text[1:-1]
     found, at = [], 0
     while match := _VALUE.match(text, at):
-        found.append(match["a"].replace("''", "'") if match["a"] is not None else match["b"] if match["b"] is not None else match["c"])
+        found.append(
+            match["a"].replace("''", "'")
+            if match["a"] is not None
+            else match["b"]
+            if match["b"] is not None
+            else match["c"]
+        )
         at = match.end()
         if not several or at >= len(text) or text[at] != ",":
             break
         at += 1
     if not found or at != len(text):
-        raise FameError(f"condition {part[:60]!r}: {text[at:][:20]!r} is not understood; expected a number or a text in quotes")
+        raise FameError(
+            f"condition {part[:60]!r}: {text[at:][:20]!r} is not understood; expected a number or a text in quotes"
+        )
     return found
 
 
