@@ -16,7 +16,8 @@ from app.components import component
 from app.screen import Screen, words
 from app.sources import Source
 from fame.bundle import Bundle
-from fame.catalogue import Catalogue, fold
+from fame.catalogue import Catalogue
+from fame.search import fold
 from fame.text import plural
 from fame.trace import NOTHING
 
@@ -26,18 +27,10 @@ FOUND = 8  # films offered for what is typed
 _bar = component("bar")
 
 
-def render(
-    screen: Screen,
-    pages: Mapping[str, Page],
-    here: str,
-    offer: Mapping[str, Source],
-    said: Sequence[str],
-    of_the_model: bool,
-) -> None:
+def render(screen: Screen, pages: Mapping[str, Page], offer: Mapping[str, Source], unused: Sequence[str]) -> None:
     """Draw the bar.
 
-    here: the screen below; whether it is `of_the_model`, so that no what-if changes it.   offer: models to choose from.
-    said: what in the link went unused.
+    screen: the one below.   offer: models to choose from.   unused: sentences on what in the link went unused.
     """
     with st.container(horizontal=True, key="bar_top", vertical_alignment="center"):
         st.html('<span class="fame-brand" translate="no">FAME</span>', width="content")
@@ -46,19 +39,19 @@ def render(
                 st.page_link(page, query_params=screen.links)
         _model(screen, offer)
         _export(screen)
-    widgets.plain(definition(screen.bundle.config.n_heads, screen.noun), "fame-what")
+    widgets.styled(definition(screen.bundle.config.n_heads, screen.noun), "fame-what")
     _history(screen)
     with st.container(key="bar_notes"):  # always there: one that comes and goes would mount the screen anew
-        # Merge says itself what its faders changed; a line more would move them away under the pointer.
+        # What a screen tells itself is not said twice: a line more would move its faders away under the pointer.
         change = screen.state.intervention
-        shown = replace(change, gate=None, heads_off=()) if here == "merge" else change
-        if shown and not of_the_model:
+        untold = replace(change, **{field: getattr(NOTHING, field) for field in screen.declaration.tells})
+        if untold and not screen.declaration.of_the_model:
             with st.container(horizontal=True, key="bar_change", vertical_alignment="center"):
-                widgets.plain(f"Not the model's own: {state.changed(change)}.", "fame-changed")
+                widgets.styled(f"Changed by you: {state.changed(change)}.", "fame-changed")
                 st.button(
                     "Back to the model's own", key="bar_own", on_click=session.update, kwargs={"intervention": NOTHING}
                 )
-        for sentence in said:
+        for sentence in unused:
             st.warning(sentence, icon=":material/link_off:")
 
 
@@ -67,7 +60,7 @@ def _model(screen: Screen, offer: Mapping[str, Source]) -> None:
     shape = f"{plural(c.n_heads, 'head')} × {plural(c.n_experts, 'expert')}"
     with st.container(horizontal=True, key="bar_model", width="content", vertical_alignment="center"):
         if len(offer) == 1:
-            widgets.plain(screen.source.name, "fame-model")
+            widgets.styled(screen.source.name, "fame-model")
         else:
             chosen = widgets.tied(
                 "bar_choice", screen.source.name, lambda name: session.switch_model(screen.bundle, name)
@@ -76,9 +69,9 @@ def _model(screen: Screen, offer: Mapping[str, Source]) -> None:
                 "Model", list(offer), format_func=lambda name: _called(offer[name]), label_visibility="collapsed",
                 width=330, **chosen,
             )  # fmt: skip
-        widgets.plain(shape, "fame-shape", screen.bundle.summary)
+        widgets.styled(shape, "fame-shape", screen.bundle.summary)
         if screen.bundle.simulated:
-            widgets.plain("simulated audience", "fame-simulated", screen.bundle.summary)
+            widgets.styled("simulated audience", "fame-simulated", screen.bundle.summary)
 
 
 def _called(source: Source) -> str:
@@ -98,19 +91,19 @@ def _export(screen: Screen) -> None:
     with st.popover("Export", type="tertiary", key="bar_export"):
         catalogue = screen.bundle.catalogue
         rows = list(screen.state.history)
-        widgets.download(
+        widgets.download_table(
             "History as CSV", lambda: catalogue.to_frame().iloc[[r - 1 for r in rows]], "history.csv", "bar_csv_history"
         )
         if rows:
             top = screen.trace.ranking(exclude_history=screen.state.hide_seen)[: screen.state.k]
-            widgets.download(
+            widgets.download_table(
                 "Recommendations as CSV",
                 lambda: screen.trace.top(screen.state.k, exclude_history=screen.state.hide_seen),
                 "recommendations.csv",
                 "bar_csv_top",
             )
-            widgets.download(
-                "Shares by head as CSV", lambda: screen.trace.contributions(top), "shares.csv", "bar_csv_shares"
+            widgets.download_table(
+                "Shares by head as CSV", lambda: screen.trace.contributions(rows=top), "shares.csv", "bar_csv_shares"
             )
 
 
@@ -178,7 +171,7 @@ def _act(bundle: Bundle) -> None:
             history = edited(asked, session.current().history, bundle)
             if history is not None:
                 st.session_state["bar_search"] = ""
-                afresh = asked["do"] in ("example", "random", "clear") or session.current().film in history
+                afresh = asked["do"] in ("example", "random", "clear") or session.current().item in history
                 if afresh:
                     session.start(history)
                 else:

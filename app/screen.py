@@ -1,20 +1,23 @@
-"""What a screen is given to draw from."""
+"""What a screen declares of itself, and what it is given to draw from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+
+from streamlit.delta_generator import DeltaGenerator
 
 from app import sources
 from app.sources import Source
 from app.state import State, changed
 from fame.bundle import Bundle
 from fame.errors import FameError
+from fame.plots.picture import Origin
 from fame.plots.style import Theme
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["Screen", "words"]
+__all__ = ["Declaration", "NothingToShow", "Option", "Screen", "words"]
 
 
 def words(noun: str) -> dict[str, str]:
@@ -22,20 +25,107 @@ def words(noun: str) -> dict[str, str]:
     return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}
 
 
+class NothingToShow(Exception):
+    """A screen has nothing to draw: what is the matter, then sentences on the way on, take its place."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice of a screen's own: text in the state and in the URL, under the screen's name, such as `atlas_colour`.
+
+    fits: the values that the screen can use, or whether it can use one.
+    default: the value where none was chosen, or none that fits.
+    of_history: it belongs to what the history recommends, so that another history begins without it.
+    """
+
+    fits: Container[str] | Callable[[Screen, str], bool]
+    default: str | Callable[[Screen], str] = ""
+    of_history: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """All that the app knows of a screen, besides its `render(screen)`.
+
+    title: its name in the bar.   question: what it answers.   order: its place in the bar, the first one opens the app.
+    help: 'What am I looking at?', paragraphs with **bold** and *emphasis*.
+    options: its own choices; their names begin with the name of its file and an underscore.
+    needs_history: it shows nothing where the history is empty.
+    of_the_model: it is about the model alone, so that no what-if changes it.
+    tells: fields of an Intervention that the screen itself shows as changed, so that the bar need not say it.
+
+    Question and help are texts with the noun's {one}, {many} and {a}, or functions that give the text as it is shown.
+    """
+
+    title: str
+    question: str | Callable[[Screen], str]
+    order: int
+    help: str | Callable[[Screen], str]
+    options: Mapping[str, Option] = field(default_factory=dict)
+    needs_history: bool = True
+    of_the_model: bool = False
+    tells: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Screen:
     """One run of one screen: the bundle, what the visitor has chosen, and the way to traces.
 
-    opening: the state that a first visit opens with.   theme: what the browser shows, light or dark.
-    links: the URL parameters that hold `state`.
+    name: of its file.   header: the row that holds its heading.   opening: the state that a first visit opens with.
+    theme: what the browser shows, light or dark.   links: the URL parameters that hold `state`.
     """
 
+    name: str
+    declaration: Declaration
+    header: DeltaGenerator
     source: Source
     bundle: Bundle
     state: State
     opening: State
     theme: Theme
     links: dict[str, str]
+
+    # ---- what it declares
+
+    @property
+    def question(self) -> str:
+        """What it answers."""
+        return self._text(self.declaration.question)
+
+    @property
+    def help(self) -> str:
+        """Its explanation."""
+        return self._text(self.declaration.help)
+
+    def _text(self, text: str | Callable[[Screen], str]) -> str:
+        return text(self) if callable(text) else text.format(**self.words)
+
+    def fits(self, name: str, value: str) -> bool:
+        """Whether the screen has an option of this name and can use the value."""
+        if (option := self.declaration.options.get(name)) is None:
+            return False
+        return option.fits(self, value) if callable(option.fits) else value in option.fits
+
+    def option(self, name: str) -> str:
+        """An option's value: the chosen one where it fits, otherwise the default.
+
+        Raises:
+            KeyError: the screen declares no such option.
+        """
+        default = self.declaration.options[name].default
+        value = self.state.options.get(name)
+        if value is not None and self.fits(name, value):
+            return value
+        return default(self) if callable(default) else default
+
+    # ---- what it draws with
+
+    @cached_property
+    def controls(self) -> DeltaGenerator:
+        """The place beside the heading, for what the whole screen follows."""
+        return self.header.container(
+            horizontal=True, key=f"{self.name}_controls", width="content", vertical_alignment="center"
+        )
 
     @cached_property
     def trace(self) -> Trace:
@@ -68,11 +158,16 @@ class Screen:
         return self.source.name + " · simulated audience" * self.bundle.simulated
 
     @property
+    def origin(self) -> Origin:
+        """What a picture of `trace` was computed from; give it to `Picture.with_origin`."""
+        change = self.state.intervention
+        titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
+        return Origin(self.model, titles, changed(change) if change else "")
+
+    @property
     def caption(self) -> str:
         """What is shown was computed from, for a picture that leaves the screen."""
-        titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
-        change = self.state.intervention
-        return f"After {titles or 'no history'}." + f" Not the model's own: {changed(change)}." * bool(change)
+        return self.origin.line or "After no history."
 
     @cached_property
     def names(self) -> list[str]:
@@ -82,19 +177,19 @@ class Screen:
             return [""] * self.bundle.config.n_heads
         return [verdict.attribute or "" for verdict in found.verdicts]
 
-    def called(self, head: int) -> str:
+    def head_name(self, head: int) -> str:
         """'Head 1 · genres', or 'Head 1'."""
         return f"Head {head + 1} · {self.names[head]}" if self.names[head] else f"Head {head + 1}"
 
     @cached_property
-    def film(self) -> int:
-        """The row that is looked at: the chosen film, or the first of the model's own final list, whatever is changed.
+    def item(self) -> int:
+        """The row that is looked at: the chosen item, or the first of the model's own final list, whatever is changed.
 
         Raises:
-            FameError: no film is chosen and none is left to recommend.
+            FameError: no item is chosen and none is left to recommend.
         """
-        if self.state.film:
-            return self.state.film
+        if self.state.item:
+            return self.state.item
         ranking = self.trace_of(intervention=NOTHING).ranking(exclude_history=self.state.hide_seen)
         if not len(ranking):
             raise FameError(

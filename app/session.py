@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import streamlit as st
 
+from app import screens
+from app.screen import Screen
 from app.state import State
-from app.url import _quoted, parse, query
+from app.url import parse, query, quoted
 from fame.bundle import Bundle
 from fame.trace import NOTHING, Intervention
 
-__all__ = []
-
+__all__ = [
+    "Session",
+    "can_redo",
+    "can_undo",
+    "check_options",
+    "choose_model",
+    "current",
+    "open_session",
+    "redo",
+    "start",
+    "stay",
+    "switch_model",
+    "touched",
+    "undo",
+    "update",
+    "write_url",
+]
 
 MAX_UNDO = 100
 
@@ -25,7 +42,7 @@ class Session:
 
     state: State
     url: dict[str, str]  # the parameters that `state` was last written as or read from
-    said: tuple[str, ...] = ()  # what was wrong with the link
+    unused: tuple[str, ...] = ()  # what was wrong with the link
     past: list[tuple[tuple[int, ...], Intervention]] = field(default_factory=list)
     future: list[tuple[tuple[int, ...], Intervention]] = field(default_factory=list)
     touched: bool = False  # changed by a callback since the URL was last written
@@ -62,12 +79,14 @@ def update(**changes: Any) -> None:
     before, here.state = here.state, here.state.changed(**changes)
     _remember(here, before)
     here.touched = True
-    here.said = ()
+    here.unused = ()
 
 
 def start(history: Sequence[int]) -> None:
     """Begin afresh with another history, for callbacks: what was looked at and compared belongs to the last one."""
-    update(history=history, film=None, merge_a=None, merge_b=None)
+    declared = (entry.declaration.options.items() for entry in screens.discover().values())
+    forgotten = {name: None for options in declared for name, option in options if option.of_history}
+    update(history=history, item=None, **forgotten)
 
 
 def undo() -> None:
@@ -133,14 +152,14 @@ def open_session(bundle: Bundle, opening: State, version: int) -> Session:
             carried.pop("film", None)
         if int(carried.get("head", 1)) > bundle.config.n_heads:
             del carried["head"]
-        state, said = parse(carried, bundle, opening)
-        here = st.session_state["fame"] = Session(state, url, said, touched=True, version=version)
+        state, unused = parse(carried, bundle, opening)
+        here = st.session_state["fame"] = Session(state, url, unused, touched=True, version=version)
     elif here is None or (here.state.model, here.version) != (opening.model, version):
-        state, said = parse(url, bundle, opening)
-        here = st.session_state["fame"] = Session(state, url, said, version=version)
+        state, unused = parse(url, bundle, opening)
+        here = st.session_state["fame"] = Session(state, url, unused, version=version)
     elif not here.touched and url != here.url:
-        state, said = parse(url, bundle, opening)
-        before, here.state, here.url, here.said = here.state, state, url, said
+        state, unused = parse(url, bundle, opening)
+        before, here.state, here.url, here.unused = here.state, state, url, unused
         _remember(here, before)
     return here
 
@@ -160,11 +179,12 @@ def write_url(bundle: Bundle, opening: State, named: bool) -> dict[str, str]:
     return url
 
 
-def check_options(screen: str, fits: Mapping[str, Callable[[str], bool]]) -> None:
+def check_options(screen: Screen) -> None:
     """Drop those of a screen's own choices that it cannot use, and say so."""
     here = _session()
-    for name, value in here.state.options.items():
-        if name.startswith(f"{screen}_") and not (name in fits and fits[name](value)):
+    for name, value in screen.state.options.items():
+        if name.startswith(f"{screen.name}_") and not screen.fits(name, value):
             here.state = here.state.changed(**{name: None})
-            what = f"{_quoted(value)} is none of its choices" if name in fits else "there is no such choice"
-            here.said = (*here.said, f"The link's {name} could not be used: {what}.")
+            known = name in screen.declaration.options
+            what = f"{quoted(value)} is none of its choices" if known else "there is no such choice"
+            here.unused = (*here.unused, f"The link's {name} could not be used: {what}.")

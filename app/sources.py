@@ -130,4 +130,4 @@ def trace(source: Source, history: tuple[int, ...], intervention: Intervention) 
     Raises:
         FameError: the history is empty or the intervention does not fit.
     """
-    return load(source).trace(history, intervention)
+    return load(source).trace(rows=history, intervention=intervention)

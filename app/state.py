@@ -1,18 +1,16 @@
-"""What the visitor has chosen: one frozen State, its way into the URL and back, and undo.
+"""What the visitor has chosen, as one frozen State. Pure: app.url writes it as a link, app.session keeps a visitor's.
 
 The URL holds the whole state, and an empty one the state a first visit opens with. Session state holds the same
 State again as an object, so that a click changes it in a callback before the page is drawn:
 
-    st.button("Head 2", on_click=state.update, kwargs={"head": 1})
-
-Everything above "the session" is pure.
+    st.button("Head 2", on_click=session.update, kwargs={"head": 1})
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,9 +19,20 @@ import numpy as np
 from fame.bundle import Bundle
 from fame.trace import NOTHING, Intervention
 
-__all__ = ["DEFAULT_K", "MAX_FILMS", "MAX_K", "MAX_OPTIONS", "MAX_VALUE", "OPTION", "State", "changed", "first"]
+__all__ = [
+    "DEFAULT_K",
+    "MAX_HISTORY",
+    "MAX_K",
+    "MAX_OPTIONS",
+    "MAX_VALUE",
+    "OPTION",
+    "State",
+    "changed",
+    "first",
+    "surprise",
+]
 
-MAX_FILMS = 200  # of a history; more than any model here reads
+MAX_HISTORY = 200  # items; more than any model here reads
 MAX_K = 50
 MAX_OPTIONS = 24
 MAX_VALUE = 200  # letters of an option's value
@@ -35,9 +44,9 @@ DEFAULT_K = 10
 class State:
     """Everything that decides what is on the screen, besides which screen it is.
 
-    model: name of the bundle.   history: rows of its catalogue, oldest first, at most MAX_FILMS.
-    k: films per list.   hide_seen: leave films of the history out of the lists.
-    head: the head that a screen looks at, from 0.   film: the row that is looked at, or None for the first one.
+    model: name of the bundle.   history: rows of its catalogue, oldest first, at most MAX_HISTORY.
+    k: items per list.   hide_seen: leave items of the history out of the lists.
+    head: the head that a screen looks at, from 0.   item: the row that is looked at, or None for the first one.
     options: a screen's own choices as text, under names like `atlas_colour`.
     """
 
@@ -47,13 +56,8 @@ class State:
     k: int = DEFAULT_K
     hide_seen: bool = True
     head: int = 0
-    film: int | None = None
+    item: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-
-    def option(self, name: str, choices: Iterable[str], default: str) -> str:
-        """A screen's own choice, or the default where none was made or it is not among the choices."""
-        value = self.options.get(name, default)
-        return value if value in set(choices) else default
 
     def changed(self, **changes: Any) -> State:
         """The state with these fields changed; names with an underscore that are no field are options (None drops)."""
@@ -65,9 +69,9 @@ class State:
             merged = {**self.options, **others}
             own["options"] = {name: str(value) for name, value in merged.items() if value is not None}
         if "history" in own:
-            own["history"] = tuple(int(row) for row in own["history"])[-MAX_FILMS:]
+            own["history"] = tuple(int(row) for row in own["history"])[-MAX_HISTORY:]
         # JSON's true is a whole number to Python, and a mask to NumPy.
-        own |= {name: int(own[name]) for name in ("k", "head", "film") if own.get(name) is not None}
+        own |= {name: int(own[name]) for name in ("k", "head", "item") if own.get(name) is not None}
         return replace(self, **own)
 
 
@@ -86,7 +90,7 @@ def changed(change: Intervention) -> str:
 
 
 def first(bundle: Bundle, model: str) -> State:
-    """The state that a first visit opens with: the bundle's first example, or a few films where it has none."""
+    """The state that a first visit opens with: the bundle's first example, or a few items where it has none."""
     if bundle.examples:
         history = tuple(bundle.rows(bundle.examples[0].items))
     else:
@@ -94,18 +98,12 @@ def first(bundle: Bundle, model: str) -> State:
     return State(model, history)
 
 
-def surprise(bundle: Bundle, rng: random.Random, films: int = 5) -> tuple[int, ...]:
-    """A history by chance: films that share a value of one attribute, such as a director, or any where none can."""
+def surprise(bundle: Bundle, rng: random.Random, count: int = 5) -> tuple[int, ...]:
+    """A history by chance: items that share a value of one attribute, such as a director, or any where none can."""
     catalogue = bundle.catalogue
     for name in rng.sample(catalogue.attributes, len(catalogue.attributes)):
         matrix, _ = catalogue.attribute(name)
-        if shared := np.flatnonzero(matrix.sum(axis=0) >= films).tolist():
+        if shared := np.flatnonzero(matrix.sum(axis=0) >= count).tolist():
             rows = np.flatnonzero(matrix[:, rng.choice(shared)]).tolist()
-            return tuple(rng.sample(rows, films))
-    return tuple(rng.sample(range(1, len(catalogue)), min(films, catalogue.n_items)))
-
-
-# ---- the URL ---------------------------------------------------------------------------------------------------
-
-
-# ---- the session -----------------------------------------------------------------------------------------------
+            return tuple(rng.sample(rows, count))
+    return tuple(rng.sample(range(1, len(catalogue)), min(count, catalogue.n_items)))

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
 
-from app.state import DEFAULT_K, MAX_FILMS, MAX_K, MAX_OPTIONS, MAX_VALUE, OPTION, State
+from app.state import DEFAULT_K, MAX_HISTORY, MAX_K, MAX_OPTIONS, MAX_VALUE, OPTION, State
 from fame.bundle import Bundle
 from fame.errors import FameError
 
-__all__ = ["parse", "query"]
+__all__ = ["parse", "query", "quoted"]
 
 
 def _join(parts: Iterable[Any]) -> str:
@@ -45,7 +45,7 @@ def query(state: State, bundle: Bundle, opening: State | None, named: bool = Tru
         "k": str(state.k) if state.k != DEFAULT_K else "",
         "seen": "" if state.hide_seen else "1",
         "head": str(state.head + 1) if state.head else "",
-        "film": str(bundle.catalogue.item_id[state.film]) if state.film else "",
+        "film": str(bundle.catalogue.item_id[state.item]) if state.item else "",
         "gate": _weights(change.gate) if change.gate else "",
         "off": "-".join([*(str(h + 1) for h in change.heads_off), *pairs]),
         "router": "_".join(f"{h + 1}-{_weights(w)}" for h, w in change.router),
@@ -59,7 +59,7 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
 
     What is broken is left out and the rest kept; parameters that mean nothing here are passed over.
     """
-    said: list[str] = []
+    unused: list[str] = []
     state = opening
     noun = bundle.catalogue.noun
     names = {name: words.format(many=f"{noun}s", one=noun) for name, words in WORDS.items()}
@@ -70,18 +70,20 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
             try:
                 state = read(value)
             except FameError as error:
-                said.append(f"The link's {names[name]} could not be used: {str(error)[:200]}.")
+                unused.append(f"The link's {names[name]} could not be used: {str(error)[:200]}.")
             except (ValueError, OverflowError):
-                said.append(f"The link's {names[name]} could not be used: {_quoted(value)} is not understood.")
+                unused.append(f"The link's {names[name]} could not be used: {quoted(value)} is not understood.")
 
     def history(value: str) -> State:
         ids = [] if value == "none" else _split(value)
         rows = [bundle.catalogue.row(item) for item in ids if item in bundle.catalogue]
         if unknown := [item for item in ids if item not in bundle.catalogue]:
             count = f"{len(unknown)} {noun}s are" if len(unknown) > 1 else f"One {noun} is"
-            said.append(f"{count} not in this catalogue and left out: {' '.join(', '.join(unknown[:3])[:60].split())}.")
-        if len(rows) > MAX_FILMS:
-            said.append(f"The link holds {len(rows)} {noun}s; the last {MAX_FILMS} are kept.")
+            unused.append(
+                f"{count} not in this catalogue and left out: {' '.join(', '.join(unknown[:3])[:60].split())}."
+            )
+        if len(rows) > MAX_HISTORY:
+            unused.append(f"The link holds {len(rows)} {noun}s; the last {MAX_HISTORY} are kept.")
         return state.changed(history=rows)
 
     def change(**changes: Any) -> State:
@@ -108,13 +110,13 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
     take("k", lambda v: state.changed(k=_whole(v, 1, MAX_K)))
     take("seen", lambda v: state.changed(hide_seen=not _whole(v, 0, 1)))
     take("head", lambda v: state.changed(head=_whole(v, 1, heads) - 1))
-    take("film", lambda v: state.changed(film=bundle.catalogue.row(v[:MAX_VALUE])))
+    take("film", lambda v: state.changed(item=bundle.catalogue.row(v[:MAX_VALUE])))
     take("gate", lambda v: change(gate=_numbers(v)))
     take("off", off)
     take("router", router)
     take("hold", lambda v: change(hold_gate=bool(_whole(v, 0, 1))))
     options = {name: value for name, value in params.items() if OPTION.fullmatch(name) and len(value) <= MAX_VALUE}
-    return state.changed(**dict(list(options.items())[:MAX_OPTIONS])), tuple(said)
+    return state.changed(**dict(list(options.items())[:MAX_OPTIONS])), tuple(unused)
 
 
 WORDS = {
@@ -132,7 +134,7 @@ WORDS = {
 
 def _whole(text: str, low: int, high: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-        shown = text[:20] if text.isdecimal() else _quoted(text)
+        shown = text[:20] if text.isdecimal() else quoted(text)
         raise FameError(f"{shown} is not a whole number from {low} to {high}")
     return int(text)
 
@@ -149,5 +151,6 @@ def _numbers(text: str) -> tuple[float, ...]:
     return numbers
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """The beginning of a text that came from outside, in quotation marks and on one line."""
     return f"“{' '.join(text[:40].split())}”"

@@ -10,34 +10,35 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from pandas.api.types import is_integer_dtype
 
 from app import session
-from app.components import component
+from app.components import component, drawn
 from app.screen import Screen
-from fame.plots import style as look
-from fame.plots.export import to_html
-from fame.plots.picture import palette
+from fame.plots import style as plot_style
+from fame.plots.export import csv
+from fame.plots.picture import Chart, Component, Picture, chart, palette
 
 __all__ = [
     "Badge",
     "Bold",
     "Cell",
-    "about",
     "badge",
-    "badged",
     "controlled",
-    "download",
+    "download_picture",
+    "download_table",
+    "explanation",
     "full_page",
     "heading",
+    "mount",
     "picture",
-    "plain",
     "save",
-    "say",
     "style",
+    "styled",
     "subheading",
     "table",
     "tied",
+    "with_badges",
+    "write",
 ]
 
 
@@ -64,7 +65,7 @@ def markup(part: str | Badge) -> str:
     return f"<b>{html.escape(part)}</b>" if isinstance(part, Bold) else html.escape(part)
 
 
-def say(*parts: str | Badge) -> None:
+def write(*parts: str | Badge) -> None:
     """A sentence of plain text, Bold text and heads' badges. Text is never markup."""
     st.html(f'<p class="fame-say">{"".join(map(markup, parts))}</p>')
 
@@ -94,8 +95,8 @@ def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], word
     )
 
 
-def badged(sentence: str, title: str) -> list[str | Badge]:
-    """A sentence of `fame.explain` as parts for `say`: the title it is about, if any, words, and heads as badges."""
+def with_badges(sentence: str, title: str) -> list[str | Badge]:
+    """A sentence of `fame.explain` as parts for `write`: the title it is about, if any, words, and heads as badges."""
     before, title, after = sentence.partition(title) if title else ("", "", sentence)
     parts: list[str | Badge] = [before, Bold(title)]
     for word in re.split(r"((?:heads? |(?<=[0-9])(?:, | and | or ))[0-9]+)", after):
@@ -106,7 +107,7 @@ def badged(sentence: str, title: str) -> list[str | Badge]:
     return parts
 
 
-def plain(text: str, cls: str, more: str = "") -> None:
+def styled(text: str, cls: str, more: str = "") -> None:
     """A few words in a style of the app's own; `more` is shown to who points at them."""
     st.html(f'<span class="{cls}" title="{html.escape(more)}">{html.escape(text)}</span>', width="content")
 
@@ -121,13 +122,10 @@ def subheading(title: str, note: str = "") -> None:
     st.html(f'<h2 class="fame-part">{html.escape(title)} <small>{html.escape(note)}</small></h2>')
 
 
-def about(screen: Screen, name: str, text: str) -> None:
-    """'What am I looking at?': open on a first visit, folded once read.
-
-    text: paragraphs with **bold**, *emphasis* and the noun's {one}, {many} and {a}.
-    """
-    paragraphs = [" ".join(part.split()) for part in text.format(**screen.words).strip().split("\n\n")]
-    _about(key=f"about_{name}", data={"screen": name, "paragraphs": paragraphs})
+def explanation(screen: Screen) -> None:
+    """'What am I looking at?': the screen's help, open on a first visit, folded once read."""
+    paragraphs = [" ".join(part.split()) for part in screen.help.strip().split("\n\n")]
+    _about(key=f"about_{screen.name}", data={"screen": screen.name, "paragraphs": paragraphs})
 
 
 def controlled(key: str, value: Any, field: str, read: Callable[[Any], Any] = lambda v: v) -> dict[str, Any]:
@@ -164,44 +162,67 @@ def tied(key: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
     return {"key": own, "on_change": change}
 
 
-def download(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file: str, key: str) -> None:
+def download_table(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file: str, key: str) -> None:
     """A button that downloads a table as CSV, written when it is clicked."""
 
-    def write() -> bytes:
-        frame = table() if callable(table) else table
-        if "row" in frame and is_integer_dtype(frame["row"]):  # the model's own count; no attribute, which is text
-            frame = frame.drop(columns="row")
-        if "year" in frame and is_integer_dtype(frame["year"]):
-            frame = frame.assign(year=frame["year"].astype("Int64").mask(frame["year"] == 0))  # which is: none known
-        return frame.to_csv(index=False).encode("utf-8-sig")  # the mark lets spreadsheets read accents
-
     st.download_button(
-        label, write, file_name=file, mime="text/csv", key=key, on_click="ignore", type="tertiary",
-        icon=":material/download:",
+        label, lambda: csv(table() if callable(table) else table), file_name=file, mime="text/csv", key=key,
+        on_click="ignore", type="tertiary", icon=":material/download:",
     )  # fmt: skip
 
 
 def picture(figure: go.Figure, key: str, file: str, **options: Any) -> Any:
     """A Plotly picture under its own alternative text; its toolbar saves SVG. It scrolls where there is no room."""
-    st.html(f"<style>.st-key-{key} {{ min-width: {look.least_width(figure)}px }}</style>")
-    config = {**look.CONFIG, "toImageButtonOptions": {"format": "svg", "filename": file}}
+    st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(figure)}px }}</style>")
+    config = {**plot_style.CONFIG, "toImageButtonOptions": {"format": "svg", "filename": file}}
     with st.container(key=f"{key}_wide"):
-        return st.plotly_chart(figure, key=key, config=config, theme=None, alt=look.alt_text(figure), **options)
+        return st.plotly_chart(figure, key=key, config=config, theme=None, alt=plot_style.alt_text(figure), **options)
+
+
+def mount(picture: Picture, key: str, **triggers: Any) -> Any:
+    """A picture of `fame.plots` on the screen, under its own alternative text.
+
+    triggers: what to call on a trigger of a `Component`, such as pick=…; on_select=… of a `Chart`.
+    """
+    if isinstance(picture, Component):
+        answers = {f"on_{name}_change": call for name, call in triggers.items()}
+        return drawn(picture.name, *picture.parts)(key=key, data=picture.payload, **answers)
+    assert isinstance(picture, Chart)
+    figure = plot_style.untitled(picture.figure)
+    st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(figure)}px }}</style>")
+    with st.container(key=f"{key}_wide"):
+        return st.plotly_chart(figure, key=key, config=picture.config, theme=None, alt=picture.alt, **triggers)
 
 
 def save(
-    screen: Screen, figure: Callable[[], go.Figure], file: str, key: str, label: str = "Picture as HTML",
+    screen: Screen, picture: Picture, key: str, label: str = "Picture as HTML", table: str = "Table as CSV",
     caption: str | None = None,
 ) -> None:  # fmt: skip
-    """A button that downloads a picture as one HTML file, drawn when it is clicked; its toolbar saves SVG.
+    """Buttons that download a picture's numbers as CSV and itself as one HTML file, each written when it is clicked.
 
     Over the picture stand the model's name and the caption: the history, where none is given.
     """
+    picture = picture if picture.origin.model else picture.with_origin(screen.origin)
+    said = screen.caption if caption is None else caption
+    download_table(table, picture.table, f"{picture.file}.csv", f"{key}_csv")
+    st.download_button(
+        label, lambda: picture.html(screen.model, said).encode(), file_name=f"{picture.file}.html",
+        mime="text/html", key=f"{key}_html", on_click="ignore", type="tertiary", icon=":material/download:",
+        help="Opens anywhere, offline, and saves SVG and PNG from there",
+    )  # fmt: skip
+
+
+def download_picture(
+    screen: Screen, figure: Callable[[], go.Figure], file: str, key: str, label: str = "Picture as HTML",
+    caption: str | None = None,
+) -> None:  # fmt: skip
+    """`save` of a figure that is not a picture yet."""
     said = screen.caption if caption is None else caption
     st.download_button(
-        label, lambda: to_html(figure(), screen.model, said).encode(), file_name=f"{file}.html",
-        mime="text/html", key=key, on_click="ignore", type="tertiary", icon=":material/download:",
-        help="Opens anywhere; its toolbar saves SVG",
+        label,
+        lambda: chart(file.removeprefix("fame-"), figure(), pd.DataFrame()).html(screen.model, said).encode(),
+        file_name=f"{file}.html", mime="text/html", key=key, on_click="ignore", type="tertiary",
+        icon=":material/download:", help="Opens anywhere; its toolbar saves SVG",
     )  # fmt: skip
 
 

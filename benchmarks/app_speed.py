@@ -229,7 +229,7 @@ class Checked:
         self.near("Merge's sums", [line["sum"] for line in lines], trace.scores[rows])
 
     def trace(self) -> Trace:
-        return self.bundle.trace(self.films, Intervention(heads_off=tuple(self.off)))
+        return self.bundle.trace(rows=self.films, intervention=Intervention(heads_off=tuple(self.off)))
 
     def same(self, what: str, shown: list[int], expected: list[int]) -> None:
         if shown != expected:

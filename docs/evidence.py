@@ -90,9 +90,6 @@ WEIGHED |= {
 }
 # What could set experts apart without the catalogue's attributes.
 UNTAUGHT: dict[str, dict[str, Any]] = {
-    "plain, spread 4": {"model": {"spread": 4.0}},
-    "plain, top-1 routing": {"model": {"active_experts": 1}},
-    "plain, top-2 routing": {"model": {"active_experts": 2}},
     "plain, div 0.1": {"guidance": {"div": 0.1}},
     "plain, mi 0.03": {"guidance": MI},
 }
@@ -109,7 +106,6 @@ IDEAS: dict[str, dict[str, Any]] = {
     "con, excl, tie, mi": {"guidance": {"heads": BOTH} | CON | EXCL | TIE | MI},
     "guided": {"guidance": GUIDED},
     "guided, two free heads": {"guidance": GUIDED, "model": {"n_heads": 4}},
-    "guided, top-1 routing": {"guidance": GUIDED, "model": {"active_experts": 1}},
     "guided, undecided start": {"guidance": GUIDED | {"start": 0.0}},
     "pretrained": {"guidance": {"heads": BOTH} | PRETRAINED},
     "pretrained, tie": {"guidance": {"heads": BOTH} | PRETRAINED | TIE},
@@ -137,7 +133,7 @@ BUNDLES = ("ml-1m", "ml-1m-guided", "planted", "planted-plain")
 FIVE, THREE, LATE = range(5), range(3), range(5, 8)
 BY_TERM = (
     "SASRec", "plain", "sup", "sup, excl", "sup, excl, mos, mi", "tie", "sup, excl, tie", "sup, excl, tie, mi",
-    "sup, excl, tie, mi, noise", "con, excl, tie, mi", "guided", "guided, two free heads", "guided, top-1 routing",
+    "sup, excl, tie, mi, noise", "con, excl, tie, mi", "guided", "guided, two free heads",
     "guided, undecided start", "pretrained", "pretrained, tie", "guided, pretrained",
     "guided, pretrained, sup 0.5", "guided by director and cast", *UNTAUGHT,
 )  # fmt: skip
@@ -162,7 +158,7 @@ STUDIES: dict[str, list[tuple[str, str, int]]] = {
         ("ml-1m", i, 0)
         for i in (
             "sup, excl, mos, mi", "sup, excl, tie, mi", "real, balance", "real, four attributes",
-            "real, director and cast", "plain, top-1 routing", "plain, div 0.1", "plain, spread 4",
+            "real, director and cast", "plain, div 0.1",
         )
     ],
     "beauty": [("beauty", i, s) for i in ("SASRec", "plain", "real, all attributes") for s in THREE],

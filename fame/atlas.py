@@ -1,6 +1,6 @@
 """The whole catalogue as each head sees it: maps, neighbours, and how far the maps can be trusted.
 
-A *space* holds one vector per item: `full` is x_v, `head_1` … `head_H` are the facet sub-embeddings W_f[h] x_v.
+A *space* holds one vector per item: `full` is x_v, `head_1` … `head_H` are the facet sub-embeddings x_v^(h).
 Nearness in a space is the cosine. Built once, with the bundle: no screen computes a map.
 """
 
@@ -161,19 +161,20 @@ def spaces_of(model: FAME) -> tuple[str, ...]:
 
 
 def space_vectors(model: FAME, space: str) -> np.ndarray:
-    """One vector per row of the catalogue: x_v [V,d] for 'full', W_f[h] x_v [V,d'] for a head. Row 0 is padding.
+    """One vector per row of the catalogue: x_v [V,d] for 'full', x_v^(h) [V,d'] for a head. Row 0 is padding.
 
     Raises:
         FameError: the model has no such space.
     """
     h = _head(model, space)
     with torch.inference_mode():
-        x = model.items.weight
-        return (x if h is None else x @ model.facets.W_f[h].T).float().cpu().numpy()
+        return (model.items.weight if h is None else model.facet_items()[h]).float().cpu().numpy()
 
 
 def history_vectors(model: FAME, trace: Trace, space: str) -> np.ndarray:
-    """Where a history stands in a space after each of its items: F^h [T,d'], or the query q [T,d] for 'full'.
+    """Where a history stands in a space after each of its items: F^h [T,d'], or Σ_h g_h W_f[h]ᵀ F^h [T,d] for 'full'.
+
+    The latter is the whole query, but where the model has a facet MLP: there it is the part that meets x_v itself.
 
     Raises:
         FameError: the model has no such space.

@@ -8,7 +8,7 @@ import heapq
 import io
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,23 +19,16 @@ import numpy as np
 import pandas as pd
 
 from fame.errors import FameError
+from fame.search import MAX_TEXT, TitleIndex
 
-__all__ = ["Attribute", "Catalogue", "fold"]
+__all__ = ["Attribute", "Catalogue"]
 
 MAX_ITEMS = 5_000_000
-MAX_TEXT = 500
+MAX_OFFERED = 100_000  # ids that are compared with an unknown one
 MAX_CELLS = 2_000_000_000  # of one attribute's matrix
-MAX_NEAR = 60  # titles that are compared letter by letter with a mistyped one
 FACTS = ("item_id", "title", "year")
 SEPARATOR = "|"
 NOUN = re.compile(r"[^\W\d_][\w '-]{0,29}")
-WITH_YEAR = re.compile(r"(.+?)[\s,]*\(?\b(1[89]\d\d|20\d\d)\)?")
-ARTICLE_LAST = re.compile(r"(.*\S),\s*(the|an?)", re.IGNORECASE)
-ARTICLE_FIRST = re.compile(r"^(the|an?)\s+(?=\w)", re.IGNORECASE)
-UNDECOMPOSED = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "'": "", "’": ""}
-    | {fraction: " " + unicodedata.normalize("NFKD", fraction) for fraction in "¼½¾⅓⅔⅛⅜⅝⅞"}
-)
 
 
 class Attribute(NamedTuple):
@@ -49,30 +42,6 @@ class Attribute(NamedTuple):
     values: tuple[str, ...]
 
 
-def fold(text: str) -> str:
-    """`text` as people type it: lower case, without accents or punctuation, single spaces."""
-    plain = unicodedata.normalize("NFKD", text.casefold().replace("&", " and ").translate(UNDECOMPOSED))
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return " ".join(re.sub(r"[^\w\s]|_", " ", plain).split())
-
-
-def _natural(text: str) -> str:
-    """A title in natural order: 'Matrix, The' is 'The Matrix'."""
-    text = text.strip()
-    return f"{found[2]} {found[1]}" if (found := ARTICLE_LAST.fullmatch(text)) else text
-
-
-def _key(text: str) -> str:
-    """`text` folded for searching: in natural order, without the article that it starts with."""
-    return fold(ARTICLE_FIRST.sub("", _natural(text)))
-
-
-def _pairs(key: str) -> set[str]:
-    """The pairs of neighbouring letters of `key`, the spaces around its words included."""
-    padded = f" {key} "
-    return {padded[i : i + 2] for i in range(len(key) + 1)} if key else set()
-
-
 def _text(cell: Any) -> str:
     """One cell as clean text: control characters and runs of space become one space, cut at MAX_TEXT."""
     if pd.api.types.is_scalar(cell) and pd.isna(cell):
@@ -80,6 +49,16 @@ def _text(cell: Any) -> str:
     text = unicodedata.normalize("NFC", str(cell))
     clean = "".join(" " if unicodedata.category(c).startswith("C") else c for c in text)
     return " ".join(clean.split())[:MAX_TEXT].rstrip()
+
+
+def _name(item: Any) -> str:
+    """What a person gave for an item, as text: a whole number is written without a point."""
+    if isinstance(item, str):
+        return item.strip()
+    whole = isinstance(item, (int, np.integer)) or (isinstance(item, (float, np.floating)) and float(item).is_integer())
+    if not whole or isinstance(item, bool):
+        raise FameError(f"an item is {str(item)[:50]} ({type(item).__name__}); expected an id or a title")
+    return str(int(item))
 
 
 def _values(cell: Any) -> tuple[str, ...]:
@@ -230,25 +209,8 @@ class Catalogue:
         return {item: row for row, item in enumerate(self.item_id.tolist()) if row}
 
     @cached_property
-    def _folded(self) -> tuple[str, ...]:
-        return tuple(map(fold, self.title.tolist()))
-
-    @cached_property
-    def _keys(self) -> tuple[str, ...]:
-        return tuple(map(_key, self.title.tolist()))
-
-    @cached_property
-    def _solid(self) -> tuple[str, ...]:
-        return tuple(key.replace(" ", "") for key in self._keys)
-
-    @cached_property
-    def _rows_of_pair(self) -> dict[str, np.ndarray]:
-        """Each pair of neighbouring letters -> the rows whose keys have it."""
-        rows: defaultdict[str, list[int]] = defaultdict(list)
-        for row, key in enumerate(self._keys):
-            for pair in _pairs(key):
-                rows[pair].append(row)
-        return {pair: np.array(having, np.int32) for pair, having in rows.items()}
+    def _titles(self) -> TitleIndex:
+        return TitleIndex(self.title.tolist(), self.year.tolist())
 
     @cached_property
     def _cache(self) -> dict[str, Attribute]:
@@ -304,84 +266,59 @@ class Catalogue:
         return matrix
 
     def search(self, text: str, k: int = 10) -> list[int]:
-        """Rows of the items whose titles fit `text` best, best first, at most `k`.
+        """Rows of the items whose titles fit `text` best, best first, at most `k`: see `TitleIndex.search`."""
+        return self._titles.search(text, k)
 
-        Accents, case, punctuation and articles do not matter; part of a title, its words in any order, a year
-        after it, and small typing errors are all found.
-        """
-        text = text.strip()[:MAX_TEXT]
-        wanted, year = _key(text), 0
-        if (found := WITH_YEAR.fullmatch(text)) and wanted not in self._keys:
-            wanted, year = _key(found[1]), int(found[2])
-        if not wanted:
-            return []
-        words, solid = wanted.split(), wanted.replace(" ", "")
-        hits: list[tuple[float, int]] = []
-        for row, (key, run) in enumerate(zip(self._keys, self._solid, strict=True)):
-            if run.startswith(solid):  # 'mash' finds M*A*S*H
-                hits.append((4.0 if key == wanted else 3.5 if run == solid else 3.0, row))
-            elif words[0] in key and all(word in key for word in words):
-                hits.append((2.5 if all(f" {word}" in f" {key}" for word in words) else 2.0, row))
-        if len(hits) < k:
-            taken = {row for _, row in hits}
-            hits += [(ratio, row) for ratio, row in self._near(wanted) if row not in taken]
-        ranked = (
-            (-score - 1.2 * (year > 0 and int(self.year[row]) == year), len(self._keys[row]), row)
-            for score, row in hits
-        )
-        return [row for *_, row in heapq.nsmallest(max(k, 0), ranked)]
+    def resolve(self, item: str | int) -> int:
+        """The row of the one item that `item` names: its id, its title, or its title with its year.
 
-    def _near(self, wanted: str, least: float = 0.7) -> list[tuple[float, int]]:
-        """Resemblance in [least, 1] and row, of titles that in whole or in some words resemble `wanted`.
-
-        The titles that share most pairs of letters with `wanted` are compared with it letter by letter.
-        """
-        shared = np.zeros(len(self), np.int32)
-        for pair in _pairs(wanted) & self._rows_of_pair.keys():
-            shared[self._rows_of_pair[pair]] += 1
-        length = np.array([len(key) for key in self._keys])
-        likely = [row for row in np.lexsort((length, -shared))[:MAX_NEAR].tolist() if shared[row]]
-        n_words = len(wanted.split())
-        matcher = difflib.SequenceMatcher(autojunk=False)
-        matcher.set_seq2(wanted)
-        near = []
-        for row in likely:
-            tokens = self._keys[row].split()
-            best = 0.0
-            for size in {len(tokens), n_words}:
-                for start in range(max(1, len(tokens) - size + 1)):
-                    matcher.set_seq1(" ".join(tokens[start : start + size]))
-                    bound = max(best, least)
-                    if matcher.real_quick_ratio() >= bound and matcher.quick_ratio() >= bound:
-                        best = max(best, matcher.ratio())
-            if best >= least:
-                near.append((best, row))
-        return near
-
-    def resolve(self, text: str) -> int:
-        """The row of the one item that `text` names: an id, a title, or a title with its year.
-
-        Accents, case and punctuation do not matter, nor does the article, unless two titles differ by it.
+        A number, of Python, NumPy or pandas, is an id or a title like any text: never a row. Accents, case and
+        punctuation do not matter, nor does the article, unless two titles differ by it.
 
         Raises:
-            FameError: nothing is named so, or several items are; the message offers the nearest titles.
+            FameError: nothing is named so, or several items are; the message offers the nearest.
         """
-        text = text.strip()
+        text = _name(item)
         if text in self._row:
             return self._row[text]
-        named = [(text[:MAX_TEXT], 0)]
-        if found := WITH_YEAR.fullmatch(text[:MAX_TEXT]):
-            named.append((found[1], int(found[2])))
-        for titles, form in ((self._folded, lambda name: fold(_natural(name))), (self._keys, _key)):
-            for name, year in named:
-                wanted = form(name)
-                same = [row for row, title in enumerate(titles) if title == wanted != ""]
-                same = [row for row in same if year in (0, int(self.year[row]))]
-                if len(same) == 1:
-                    return same[0]
-                if same:
-                    labels = "; ".join(f"{self.label(row)} with the id {self.item_id[row]}" for row in same[:5])
-                    raise FameError(f"{text[:80]!r} names {len(same)} items: {labels}; add the year or give the id")
-        nearest = self.search(text, 3)
-        offer = f"nearest: {'; '.join(map(self.label, nearest))}" if nearest else "nothing resembles it"
-        raise FameError(f"no item is called {text[:80]!r}; {offer}")
+        same = self._titles.named(text)
+        if len(same) == 1:
+            return same[0]
+        if same:
+            labels = "; ".join(f"{self.label(row)} with the id {self.item_id[row]}" for row in same[:5])
+            raise FameError(f"{text[:80]!r} names {len(same)} items: {labels}; add the year or give the id")
+        offer = "; ".join(self._offers(text))
+        raise FameError(f"no item is called {text[:80]!r}; {f'nearest: {offer}' if offer else 'nothing resembles it'}")
+
+    def rows(self, items: Iterable[str | int] | None = None, rows: Iterable[int] | None = None) -> np.ndarray:
+        """The rows of items that are given by id or title, or as rows themselves: int64 [items].
+
+        Raises:
+            FameError: not one of both is given, what is given is no list, or an item or row is unknown.
+        """
+        if (items is None) == (rows is None):
+            raise FameError("give either items, by id or title, or rows=, whole numbers from 1")
+        given: Any = items if rows is None else rows
+        try:
+            listed: list[Any] = [given] if isinstance(given, str) else list(given)
+        except TypeError:
+            raise FameError(f"the items are {str(given)[:80]}; expected a list of ids or titles") from None
+        if rows is None:
+            return np.array([self.resolve(item) for item in listed], np.int64)
+        wrong = [row for row in listed if not isinstance(row, (int, np.integer)) or isinstance(row, bool)]
+        if wrong := wrong or [row for row in listed if not 0 < row < len(self)]:
+            raise FameError(f"row {str(wrong[0])[:50]!r} is not in the catalogue; rows are 1 to {self.n_items}")
+        return np.array(listed, np.int64)
+
+    def _offers(self, text: str, k: int = 3) -> list[str]:
+        """What may have been meant by a text that names no item: titles like it, or else ids like it."""
+        if titles := self.search(text, k):
+            return [self.label(row) for row in titles]
+        if len(self) > MAX_OFFERED or len(text) > MAX_TEXT:
+            return []
+        if text.isdecimal():
+            ids = (item for item in self._row if item.isdecimal())
+            near = heapq.nsmallest(k, ids, key=lambda item: abs(int(item) - int(text)))
+        else:
+            near = difflib.get_close_matches(text, self._row, k)
+        return [f"{self.label(self._row[item])} with the id {item}" for item in near]

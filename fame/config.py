@@ -2,69 +2,83 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from typing import Any, Literal, Self
 
+from pydantic import Field, model_validator
+
 from fame.errors import FameError
+from fame.settings import Count, Number, Share, Whole, settings
 
 __all__ = ["FAMEConfig"]
 
+FORMER = {"active_experts": 0, "spread": 1.0}  # options of earlier versions, and what they were where they were off
 
-@dataclass(frozen=True)
+
+@settings("config")
 class FAMEConfig:
     """Everything that fixes the shape of the network, in the paper's letters.
 
     Raises:
-        FameError: a size is not positive, `d_model` does not divide by the heads, more experts are active than there
-            are, or the variant is unknown.
+        FameError: a size is not positive, `d_model` does not divide by the heads, `head_width` is out of range, or the
+            variant is unknown.
     """
 
-    n_items: int  # real items; the item table has one row more, V = n_items + 1, row 0 = padding
-    max_len: int = 50  # T at most
-    d_model: int = 64  # d
-    n_heads: int = 4  # H, facets of the last block
-    n_experts: int = 4  # N, experts per head
-    active_experts: int = 0  # of a head at each step, those with the largest router logits; 0: all, as in the paper
-    spread: float = 1.0  # scale of the experts' queries and the router at the start of training
-    n_layers: int = 2  # L, the last block included
-    backbone_heads: int = 2  # heads of the L-1 ordinary blocks
-    dropout: float = 0.2
-    attention_dropout: float = 0.0  # above 0 the fused attention kernel is lost and a CPU takes twice the time
-    variant: Literal["fame", "sasrec"] = "fame"
+    n_items: Count = Field(description="Real items; the item table has one row more, V = n_items + 1, row 0 = padding.")
+    max_len: Count = Field(default=50, description="T, the longest history that is read; of a longer one, its end.")
+    d_model: Count = Field(default=64, description="d, the width of the network; a multiple of the heads.")
+    n_heads: Count = Field(default=4, description="H, heads of the last block, its facets.")
+    n_experts: Count = Field(default=4, description="N, experts per head.")
+    head_width: Whole = Field(
+        default=0,
+        description="d', the width of one head, from d / H to d; 0: d / H, as in the paper. Heads of width d have the "
+        "whole of x each.",
+    )
+    facet_mlp: Whole = Field(
+        default=0,
+        description="Hidden width, in units of d, of the MLP that item facets have beside W_f x_v; 0: none, as in the "
+        "paper.",
+    )
+    anchors: Number = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description="Standard deviation, at the start, of a preference vector of each expert's own; 0: none, as "
+        "in the paper.",
+    )
+    n_layers: Count = Field(default=2, description="L, layers, the last block included.")
+    backbone_heads: Count = Field(default=2, description="Heads of the L - 1 ordinary blocks.")
+    dropout: Share = Field(default=0.2, description="Part of the activations that training drops at random.")
+    attention_dropout: Share = Field(
+        default=0.0,
+        description="The same for attention weights; above 0 the fused attention kernel is lost and a CPU takes twice "
+        "the time.",
+    )
+    variant: Literal["fame", "sasrec"] = Field(default="fame", description="The paper's model, or a plain SASRec.")
 
-    def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if f.name == "variant":
-                fits, expected = value in ("fame", "sasrec"), "'fame' or 'sasrec'"
-            elif f.name in ("dropout", "attention_dropout"):
-                fits, expected = number and 0 <= value < 1, "a number from 0 up to, not including, 1"
-            elif f.name == "spread":
-                fits, expected = number and 0 < value <= 100, "a number above 0, at most 100"
-            else:
-                least = int(f.name != "active_experts")
-                fits = number and isinstance(value, int) and value >= least
-                expected = f"a whole number of at least {least}"
-            if not fits:
-                raise FameError(f"config: {f.name} is {value!r}; expected {expected}")
-        if self.active_experts > self.n_experts:
-            raise FameError(f"config: active_experts is {self.active_experts}, but a head has {self.n_experts} experts")
-        if self.variant == "fame" and self.d_model % self.n_heads:
-            raise FameError(
-                f"config: d_model {self.d_model} does not divide by n_heads {self.n_heads}; "
-                "choose a width that is a multiple of the number of heads"
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.head_width and not self.d_model / self.n_heads <= self.head_width <= self.d_model:
+            raise ValueError(
+                f"head_width is {self.head_width}; expected 0, or from d_model / n_heads, "
+                f"{self.d_model / self.n_heads:g}, to d_model, {self.d_model}"
+            )
+        if self.variant == "fame" and not self.head_width and self.d_model % self.n_heads:
+            raise ValueError(
+                f"d_model {self.d_model} does not divide by n_heads {self.n_heads}; "
+                "choose a width that is a multiple of the number of heads, or a head_width"
             )
         if self.d_model % self.backbone_heads:
-            raise FameError(
-                f"config: d_model {self.d_model} does not divide by backbone_heads {self.backbone_heads}; "
+            raise ValueError(
+                f"d_model {self.d_model} does not divide by backbone_heads {self.backbone_heads}; "
                 "choose a width that does, or another backbone_heads"
             )
+        return self
 
     @property
     def d_head(self) -> int:
-        """d' = d / H, the width of one head."""
-        return self.d_model // self.n_heads
+        """d', the width of one head: d / H unless `head_width` says otherwise."""
+        return self.head_width or self.d_model // self.n_heads
 
     @property
     def n_rows(self) -> int:
@@ -77,14 +91,15 @@ class FAMEConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The config in `values`.
+        """The config in `values`. Options of earlier versions are passed over where they were off.
 
         Raises:
-            FameError: a field is missing, unknown or out of range.
+            FameError: a field is missing, unknown or out of range, or an option that is gone was on.
         """
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise FameError(f"config: unknown field {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
+        for name, off in FORMER.items():
+            if name in values and values[name] != off:
+                raise FameError(f"config: {name} is {values[name]!r}; that option is gone, only {off!r} is still read")
+        values = {name: value for name, value in values.items() if name not in FORMER}
         if "n_items" not in values:
             raise FameError("config: n_items is missing; it is the number of items in the catalogue")
         return cls(**values)

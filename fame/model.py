@@ -1,18 +1,38 @@
 """FAME in one sitting: item ids in, one query per position out, and everything between on request.
 
-Liu, Zhang, Long: "Facet-Aware Multi-Head Mixture-of-Experts Model for Sequential Recommendation", WSDM 2025.
+Liu, Zhang, Long: "Facet-Aware Multi-Head Mixture-of-Experts Model for Sequential Recommendation", WSDM 2025. With X
+what L-1 ordinary blocks make of a history, the last block is, for head h and its experts n:
+
+    Q_n     = X W_Q[h,n]        K = X W_K[h]        U = X W_V[h]
+    A_n     = causal-softmax(Q_n Kᵀ / sqrt(d'))
+    O_n     = A_n U
+    β       = softmax([O_1 ‖ … ‖ O_N] W_exp[h])
+    f       = Σ_n β_n O_n
+    F       = FFN'(f)
+    g       = softmax(W_g [F^1 ‖ … ‖ F^H] + b_g)
+    x_v^(h) = W_f[h] x_v
+    s_h(v)  = <F^h, x_v^(h)>
+    s(v)    = Σ_h g_h s_h(v)
+
+Each line stands again beside the code that computes it, in this order, in `Facets`. `tests/reference.py` computes the
+same in plain loops, to be read beside the paper. Three settings go beyond the paper; where they are off, the lines are
+as above:
+
+    head_width      d' is no longer d / H: a head may be as wide as the model
+    facet_mlp       x_v^(h) = W_f[h] x_v + MLP_h(x_v)
+    anchors         F = FFN'(f) + Σ_n β_n b_n, where b_n is a preference of expert n, whatever the history
 
     b  batch          t  position (query)     s  position (key)      v  row of the item table, 0 = padding
-    h  head, facet    n  expert of a head     d  model width         k  width of one head, d' = d / H
-    e  a head's expert outputs side by side, N·d'
+    h  head, facet    n  expert of a head     d  model width         k  width of one head, d'
+    e  a head's expert outputs side by side, N·d'                    q  width of a query: d, or H·d' with facet_mlp
 
 Histories are left-aligned: position 0 is the oldest kept item, padding fills up on the right. Attention is
 causal, so no real position ever sees padding and no padding mask is needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Never
+from typing import Any, Never
 
 import torch
 import torch.nn.functional as fn
@@ -35,25 +55,33 @@ class Pass:
     Attention is kept only when recording.
     """
 
-    query: Tensor  # q = Σ_h g_h W_f[h]ᵀ F^h    [b t d]; s(v) = <q, x_v>
-    gate: Tensor | None = None  # g             [b t h]
-    router: Tensor | None = None  # β           [b t h n]
-    f: Tensor | None = None  # Σ_n β_n O_n      [b t h k]
-    F: Tensor | None = None  #                  [b t h k]
-    expert_out: Tensor | None = None  # O       [b t h n k]
-    attention: Tensor | None = None  # A        [b h n t s]
-    backbone_attention: tuple[Tensor, ...] = ()  # one [b heads t s] per ordinary block
-    residual: Tensor | None = None  # x by head [b t h k], what FFN' starts from beside f
+    query: Tensor  # s(v) = <query, table row v>             [b t q]
+    gate: Tensor | None = None  # g                          [b t h]
+    router: Tensor | None = None  # β                        [b t h n]
+    f: Tensor | None = None  # Σ_n β_n O_n                   [b t h k]
+    state: Tensor | None = None  # FFN'(f)                   [b t h k]
+    F: Tensor | None = None  # the state and, where experts have them, their anchors: FFN'(f) + Σ_n β_n b_n [b t h k]
+    expert_out: Tensor | None = None  # O                    [b t h n k]
+    attention: Tensor | None = None  # A                     [b h n t s]
+    backbone_attention: tuple[Tensor, ...] = ()  # one       [b heads t s] per ordinary block
+    residual: Tensor | None = None  # x by head              [b t h k], what FFN' starts from beside f
 
 
-def causal_attention(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
-    """Softmax(q kᵀ / sqrt(width)) v over the past: q [b m t k] on k, v [b h s k], m a multiple of h."""
-    grouped = q.shape[1] != k.shape[1]
-    return fn.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True, enable_gqa=grouped)
+def attend(q: Tensor, k: Tensor, v: Tensor, record: bool, dropout: float) -> tuple[Tensor, Tensor | None]:
+    """softmax(q kᵀ / sqrt(width)) v over the past, by the fused kernel or, recording, with the weights kept.
+
+    q [b h n t k], k and v [b h s k]: all n queries of an h share its keys and values. -> [b h n t k], [b h n t s].
+    """
+    if record:
+        weights = causal_weights(q, k.unsqueeze(2))
+        return torch.einsum("bhnts,bhsk->bhntk", weights, v), weights
+    grouped = q.shape[2] > 1
+    out = fn.scaled_dot_product_attention(q.flatten(1, 2), k, v, dropout_p=dropout, is_causal=True, enable_gqa=grouped)
+    return out.unflatten(1, q.shape[1:3]), None
 
 
 def causal_weights(q: Tensor, k: Tensor) -> Tensor:
-    """The attention weights themselves, [… t s]: what `causal_attention` uses and does not keep."""
+    """The attention weights themselves, [… t s]: what the fused kernel uses and does not keep."""
     logits = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
     future = torch.ones(logits.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
     return logits.masked_fill(future, -torch.inf).softmax(-1)
@@ -88,11 +116,27 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, record: bool) -> tuple[Tensor, Tensor | None]:
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each [b heads t k]
-        weights = causal_weights(q, k) if record else None
-        dropout = self.attention_dropout if self.training else 0.0
-        seen = causal_attention(q, k, v, dropout) if weights is None else weights @ v
-        x = self.norm_attention(x + self.dropout(self.out(seen.transpose(1, 2).flatten(2))))
-        return self.norm_out(x + self.feed_forward(x)), weights
+        seen, weights = attend(q.unsqueeze(2), k, v, record, self.attention_dropout if self.training else 0.0)
+        x = self.norm_attention(x + self.dropout(self.out(seen.squeeze(2).transpose(1, 2).flatten(2))))
+        return self.norm_out(x + self.feed_forward(x)), None if weights is None else weights.squeeze(2)
+
+
+class ItemMLP(nn.Module):
+    """MLP_1 … MLP_H of all heads side by side, [v d] -> [v hk], on one hidden layer that they share.
+
+    With it scores are no longer a matrix of rank d, to which SASRec's and the paper's are bound.
+    """
+
+    def __init__(self, d: int, hidden: int, width: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(d)
+        self.up = nn.Linear(d, hidden)
+        self.down = nn.Linear(hidden, width)
+        self.apply(initialise)
+        nn.init.normal_(self.up.weight, std=d**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down(fn.gelu(self.up(self.norm(x))))
 
 
 class Facets(nn.Module):
@@ -101,89 +145,122 @@ class Facets(nn.Module):
     def __init__(self, c: FAMEConfig):
         super().__init__()
         H, N, d, k = c.n_heads, c.n_experts, c.d_model, c.d_head
-        self.active = c.active_experts or N
-        self.W_Q = nn.Parameter(torch.randn(H, N, d, k) * (c.spread * d**-0.5))
+        self.windows = [h * (d - k) // max(1, H - 1) for h in range(H)]  # where each head's part of x begins
+        self.W_Q = nn.Parameter(torch.randn(H, N, d, k) * d**-0.5)
         self.W_K = nn.Parameter(torch.randn(H, d, k) * d**-0.5)
         self.W_V = nn.Parameter(torch.randn(H, d, k) * d**-0.5)
-        self.W_exp = nn.Parameter(torch.randn(H, N * k, N) * (c.spread * INIT_STD))
-        # Starting as SASRec: under an even gate the score is <[F^1 ‖ … ‖ F^H], x_v>. Without this the gate
-        # collapses on one head within a few epochs.
-        slices = torch.eye(d).unflatten(0, (H, k))
-        self.W_f = nn.Parameter(H * slices + torch.randn(H, k, d) * INIT_STD)
+        self.W_exp = nn.Parameter(torch.randn(H, N * k, N) * INIT_STD)
+        # Starting as SASRec: each head's part of x meets the same part of x_v, so that under an even gate heads of
+        # width d / H have the score <[F^1 ‖ … ‖ F^H], x_v>. Without this the gate collapses on one head within a
+        # few epochs.
+        parts = torch.stack([torch.eye(d)[at : at + k] for at in self.windows])  # [h k d]
+        self.W_f = nn.Parameter(d / k * parts + torch.randn(H, k, d) * INIT_STD)
         self.gate = nn.Linear(H * k, H)
         self.norm_attention = nn.LayerNorm(k)
         self.feed_forward = FeedForward(k, c.dropout)  # FFN', shared by the heads
         self.norm_out = nn.LayerNorm(k)
         self.dropout = nn.Dropout(c.dropout)
         self.attention_dropout = c.attention_dropout
+        self.apply(initialise)
+        self.anchors = nn.Parameter(torch.randn(H, N, k) * c.anchors) if c.anchors else None
+        self.item_mlp = ItemMLP(d, c.facet_mlp * d, H * k) if c.facet_mlp else None
 
-    def forward(self, x: Tensor, intervention: Intervention, record: bool) -> Pass:
-        H, N, _, _ = self.W_Q.shape
-        Q = torch.einsum("btd,hndk->bhntk", x, self.W_Q).flatten(1, 2)  # [b hn t k]
+    def forward(self, x: Tensor, what_if: Intervention, record: bool) -> Pass:
+        # Q_n = X W_Q[h,n]        K = X W_K[h]        U = X W_V[h]
+        Q = torch.einsum("btd,hndk->bhntk", x, self.W_Q)
         K = torch.einsum("btd,hdk->bhtk", x, self.W_K)
         U = torch.einsum("btd,hdk->bhtk", x, self.W_V)
-        if record:
-            A = causal_weights(Q.unflatten(1, (H, N)), K.unsqueeze(2))  # [b h n t s]
-            O = torch.einsum("bhnts,bhsk->bthnk", A, U)
-        else:
-            A = None
-            dropout = self.attention_dropout if self.training else 0.0
-            O = causal_attention(Q, K, U, dropout).unflatten(1, (H, N)).permute(0, 3, 1, 2, 4)  # [b t h n k]
+        # A_n = causal-softmax(Q_n Kᵀ / sqrt(d'))
+        # O_n = A_n U
+        O, A = attend(Q, K, U, record, self.attention_dropout if self.training else 0.0)
+        O = O.permute(0, 3, 1, 2, 4)  # [b t h n k]
+        # β = softmax([O_1 ‖ … ‖ O_N] W_exp[h])
+        router = route(self.router_logits(O), what_if)
+        # f = Σ_n β_n O_n
+        f = mix(router, O)
+        # F = FFN'(f)                          with anchors: F = FFN'(f) + Σ_n β_n b_n
+        residual = self.residual(x)
+        state = self.state(f, residual)
+        F = self.prefer(state, router)
+        # g = softmax(W_g [F^1 ‖ … ‖ F^H] + b_g)
+        gate = fuse(self.gate_logits(F), what_if, lambda: self.natural_gate(O, residual))
+        return Pass(self.query(gate, F), gate, router, f, state, F, O, A, residual=residual)
 
-        logits = torch.einsum("bthe,hen->bthn", O.flatten(3), self.W_exp)
-        router = route(logits, intervention, self.active)
-        residual = x.unflatten(-1, (H, -1))  # [b t h k]
-        f = torch.einsum("bthn,bthnk->bthk", router, O)
-        F = self.state(f, residual)
-        gate_logits = self.gate(F.flatten(2))
-        if intervention.hold_gate and intervention:
-            natural = torch.einsum("bthn,bthnk->bthk", route(logits, NOTHING, self.active), O)
-            held = self.gate(self.state(natural, residual).flatten(2)).softmax(-1)
-        else:
-            held = None
-        gate = fuse(gate_logits, intervention, held)
-        query = torch.einsum("bthk,hkd->btd", gate.unsqueeze(-1) * F, self.W_f)
-        return Pass(query, gate, router, f, F, O, A, residual=residual)
+    def residual(self, x: Tensor) -> Tensor:
+        """What each head has of x beside its attention: a part of width d', all of it where d' = d.  -> [b t h k]"""
+        k = self.W_f.shape[1]
+        return torch.stack([x[..., at : at + k] for at in self.windows], dim=-2)
+
+    def router_logits(self, O: Tensor) -> Tensor:
+        """[… h n k] -> [… h n]"""
+        return torch.einsum("...he,hen->...hn", O.flatten(-2), self.W_exp)
 
     def state(self, f: Tensor, residual: Tensor) -> Tensor:
-        """F from f: e = LN(x + f), F = LN(e + FFN'(e)), each head on its own slice of x.  [… k] -> [… k]"""
+        """FFN'(f), with residual and norms: e = LN(residual + f), then LN(e + FFN'(e)).  [… k] -> [… k]"""
         e = self.norm_attention(residual + self.dropout(f))
         return self.norm_out(e + self.feed_forward(e))
 
+    def prefer(self, state: Tensor, router: Tensor) -> Tensor:
+        """F: the state and, where experts have preferences of their own, Σ_n β_n b_n.  [… h k], [… h n] -> [… h k]"""
+        return state if self.anchors is None else state + torch.einsum("...hn,hnk->...hk", router, self.anchors)
 
-def route(logits: Tensor, intervention: Intervention, active: int) -> Tensor:
-    """β [b t h n] from the router's logits under an intervention; `active` experts have weight, or more where
-    logits tie. One alone always has the weight 1, which would teach the router nothing: its gradient is that of the
-    weights it would have among all (a straight-through estimate, Bengio et al. 2013)."""
-    logits = off(logits, intervention.experts_off)
-    router = largest(logits, active).softmax(-1)
-    if active == 1:
-        among_all = logits.softmax(-1)
-        router = router + (among_all - among_all.detach())
-    if intervention.router:
+    def gate_logits(self, F: Tensor) -> Tensor:
+        """[… h k] -> [… h]"""
+        return self.gate(F.flatten(-2))
+
+    def natural_gate(self, O: Tensor, residual: Tensor) -> Tensor:
+        """The gate of the untouched model, from the same experts' outputs."""
+        router = self.router_logits(O).softmax(-1)
+        return self.gate_logits(self.prefer(self.state(mix(router, O), residual), router)).softmax(-1)
+
+    def sub_embeddings(self, x: Tensor) -> Tensor:
+        """The facet sub-embeddings of items, all heads' side by side: [v d] -> [v hk]."""
+        # x_v^(h) = W_f[h] x_v                 with facet_mlp: x_v^(h) = W_f[h] x_v + MLP_h(x_v)
+        linear = x @ self.W_f.flatten(0, 1).T
+        return linear if self.item_mlp is None else linear + self.item_mlp(x)
+
+    def head_queries(self, F: Tensor) -> Tensor:
+        """Each head's own query on the table of `FAME.table`: [… h k] -> [… h q]."""
+        # s_h(v) = <F^h, x_v^(h)>              = <W_f[h]ᵀ F^h, x_v>
+        if self.item_mlp is None:
+            return torch.einsum("...hk,hkd->...hd", F, self.W_f)
+        own = torch.eye(F.shape[-2], dtype=F.dtype, device=F.device).unsqueeze(-1)  # a head meets its own part alone
+        return (F.unsqueeze(-2) * own).flatten(-2)
+
+    def query(self, g: Tensor, F: Tensor) -> Tensor:
+        """The one query of all heads: [… h], [… h k] -> [… q]."""
+        # s(v) = Σ_h g_h s_h(v)                = <Σ_h g_h W_f[h]ᵀ F^h, x_v>
+        #                                      with facet_mlp: = <[g_1 F^1 ‖ … ‖ g_H F^H], [x_v^(1) ‖ … ‖ x_v^(H)]>
+        weighed = g.unsqueeze(-1) * F
+        if self.item_mlp is None:
+            return torch.einsum("...hk,hkd->...d", weighed, self.W_f)
+        return weighed.flatten(-2)
+
+
+def mix(router: Tensor, O: Tensor) -> Tensor:
+    """f = Σ_n β_n O_n: [… h n], [… h n k] -> [… h k]."""
+    return torch.einsum("...hn,...hnk->...hk", router, O)
+
+
+def route(logits: Tensor, what_if: Intervention) -> Tensor:
+    """β [b t h n] from the router's logits under an intervention."""
+    router = off(logits, what_if.experts_off).softmax(-1)
+    if what_if.router:
         router = router.clone()
-        for h, weights in intervention.router:
-            router[:, :, h] = forced(weights, [n for g, n in intervention.experts_off if g == h], logits)
+        for h, weights in what_if.router:
+            router[:, :, h] = forced(weights, [n for g, n in what_if.experts_off if g == h], logits)
     return router
 
 
-def fuse(logits: Tensor, intervention: Intervention, held: Tensor | None) -> Tensor:
-    """g [b t h] from the gate's logits, or from a held or forced gate, under an intervention."""
-    heads_off = [(h,) for h in intervention.heads_off]
-    if intervention.gate is None and held is None:
-        return off(logits, heads_off).softmax(-1)
-    if intervention.gate is None:
-        gate = held.clone()  # type: ignore[union-attr]
-        gate[..., list(intervention.heads_off)] = 0
+def fuse(logits: Tensor, what_if: Intervention, natural: Callable[[], Tensor]) -> Tensor:
+    """g [b t h] from the gate's logits under an intervention; `natural` gives the untouched model's gate, to hold."""
+    if what_if.gate is not None:
+        return forced(what_if.gate, what_if.heads_off, logits).expand_as(logits)
+    if what_if.hold_gate and what_if:
+        gate = natural().clone()
+        gate[..., list(what_if.heads_off)] = 0
         return gate
-    return forced(intervention.gate, intervention.heads_off, logits).expand_as(logits)
-
-
-def largest(logits: Tensor, k: int) -> Tensor:
-    """The logits with -inf at all but the k largest of the last axis (top-k routing, Shazeer et al. 2017)."""
-    if k < logits.shape[-1]:
-        logits = logits.masked_fill(logits < logits.topk(k).values[..., -1:], -torch.inf)
-    return logits
+    return off(logits, [(h,) for h in what_if.heads_off]).softmax(-1)
 
 
 def forced(weights: Sequence[float], without: Sequence[int], like: Tensor) -> Tensor:
@@ -220,7 +297,7 @@ class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequenti
         self.apply(initialise)
         if fame:
             self.facets = Facets(config)
-            self.facets.apply(initialise)
+        self._kept: tuple[object, Tensor] | None = None  # the table, and of which weights it is
 
     def forward(self, items: Tensor, intervention: Intervention = NOTHING, record: bool = False) -> Pass:
         """One pass over histories.
@@ -246,14 +323,48 @@ class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequenti
         return Pass(**{**vars(last), "backbone_attention": kept})
 
     def score(self, query: Tensor) -> Tensor:
-        """s(v) = <q, x_v> of every row: [… d] -> [… V]. Row 0, padding, is -inf."""
-        scores = query @ self.items.weight.T
+        """s(v) of every row: [… q] -> [… V]. Row 0, padding, is -inf."""
+        scores = query @ self.table().T
         scores[..., 0] = -torch.inf
         return scores
 
+    def table(self, rows: Tensor | None = None) -> Tensor:
+        """What queries meet, a row per item: x_v [v d], or with facet_mlp [x_v^(1) ‖ … ‖ x_v^(H)] [v hk].
+
+        rows: int64 [m], the rows that are wanted; None is all of them. Without gradients the whole table is computed
+            once per state of the weights.
+        """
+        x = self.items.weight
+        if self.config.variant == "sasrec" or self.facets.item_mlp is None:
+            return x if rows is None else fn.embedding(rows, x)
+        if torch.is_grad_enabled():  # the weights may be about to change, and a fused optimizer counts no version
+            self._kept = None
+        if rows is not None or torch.is_grad_enabled() or x.is_inference():
+            return self.facets.sub_embeddings(x if rows is None else fn.embedding(rows, x))
+        weights = (x, self.facets.W_f, *self.facets.item_mlp.parameters())
+        state = [(w.data_ptr(), w._version, w.dtype, w.device) for w in weights]
+        kept = self._kept  # read once: another thread may replace it
+        if kept is None or kept[0] != state:
+            with torch.inference_mode(False), torch.no_grad():  # for later use in any mode
+                kept = self._kept = state, self.facets.sub_embeddings(x)
+        return kept[1]
+
     def facet_items(self) -> Tensor:
-        """x_v^(h) = W_f[h] x_v, the facet sub-embeddings of all items: [h v k]."""
-        return torch.einsum("hkd,vd->hvk", self.facets.W_f, self.items.weight)
+        """x_v^(h), the facet sub-embeddings of all items: [h v k]."""
+        if self.facets.item_mlp is None:
+            table = self.facets.sub_embeddings(self.items.weight)
+        else:
+            table = self.table()
+        return table.unflatten(1, self.facets.W_f.shape[:2]).transpose(0, 1)
+
+    def head_scores(self, F: Tensor) -> Tensor:
+        """s_h(v) of every row from heads' F, or parts of it: [… h k] -> [… h V]. Row 0, padding, is -inf."""
+        return self.score(self.facets.head_queries(F))
+
+    @classmethod
+    def _decode_arg(cls, expected_type: Any, value: Any) -> Any:
+        """The config in `from_pretrained`, which would pass over fields that it does not know."""
+        return FAMEConfig.from_dict(value) if expected_type is FAMEConfig else super()._decode_arg(expected_type, value)
 
     @classmethod
     def _load_as_pickle(cls, *_: object) -> Never:

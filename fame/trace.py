@@ -121,8 +121,10 @@ class Trace:
     gate: [T,H].   router β: [T,H,N].   attention: [H,N,T,T].   backbone_attention: [L-1,heads,T,T].
     expert_out O: [T,H,N,d'].   f = Σ_n β_n O_n: [T,H,d'].   F: [T,H,d'].
     head_scores s_h(v): [H,V].   scores s(v) = Σ_h g_h s_h(v): [V].
-    expert_queries: [H,N,d], W_f[h]ᵀ F^h as it would be with the router on that expert alone; table: [V,d], the items
-        x_v, which is the model's own memory. Both are in the model's precision and are what `expert_scores` needs.
+    expert_queries: [H,N,q], head h's query as it would be with the router on that expert alone; table: [V,q], what
+        queries meet, which is the model's own memory. Both are in the model's precision, for `expert_scores`.
+    part_queries: [H,1+N,q], what head h's query is the sum of where experts have anchors: that of its state, FFN'(f),
+        and of each β_n b_n. None where they have none.
     Scores are at the last position; column 0 (padding) is -inf.
     """
 
@@ -141,6 +143,7 @@ class Trace:
     expert_queries: np.ndarray = field(repr=False)
     table: np.ndarray = field(repr=False)
     older: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    part_queries: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -168,7 +171,19 @@ class Trace:
 
         Computed when first asked for: it costs as much as all the rest of a trace of a large catalogue.
         """
-        scores = (self.expert_queries @ self.table.T).astype(np.float32)
+        return self._every_row(self.expert_queries)
+
+    @cached_property
+    def anchor_scores(self) -> np.ndarray | None:
+        """[H,N,V], β_n <b_n, x_v^(h)>: what each expert's preference adds to s_h(v), exactly. None without anchors.
+
+        A head's score is the sum of these and of its state's score.
+        """
+        return None if self.part_queries is None else self._every_row(self.part_queries[:, 1:])
+
+    def _every_row(self, queries: np.ndarray) -> np.ndarray:
+        """Scores of queries [… q] on the table: [… V]."""
+        scores = (queries @ self.table.T).astype(np.float32)
         scores[..., 0] = -np.inf
         scores.flags.writeable = False
         return scores
@@ -210,26 +225,41 @@ class Trace:
             }
         )
 
-    def contributions(self, items: Iterable[Any]) -> pd.DataFrame:
+    def contributions(
+        self, items: Iterable[str | int] | None = None, experts: bool = False, *, rows: Iterable[int] | None = None
+    ) -> pd.DataFrame:
         """How the heads' shares add up: item_id, title, head_1 … head_H (g_h·s_h), sum, score, difference, row.
 
-        `items` are item ids or titles, or rows as integers. `difference` is sum − score: rounding, by identity.
+        items: ids or titles; or else `rows` of the catalogue. `difference` is sum − score: rounding, by identity.
+
+        experts: split each head's share into the parts that it is the sum of, head_1_state, head_1_expert_1 …
+            head_1_expert_N, head_2_state …: what the history says by the head's state, and what each expert's anchor
+            adds.
 
         Raises:
-            FameError: an item is unknown.
+            FameError: an item or row is unknown, not one of `items` and `rows` is given, or the experts of this model
+                have no anchors.
         """
-        rows = np.array([self._row(item) for item in items], dtype=np.int64)
-        shares = self.shares(rows)
-        total = shares.sum(axis=0)
+        wanted = self.catalogue.rows(items, rows)
+        if experts:
+            split = self.parts(wanted)
+            H, N = self.router.shape[1:]
+            kinds = ["state", *(f"expert_{n + 1}" for n in range(N))]
+            columns = {f"head_{h + 1}_{kind}": split[h, i] for h in range(H) for i, kind in enumerate(kinds)}
+            total = split.sum(axis=(0, 1))
+        else:
+            shares = self.shares(wanted)
+            columns = {f"head_{h + 1}": share for h, share in enumerate(shares)}
+            total = shares.sum(axis=0)
         return pd.DataFrame(
             {
-                "item_id": self.catalogue.item_id[rows],
-                "title": self.catalogue.title[rows],
-                **{f"head_{h + 1}": shares[h] for h in range(len(shares))},
+                "item_id": self.catalogue.item_id[wanted],
+                "title": self.catalogue.title[wanted],
+                **columns,
                 "sum": total,
-                "score": self.scores[rows],
-                "difference": total - self.scores[rows],
-                "row": rows,
+                "score": self.scores[wanted],
+                "difference": total - self.scores[wanted],
+                "row": wanted,
             }
         )
 
@@ -237,12 +267,19 @@ class Trace:
         """g_h·s_h(v) of these rows: [H, rows]."""
         return self.gate[-1][:, None] * self.head_scores[:, rows]
 
-    def _row(self, item: Any) -> int:
-        if isinstance(item, (int, np.integer)):
-            if not 0 < item < len(self.catalogue):
-                raise FameError(f"row {item} is not in the catalogue; rows are 1 to {len(self.catalogue) - 1}")
-            return int(item)
-        return self.catalogue.resolve(str(item))
+    def parts(self, rows: np.ndarray) -> np.ndarray:
+        """What the shares of these rows are the sums of, [H, 1+N, rows]: g_h <state^h, x_v^(h)> and then, expert by
+        expert, g_h β_n <b_n, x_v^(h)>.
+
+        Raises:
+            FameError: the experts of this model have no anchors, so that their shares do not add up.
+        """
+        if self.part_queries is None:
+            raise FameError(
+                "the experts of this model have no anchors, so that a head's share does not split into theirs; "
+                "run it with and without an expert instead (fame.explain.expert_effects)"
+            )
+        return (self.gate[-1][:, None, None] * (self.part_queries @ self.table[rows].T)).astype(np.float32)
 
     def _scores(self, head: int | None, expert: int | None) -> np.ndarray:
         H, N = self.router.shape[1:]

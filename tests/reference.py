@@ -1,4 +1,4 @@
-"""The method as plain loops over NumPy float64, one function per line of its definition.
+"""The method as plain loops over NumPy float64, one function per line of its definition in `fame.model`.
 
 Slow on purpose and written without looking for speed, so that it can be read beside the paper. `w` maps the names
 of the state dict to arrays; one history at a time, no batch, no padding.
@@ -94,13 +94,9 @@ def values(w: Weights, X: np.ndarray, h: int) -> np.ndarray:
     return np.stack([x @ w["facets.W_V"][h] for x in X])
 
 
-def router(w: Weights, O: list[np.ndarray], h: int, active: int) -> np.ndarray:
-    """β = softmax([O_1 ‖ … ‖ O_N] W_exp[h]) at one position, over the `active` experts with the largest  [N]"""
-    logits = np.concatenate(O) @ w["facets.W_exp"][h]
-    beta = np.zeros(len(O))
-    on = np.argsort(-logits)[: active or len(O)]
-    beta[on] = softmax(logits[on])
-    return beta
+def router(w: Weights, O: list[np.ndarray], h: int) -> np.ndarray:
+    """β = softmax([O_1 ‖ … ‖ O_N] W_exp[h]) at one position  [N]"""
+    return softmax(np.concatenate(O) @ w["facets.W_exp"][h])
 
 
 def mix(beta: np.ndarray, O: list[np.ndarray]) -> np.ndarray:
@@ -108,10 +104,23 @@ def mix(beta: np.ndarray, O: list[np.ndarray]) -> np.ndarray:
     return sum(beta[n] * O[n] for n in range(len(O)))  # type: ignore[return-value]
 
 
-def state(w: Weights, f: np.ndarray, x_slice: np.ndarray) -> np.ndarray:
-    """e = LayerNorm(x[slice h] + f), F = LayerNorm(e + FFN'(e))  [k]"""
-    e = layer_norm(w, "facets.norm_attention", x_slice + f)
+def part(x: np.ndarray, h: int, heads: int, k: int) -> np.ndarray:
+    """Head h's part of x: the first head's is the first k numbers, the last head's the last k  [k]
+
+    Heads of width d / H so have a slice each, heads of width d the whole."""
+    first = h * (len(x) - k) // max(1, heads - 1)
+    return x[first : first + k]
+
+
+def state(w: Weights, f: np.ndarray, x_part: np.ndarray) -> np.ndarray:
+    """e = LayerNorm(x[part h] + f), FFN'(f) = LayerNorm(e + FFN'(e))  [k]"""
+    e = layer_norm(w, "facets.norm_attention", x_part + f)
     return layer_norm(w, "facets.norm_out", e + feed_forward(w, "facets.feed_forward", e))
+
+
+def prefer(w: Weights, state_h: np.ndarray, beta: np.ndarray, h: int) -> np.ndarray:
+    """F = FFN'(f) + Σ_n β_n b_n  [k]"""
+    return state_h + sum(beta[n] * w["facets.anchors"][h, n] for n in range(len(beta)))
 
 
 def gate(w: Weights, F: list[np.ndarray]) -> np.ndarray:
@@ -122,6 +131,13 @@ def gate(w: Weights, F: list[np.ndarray]) -> np.ndarray:
 def item_facet(w: Weights, h: int, v: int) -> np.ndarray:
     """x_v^(h) = W_f[h] x_v  [k]"""
     return w["facets.W_f"][h] @ w["items.weight"][v]
+
+
+def item_facet_mlp(w: Weights, h: int, v: int) -> np.ndarray:
+    """MLP_h(x_v), what x_v^(h) has besides; the hidden layer is all heads'  [k]"""
+    k = w["facets.W_f"].shape[1]
+    x = layer_norm(w, "facets.item_mlp.norm", w["items.weight"][v])
+    return feed_forward(w, "facets.item_mlp", x)[h * k : (h + 1) * k]
 
 
 def head_score(F_h: np.ndarray, facet: np.ndarray) -> float:
@@ -139,12 +155,17 @@ def collapsed_query(w: Weights, g: np.ndarray, F: list[np.ndarray]) -> np.ndarra
     return sum(g[h] * w["facets.W_f"][h].T @ F[h] for h in range(len(g)))  # type: ignore[return-value]
 
 
+def heads_side_by_side(w: Weights, g: np.ndarray, F: list[np.ndarray]) -> np.ndarray:
+    """q = [g_1 F^1 ‖ … ‖ g_H F^H], so that s(v) = <q, [x_v^(1) ‖ … ‖ x_v^(H)]>  [H·k]"""
+    return np.concatenate([g[h] * F[h] for h in range(len(g))])
+
+
 def run(w: Weights, c: FAMEConfig, items: list[int]) -> SimpleNamespace:
     """Everything that the model computes for one history, at every position.
 
-    query [T d], scores [T V] (column 0, padding, is 0), backbone_attention [blocks heads T T] and for FAME
-    attention [H N T T], expert_out [T H N k], router [T H N], f, F and residual [T H k], gate [T H],
-    head_scores [T H V].
+    query [T d], or [T H·k] with a facet MLP, scores [T V] (column 0, padding, is 0), backbone_attention
+    [blocks heads T T] and for FAME attention [H N T T], expert_out [T H N k], router [T H N], f, state, F and residual
+    [T H k], gate [T H], facet_items [H V k], head_scores [T H V].
     """
     X = embed(w, items)
     backbone = []
@@ -164,19 +185,26 @@ def run(w: Weights, c: FAMEConfig, items: list[int]) -> SimpleNamespace:
     for h in range(H):
         for n in range(N):
             out.expert_out[:, h, n] = attend(out.attention[h, n], values(w, X, h))
-    out.query = np.zeros_like(X)
+    out.facet_items = np.array([[item_facet(w, h, v) for v in range(V)] for h in range(H)])
+    if c.facet_mlp:
+        out.facet_items += np.array([[item_facet_mlp(w, h, v) for v in range(V)] for h in range(H)])
     out.gate, out.router, out.head_scores = np.zeros((T, H)), np.zeros((T, H, N)), np.zeros((T, H, V))
-    out.f, out.F, out.residual = np.zeros((T, H, k)), np.zeros((T, H, k)), np.zeros((T, H, k))
+    out.f, out.state, out.F, out.residual = (np.zeros((T, H, k)) for _ in range(4))
+    queries_of_all_heads = []
     for t in range(T):
         for h in range(H):
             O = list(out.expert_out[t, h])
-            out.residual[t, h] = X[t][h * k : (h + 1) * k]
-            out.router[t, h] = router(w, O, h, c.active_experts)
+            out.residual[t, h] = part(X[t], h, H, k)
+            out.router[t, h] = router(w, O, h)
             out.f[t, h] = mix(out.router[t, h], O)
-            out.F[t, h] = state(w, out.f[t, h], out.residual[t, h])
+            out.state[t, h] = out.F[t, h] = state(w, out.f[t, h], out.residual[t, h])
+            if c.anchors:
+                out.F[t, h] = prefer(w, out.state[t, h], out.router[t, h], h)
         out.gate[t] = gate(w, list(out.F[t]))
-        out.query[t] = collapsed_query(w, out.gate[t], list(out.F[t]))
+        collapse = heads_side_by_side if c.facet_mlp else collapsed_query
+        queries_of_all_heads.append(collapse(w, out.gate[t], list(out.F[t])))
         for v in range(1, V):
-            out.head_scores[t, :, v] = [head_score(out.F[t, h], item_facet(w, h, v)) for h in range(H)]
+            out.head_scores[t, :, v] = [head_score(out.F[t, h], out.facet_items[h, v]) for h in range(H)]
             out.scores[t, v] = final_score(out.gate[t], out.head_scores[t, :, v])
+    out.query = np.stack(queries_of_all_heads)
     return out

@@ -159,28 +159,36 @@ def test_the_card_says_in_a_line_what_the_model_is(card: str, summary: str) -> N
     assert replace(make(), card=card).summary == summary
 
 
-def test_history_by_title_id_or_row(saved: Path) -> None:
+def test_a_history_is_ids_and_titles_and_rows_only_by_name(saved: Path) -> None:
     b = Bundle.load(saved)
-    assert b.rows([b.catalogue.title[5], "i2", 3]) == [5, 2, 3]
-    assert b.trace([5, "i2"]).items.tolist() == [5, 2]
+    assert b.rows([b.catalogue.title[5], "i2"]) == [5, 2]
+    assert b.trace([b.catalogue.title[5], "i2"]).items.tolist() == b.trace(rows=[5, 2]).items.tolist() == [5, 2]
+    with pytest.raises(FameError, match="no item is called '5'; nearest: Film"):
+        b.trace([5, "i2"])  # no item has this id, and a whole number is never a row
     with pytest.raises(FameError, match="no item is called 'i99'"):
         b.trace(["i99"])
     with pytest.raises(FameError, match="history is empty"):
         b.trace([])
-    for nothing in (None, 5):
-        with pytest.raises(FameError, match=f"the history is {nothing}; expected a list of titles, ids or rows"):
-            b.trace(nothing)  # type: ignore[arg-type]
+    with pytest.raises(FameError, match="the items are 5; expected a list of ids or titles"):
+        b.trace(5)  # type: ignore[arg-type]
+    for both in ({}, {"history": ["i2"], "rows": [2]}):
+        with pytest.raises(FameError, match="give either items, by id or title, or rows=, whole numbers from 1"):
+            b.trace(**both)  # type: ignore[arg-type]
+    for row in (0, 13, -1, "2", 2.0, True):
+        with pytest.raises(FameError, match="is not in the catalogue; rows are 1 to 12"):
+            b.trace(rows=[row])  # type: ignore[list-item]
     for asked in ({"k": 2.0}, {"head": 2.0}, {"head": 0, "expert": 2.0}):
         with pytest.raises(FameError, match=r"(k|head|expert) is '2\.0'; expected a whole number"):
-            b.trace([1]).top(**asked)
+            b.trace(rows=[1]).top(**asked)
     with pytest.raises(FameError, match=r"there is no head 3; this model's heads are 0 to 2"):
-        b.trace([1], Intervention(heads_off=(3,)))
+        b.trace(rows=[1], intervention=Intervention(heads_off=(3,)))
 
 
 def test_threads_share_one_bundle(saved: Path) -> None:
     b = Bundle.load(saved)
     asks = [
-        ([1 + i % 12, 1 + i % 5, 7], Intervention(heads_off=(i % 3,)) if i % 2 else Intervention()) for i in range(64)
+        ([f"i{1 + i % 12}", f"i{1 + i % 5}", "i7"], Intervention(heads_off=(i % 3,)) if i % 2 else Intervention())
+        for i in range(64)
     ]
     alone = [b.trace(*ask) for ask in asks]
     with ThreadPoolExecutor(4) as pool:
@@ -507,7 +515,7 @@ def test_what_ships_is_sound(name: str) -> None:
     assert b.name == name and (b.examples or name not in SHIPPED)
     for example in b.examples:
         trace = b.trace(example.items)
-        assert abs(trace.contributions(trace.ranking())["difference"]).max() < ADDS_UP, example.title
+        assert abs(trace.contributions(rows=trace.ranking())["difference"]).max() < ADDS_UP, example.title
 
 
 def test_importing_fame_is_cheap() -> None:

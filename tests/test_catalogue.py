@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fame.catalogue import MAX_TEXT, Catalogue, fold
+from fame.catalogue import Catalogue
 from fame.errors import FameError
+from fame.search import MAX_TEXT, fold
 
 FILMS = [
     ("a", "The Matrix", 1999, "Action|Sci-Fi", "Lana Wachowski|Lilly Wachowski"),
@@ -355,6 +356,35 @@ class TestResolve:
     def test_refuses_and_offers(self, films: Catalogue, text: str, message: str) -> None:
         with pytest.raises(FameError, match=message):
             films.resolve(text)
+
+    @pytest.mark.parametrize("item", [34, 34.0, "34", np.int64(34), np.float32(34), np.str_("34"), pd.Series([34])[0]])
+    def test_a_number_is_an_id_and_never_a_row(self, item: Any) -> None:
+        films = Catalogue.from_frame(pd.DataFrame({"item_id": [*range(100, 134), 34], "title": "Same"}))
+        assert films.resolve(item) == 35
+
+    def test_a_number_may_be_a_title(self) -> None:
+        films = Catalogue.from_frame(pd.DataFrame({"item_id": ["a", "b"], "title": ["1984", "2012"]}))
+        assert films.resolve(1984) == 1
+
+    @pytest.mark.parametrize(
+        "item, message",
+        [
+            (12, "no item is called '12'; nearest: Ten with the id 10; Twenty with the id 20; Nine hundred"),
+            (-1, "no item is called '-1'; nothing resembles it"),
+            (10**400, "nothing resembles it|nearest: Nine hundred with the id 900"),
+            ("B000AA", "nearest: Soap with the id B000AB"),
+            (None, r"an item is None \(NoneType\); expected an id or a title"),
+            (True, r"an item is True \(bool\)"),
+            (10.5, r"an item is 10.5 \(float\)"),
+            (float("nan"), r"an item is nan \(float\)"),
+            (["Ten"], r"an item is \['Ten'\] \(list\)"),
+            (b"10", r"an item is b'10' \(bytes\)"),
+        ],
+    )
+    def test_what_names_no_item_is_refused_with_the_nearest(self, item: Any, message: str) -> None:
+        table = {"item_id": ["10", "20", "900", "B000AB"], "title": ["Ten", "Twenty", "Nine hundred", "Soap"]}
+        with pytest.raises(FameError, match=message):
+            Catalogue.from_frame(pd.DataFrame(table)).resolve(item)
 
     def test_a_long_text_makes_a_short_message(self, films: Catalogue) -> None:
         with pytest.raises(FameError, match="nothing resembles it") as refusal:

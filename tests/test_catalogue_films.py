@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fame.catalogue import SEPARATOR, Catalogue, fold
+from fame.catalogue import SEPARATOR, Catalogue
+from fame.search import fold
 
 FILE = Path(__file__).resolve().parents[1] / "artifacts" / "ml-1m" / "items.csv"
 IDS = (Path(__file__).parent / "ml-1m-ids.txt").read_text(encoding="ascii").split()

@@ -12,6 +12,8 @@ from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.make.train import TrainConfig
 
+WIDTHS = ("head_width", "facet_mlp")
+
 
 def test_derived_sizes() -> None:
     config = FAMEConfig(n_items=10, d_model=24, n_heads=3)
@@ -34,8 +36,8 @@ def test_both_survive_json() -> None:
         *((field, -2, "a whole number of at least 1") for field in ("n_heads", "n_experts", "backbone_heads")),
         *(("n_items", value, "a whole number of at least 1") for value in (2.0, True, "12", None)),
         *(("dropout", value, "a number from 0 up to, not including, 1") for value in (1, -0.1, "0.2", True)),
-        *(("active_experts", value, "a whole number of at least 0") for value in (-1, 1.0, True)),
-        *(("spread", value, "a number above 0, at most 100") for value in (0, float("inf"), "1")),
+        *((field, value, "a whole number of at least 0") for field in WIDTHS for value in (-1, 1.0, True)),
+        *(("anchors", value, "a number from 0 to 100") for value in (-1, float("inf"), "1")),
         ("attention_dropout", float("nan"), "a number from 0 up to, not including, 1"),
         ("variant", "gru", "'fame' or 'sasrec'"),
         ("variant", ["fame"], "'fame' or 'sasrec'"),
@@ -57,15 +59,33 @@ def test_a_sasrec_has_no_heads_to_divide_by() -> None:
     assert FAMEConfig(n_items=10, d_model=30, variant="sasrec").d_model == 30
 
 
-def test_no_more_experts_are_active_than_there_are() -> None:
-    with pytest.raises(FameError, match="active_experts is 3, but a head has 2 experts"):
-        FAMEConfig.from_dict({"n_items": 10, "n_experts": 2, "active_experts": 3})
+@pytest.mark.parametrize(("width", "fits"), [(7, False), (8, True), (11, True), (24, True), (25, False)])
+def test_a_head_is_at_least_a_slice_and_at_most_the_whole_of_x(width: int, fits: bool) -> None:
+    sizes = {"n_items": 10, "d_model": 24, "n_heads": 3, "head_width": width}
+    if fits:
+        assert FAMEConfig.from_dict(sizes).d_head == width
+    else:
+        message = f"config: head_width is {width}; expected 0, or from d_model / n_heads, 8, to d_model, 24"
+        with pytest.raises(FameError, match=message):
+            FAMEConfig.from_dict(sizes)
+
+
+def test_a_width_need_not_divide_by_heads_that_have_their_own() -> None:
+    assert FAMEConfig(n_items=10, d_model=10, n_heads=3, head_width=4).d_head == 4
+
+
+def test_options_that_are_gone_are_read_where_they_were_off() -> None:
+    old = {"n_items": 10, "active_experts": 0, "spread": 1.0}
+    assert FAMEConfig.from_dict(old) == FAMEConfig(n_items=10)
+    for name, value in (("active_experts", 2), ("spread", 4.0)):
+        with pytest.raises(FameError, match=f"config: {name} is {value}; that option is gone, only"):
+            FAMEConfig.from_dict(old | {name: value})
 
 
 def test_missing_and_unknown_sizes_are_refused() -> None:
     with pytest.raises(FameError, match="config: n_items is missing"):
         FAMEConfig.from_dict({})
-    with pytest.raises(FameError, match=r"config: unknown field 'heads'; expected some of .*n_heads"):
+    with pytest.raises(FameError, match=r"config: there is no setting 'heads'; did you mean 'n_heads'\?"):
         FAMEConfig.from_dict({"n_items": 10, "heads": 4})
 
 

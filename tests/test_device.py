@@ -25,7 +25,10 @@ EVERY_TERM = {name: 0.1 for name in ("sup", "con", "excl", "tie", "balance", "mo
 CHANGES: dict[str, dict[str, Any]] = {
     "plain": {},
     "sasrec": {"model": {"variant": "sasrec"}},
-    "top-k": {"model": {"active_experts": 2}},
+    "wide, MLP, anchors": {
+        "model": {"head_width": 8, "facet_mlp": 2, "anchors": 1.0},
+        "training": {"compete": 0.1, "mask_seen": True},
+    },
     "sampled softmax": {"training": {"negatives": 4}},
     "label smoothing": {"training": {"label_smoothing": 0.1}},
     "guided": {

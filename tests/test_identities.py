@@ -62,8 +62,10 @@ def settings(draw: st.DrawFn) -> Setting:
         max_len=draw(st.integers(1, 6)),
         d_model=H * width,
         n_heads=H,
-        n_experts=(N := draw(st.integers(1, 4))),
-        active_experts=draw(st.integers(0, N)),
+        n_experts=draw(st.integers(1, 4)),
+        head_width=draw(st.just(0) | st.integers(width, H * width)),
+        facet_mlp=draw(st.integers(0, 2)),
+        anchors=draw(st.sampled_from([0.0, 1.0])),
         n_layers=draw(st.integers(1, 3)),
         backbone_heads=draw(st.sampled_from([h for h in range(1, H * width + 1) if H * width % h == 0])),
     )
@@ -132,7 +134,7 @@ def test_the_merge_adds_up(dtype: torch.dtype, case: tuple[Setting, list[int], I
 
 @given(case=cases())
 def test_one_query_scores_as_the_heads_do(case: tuple[Setting, list[int], Intervention]) -> None:
-    """<Σ_h g_h W_f[h]ᵀ F^h, x_v> = Σ_h g_h <F^h, W_f[h] x_v>, at every position."""
+    """<q, table row v> = Σ_h g_h <F^h, x_v^(h)>, at every position, in each form of the network."""
     setting, history, what_if = case
     model = setting.model()
     with torch.no_grad():
@@ -146,6 +148,39 @@ def test_one_query_scores_as_the_heads_do(case: tuple[Setting, list[int], Interv
     assert_allclose(t.scores[1:], scores[0, -1, 1:], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["double", "single"])
+@given(case=cases())
+def test_experts_parts_add_up(dtype: torch.dtype, case: tuple[Setting, list[int], Intervention]) -> None:
+    """With anchors s_h(v) = <state^h, x_v^(h)> + Σ_n β_n <b_n, x_v^(h)>, whatever the intervention; else refused."""
+    setting, history, what_if = case
+    setting = replace(setting, config=replace(setting.config, anchors=1.0))
+    H, N, V = setting.config.n_heads, setting.config.n_experts, setting.config.n_rows
+    t = setting.trace(history, what_if, dtype)
+    rows, items = np.arange(1, V), [f"i{row}" for row in range(1, V)]
+    split = t.parts(rows)
+    assert split.shape == (H, 1 + N, V - 1)
+    scale = np.abs(split).sum((0, 1))
+    close(split.sum(1), t.shares(rows), scale)
+    model = setting.model(dtype)
+    with torch.no_grad():
+        spaces = model.facet_items().numpy()
+    by_hand = np.einsum("hn,hnk,hvk->hnv", t.router[-1], model.facets.anchors.detach().numpy(), spaces)
+    close(t.anchor_scores[..., 1:], by_hand[..., 1:], np.abs(by_hand).max())
+    close(t.gate[-1][:, None, None] * t.anchor_scores[..., 1:], split[:, 1:], scale.max())
+    table = t.contributions(items, experts=True)
+    parts = table.filter(regex=r"^head_\d+_(state|expert_\d+)$")
+    assert parts.shape[1] == H * (1 + N)
+    close(parts.sum(axis=1).to_numpy(), table.score.to_numpy(), scale.max())
+    close(parts["head_1_expert_1"].to_numpy(), split[0, 1], scale.max())
+
+
+def test_without_anchors_experts_have_no_parts() -> None:
+    t = TWO_BY_TWO.trace([1, 2])
+    assert t.anchor_scores is None
+    with pytest.raises(FameError, match="no anchors, so that a head's share does not split into theirs; run it with"):
+        t.contributions(["i1"], experts=True)
+
+
 @given(case=cases())
 def test_a_head_has_one_attention(case: tuple[Setting, list[int], Intervention]) -> None:
     """f = (Σ_n β_n A_n) U, since the experts of a head share the values U; and f = Σ_n β_n O_n."""
@@ -153,7 +188,10 @@ def test_a_head_has_one_attention(case: tuple[Setting, list[int], Intervention])
     model = setting.model()
     with torch.no_grad():
         p = model(pad([np.array(history)], setting.config.max_len), what_if, record=True)
-        U = torch.einsum("td,hdk->htk", p.residual[0].flatten(1), model.facets.W_V).numpy()
+        X = torch.empty(len(history), setting.config.d_model, dtype=DOUBLE)
+        for h, at in enumerate(model.facets.windows):
+            X[:, at : at + setting.config.d_head] = p.residual[0, : len(history), h]
+        U = torch.einsum("td,hdk->htk", X, model.facets.W_V).numpy()
     t = trace(model, setting.catalogue, history, what_if)
     scale = np.abs(U).max()
     close(np.einsum("hts,hsk->thk", t.mixed_attention, U), t.f, scale)
@@ -242,7 +280,6 @@ def test_switched_off_is_minus_infinity_before_the_softmax(setting: Setting, dat
         for h in range(H):
             router = t.expert_out[at, h].ravel() @ w["facets.W_exp"][h]
             router[[n for g, n in experts if g == h]] = -np.inf
-            router[router < np.sort(router)[-(setting.config.active_experts or N)]] = -np.inf
             assert_allclose(t.router[at, h], softmax(router), atol=1e-5)
 
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = sorted((ROOT / "fame").rglob("*.py"))
 FLOORS = {
     **dict.fromkeys(["errors", "text"], 0),
-    **dict.fromkeys(["config", "catalogue", "search"], 1),
+    **dict.fromkeys(["settings", "config", "catalogue", "search"], 1),
     "trace": 2,
     "model": 3,
     **dict.fromkeys(["explain", "atlas", "regions", "evidence", "population"], 4),

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -84,9 +85,13 @@ def told(history: list[Epoch]) -> list[dict]:
 
 
 @pytest.mark.parametrize("negatives", [0, 10], ids=["full", "sampled"])
-@pytest.mark.parametrize("variant", ["fame", "sasrec"])
-def test_learns_a_circle(variant: str, negatives: int) -> None:
-    model = fresh(replace(MODEL, variant=variant))
+@pytest.mark.parametrize(
+    "form",
+    [{"variant": "fame"}, {"variant": "sasrec"}, {"head_width": 16, "facet_mlp": 2, "anchors": 0.3}],
+    ids=["fame", "sasrec", "all three"],
+)
+def test_learns_a_circle(form: dict[str, Any], negatives: int) -> None:
+    model = fresh(replace(MODEL, **form))
     steps: list[Step] = []
     split = log(200)
     history = train(model, split, TrainConfig(6, 6, 16, 0.02, negatives=negatives), on_step=steps.append)
@@ -101,7 +106,7 @@ def test_learns_a_circle(variant: str, negatives: int) -> None:
     table = curve(history)
     assert table.epoch.tolist() == list(range(1, 7)) and table["NDCG@10"].max() == best.valid["NDCG@10"]
     entropies = table[["gate_entropy", "router_entropy"]].to_numpy()
-    assert (entropies == 0).all() if variant == "sasrec" else ((entropies > 0) & (entropies <= 1)).all()
+    assert (entropies == 0).all() if "sasrec" in form.values() else ((entropies > 0) & (entropies <= 1)).all()
 
 
 def test_the_loss_is_the_cross_entropy_of_real_targets_alone() -> None:
@@ -113,6 +118,42 @@ def test_the_loss_is_the_cross_entropy_of_real_targets_alone() -> None:
         scores = model.score(model(items).query[row, column])
         by_hand -= float(scores.log_softmax(0)[targets[row, column]].detach())
     assert_allclose(float(loss.detach()), by_hand, rtol=1e-5)
+
+
+def test_items_of_the_window_are_no_candidates_where_they_are_masked() -> None:
+    """But the target itself, should it come again."""
+    model, config = fresh().eval(), replace(CONFIG, mask_seen=True)
+    items, targets = torch.tensor([[3, 4, 5], [7, 0, 0]]), torch.tensor([[4, 5, 3], [8, 0, 0]])
+    loss, _ = Objective(model, config, torch.ones(20))(items, targets)
+    by_hand = 0.0
+    for row, column, out in ((0, 0, [3]), (0, 1, [3, 4]), (0, 2, [4, 5]), (1, 0, [7])):
+        scores = model.score(model(items).query[row, column])
+        scores[out] = -torch.inf
+        by_hand -= float(scores.log_softmax(0)[targets[row, column]].detach())
+    assert_allclose(float(loss.detach()), by_hand, rtol=1e-5)
+
+
+def test_competition_is_added_per_target_and_makes_routers_decide() -> None:
+    form = replace(MODEL, head_width=16, facet_mlp=1, anchors=1.0, dropout=0.0)
+    model = fresh(form).eval()
+    items, targets = torch.tensor([[3, 4, 5], [7, 0, 0]]), torch.tensor([[4, 5, 9], [8, 0, 0]])
+    plain, _ = Objective(model, CONFIG, torch.ones(20))(items, targets)
+    more, _ = Objective(model, replace(CONFIG, compete=0.5), torch.ones(20))(items, targets)
+    out, real = model(items), targets > 0
+    alone = torch.einsum("mhnk,hvk->mhnv", (out.state.unsqueeze(3) + model.facets.anchors)[real], model.facet_items())
+    p = torch.einsum("mh,mhn,mhnv->mv", out.gate[real], out.router[real], alone[..., 1:].softmax(-1))
+    by_hand = -0.5 * p[torch.arange(4), targets[real] - 1].log().sum()
+    assert_allclose(float((more - plain).detach()), float(by_hand.detach()), rtol=1e-4)
+    decided = []
+    for weight in (0.0, 1.0):
+        history = train(fresh(form), log(100), replace(CONFIG, compete=weight, compete_positions=20))
+        decided.append(history[-1].router_entropy)
+    assert decided[1] < decided[0] - 0.05
+
+
+def test_experts_without_anchors_cannot_compete() -> None:
+    with pytest.raises(FameError, match=r"compete is for experts with anchors; give \[model\] anchors"):
+        train(fresh(), log(), replace(CONFIG, compete=0.1))
 
 
 def test_entropy_is_told_as_a_part_of_its_maximum() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import streamlit as st
 
 from fame.plots import picture
 
-__all__ = ["component"]
+__all__ = ["component", "drawn"]
 
 HERE = Path(__file__).parent
 
@@ -23,4 +24,13 @@ def component(name: str, *parts: str) -> Any:
     return st.components.v2.component(
         f"fame_{name}", html='<div class="root"></div>', css=picture.styles(name, *parts, folder=folder),
         js=picture.script(name, *parts, folder=folder),
+    )  # fmt: skip
+
+
+@cache
+def drawn(name: str, *parts: str) -> Any:
+    """The function that mounts a `Component` of `fame.plots`, with its control for files: call it as `component`'s."""
+    return st.components.v2.component(
+        f"fame_picture_{name}", html='<div class="root"></div>', css=picture.styles(name, *parts),
+        js=picture.module(name, *parts),
     )  # fmt: skip

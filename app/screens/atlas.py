@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -15,9 +15,8 @@ import streamlit as st
 
 from app import session, sources, widgets
 from app.components import component
-from app.screen import Screen, words
+from app.screen import Declaration, NothingToShow, Option, Screen, words
 from app.sources import Source, shared
-from app.state import State
 from fame import atlas as atlases
 from fame import regions
 from fame.atlas import KINDS, Atlas
@@ -28,7 +27,7 @@ from fame.explain import sentences
 from fame.plots import atlas_map
 from fame.plots.atlas import VALUE_COLOURS
 
-__all__ = ["render"]
+__all__ = ["SCREEN", "render"]
 
 _atlas = component("atlas")
 
@@ -38,7 +37,7 @@ NEAREST = 10  # neighbours listed
 FOUND = 8  # titles that resemble what is typed
 FACTS = 80  # letters of a film's values under its title
 
-ABOUT = """
+HELP = """
 **One point is one {one}.** Each head sees the {many} in a space of its own; a map lays such a space out in two
 dimensions, so that {many} that are near in the space come near on the map. Both maps show the same {many}.
 
@@ -61,6 +60,46 @@ compare the full embedding.
 """
 
 
+def _question(screen: Screen) -> str:
+    attribute = screen.option("atlas_colour")
+    return f"Is this head's space about {attribute}?" if attribute else f"Which {screen.noun}s are near each other?"
+
+
+def _is_space(screen: Screen, space: str) -> bool:
+    return screen.bundle.atlas is not None and space in screen.bundle.atlas.spaces
+
+
+def _is_attribute(screen: Screen, name: str) -> bool:
+    return name in _attributes(screen.source)
+
+
+def _first_attribute(screen: Screen) -> str:
+    return next(iter(_attributes(screen.source)), "")
+
+
+def _are_values(screen: Screen, text: str) -> bool:
+    """Whether a text names values of the attribute that colours the maps, by their place, or none."""
+    attribute = screen.option("atlas_colour")
+    count = len(screen.bundle.catalogue.attribute(attribute).values) if attribute else 0
+    return text == "none" or set(text.split("-")) <= set(map(str, range(count)))
+
+
+SCREEN = Declaration(
+    title="Facet atlas",
+    question=_question,
+    order=4,
+    help=HELP,
+    options={
+        "atlas_left": Option(("full",), lambda screen: f"head_{screen.state.head + 1}"),
+        "atlas_right": Option(_is_space, "full"),
+        "atlas_kind": Option(KINDS, "umap"),
+        "atlas_colour": Option(_is_attribute, _first_attribute),
+        "atlas_values": Option(_are_values),
+    },
+    needs_history=False,
+)
+
+
 class View(NamedTuple):
     """What the maps show, besides the history: the visitor's choices, checked."""
 
@@ -70,34 +109,15 @@ class View(NamedTuple):
     values: tuple[int, ...]  # columns of the attribute's matrix
 
 
-def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
-    """Which values this screen's own choices may have."""
-    if bundle.atlas is None:
-        return {}
-    attribute = _attribute(source, now)
-    count = len(bundle.catalogue.attribute(attribute).values) if attribute else 0
-    return {
-        "atlas_left": ["full"].__contains__,
-        "atlas_right": bundle.atlas.spaces.__contains__,
-        "atlas_kind": KINDS.__contains__,
-        "atlas_colour": _attributes(source).__contains__,
-        "atlas_values": lambda text: text == "none" or set(text.split("-")) <= set(map(str, range(count))),
-    }
-
-
 def render(screen: Screen) -> None:
     bundle = screen.bundle
-    attribute = _attribute(screen.source, screen.state) if bundle.atlas else None
-    asked = f"Is this head's space about {attribute}?" if attribute else f"Which {screen.noun}s are near each other?"
-    widgets.heading("Facet atlas", asked)
     if bundle.atlas is None:
-        widgets.full_page(
+        raise NothingToShow(
             "This model has no maps",
             "Maps are drawn once, when a model is saved, and this one was saved without.",
             "Build it again with maps (fame train RECIPE draws them), choose another model above, or go on to another "
             "screen: Story, Merge and Experts need no maps.",
         )
-        return
     sentence = st.container()
     view = _choose(screen)
     film = _film(screen)
@@ -112,17 +132,16 @@ def render(screen: Screen) -> None:
         _answer(agreed, view, screen.noun)
     points, version = _points(screen.source, view)
     _atlas(
-        key="atlas_maps", data=_marks(screen, bundle.atlas, view, tables, version), on_act_change=lambda: _act(bundle)
+        key="atlas_maps", data=_marks(screen, bundle.atlas, view, tables, version), on_act_change=lambda: _act(screen)
     )
     _downloads(screen, bundle.atlas, view, tables)
     _compare(agreed, bundle.atlas.spaces, screen.noun)
-    widgets.about(screen, "atlas", ABOUT)
     _atlas(key="atlas_points", data=points)
 
 
 def _film(screen: Screen) -> int:
     """The row that is looked at; 0 where none is chosen and there is no history that one would follow from."""
-    return screen.film if screen.state.history else screen.state.film or 0
+    return screen.item if screen.state.history else screen.state.item or 0
 
 
 # ---- choices
@@ -130,13 +149,8 @@ def _film(screen: Screen) -> int:
 
 def _choose(screen: Screen) -> View:
     """The row of choices, and what they come to."""
-    atlas, here = screen.bundle.atlas, screen.state
-    assert atlas is not None
     st.html(f"<style>{STYLE}</style>")
-    left = here.option("atlas_left", ["full"], f"head_{here.head + 1}")
-    right = here.option("atlas_right", [s for s in atlas.spaces if s != left], "full" if left != "full" else "head_1")
-    kind = here.option("atlas_kind", KINDS, "umap")
-    attribute = _attribute(screen.source, here)
+    kind, attribute = screen.option("atlas_kind"), screen.option("atlas_colour") or None
     with st.container(horizontal=True, key="atlas_choices", vertical_alignment="bottom"):
         if attribute is not None:
             st.selectbox(
@@ -144,7 +158,7 @@ def _choose(screen: Screen) -> View:
                 **widgets.controlled("atlas_by", attribute, "atlas_colour", _recolour),
             )  # fmt: skip
         names = screen.bundle.catalogue.attribute(attribute).values if attribute else ()
-        values = _read_values(here.options.get("atlas_values", ""), len(names))
+        values = _read_values(screen.option("atlas_values"), len(names))
         if values is None:
             values = _first_values(screen.source, attribute) if attribute else ()
         if attribute is not None:
@@ -162,7 +176,13 @@ def _choose(screen: Screen) -> View:
             **widgets.controlled("atlas_layout", kind, "atlas_kind"),
         )  # fmt: skip
         _find(screen.bundle.catalogue)
-    return View((left, right), kind, attribute, values)
+    return View(_spaces(screen), kind, attribute, values)
+
+
+def _spaces(screen: Screen) -> tuple[str, str]:
+    """The spaces that are shown, left and right; where both are chosen to be the same, another one is right."""
+    left, right = screen.option("atlas_left"), screen.option("atlas_right")
+    return left, right if right != left else "full" if left != "full" else "head_1"
 
 
 def _recolour(attribute: str) -> str:
@@ -189,18 +209,17 @@ def _first_values(source: Source, attribute: str) -> tuple[int, ...]:
     return tuple(sorted(crowding)) or tuple(range(len(values.values)))[:FIRST_VALUES]
 
 
-def _act(bundle: Bundle) -> None:
+def _act(screen: Screen) -> None:
     """What the browser asks for. It comes from outside: whatever does not fit is passed over."""
-    asked, here = st.session_state["atlas_maps"].get("act"), session.current()
+    asked, bundle = st.session_state["atlas_maps"].get("act"), screen.bundle
     if not isinstance(asked, dict) or bundle.atlas is None:
         return
     row, space = asked.get("row"), asked.get("space")
     match asked.get("do"):
         case "film" if isinstance(row, int) and 0 < row < len(bundle.catalogue):
-            session.update(film=row)
+            session.update(item=row)
         case "space" if space in bundle.atlas.spaces:
-            left = here.option("atlas_left", ["full"], f"head_{here.head + 1}")
-            right = here.options.get("atlas_right", "full")
+            left, right = _spaces(replace(screen, state=session.current()))
             if asked.get("side") == 0:
                 _show(left=space, right=left if space == right else right)
             elif asked.get("side") == 1:
@@ -241,7 +260,7 @@ def _bundle(source: Source) -> tuple[Bundle, Atlas, Catalogue]:
 @shared(8)
 def _attributes(source: Source) -> tuple[str, ...]:
     """The attributes that can colour a map."""
-    _, _, catalogue = _bundle(source)
+    catalogue = sources.load(source).catalogue
     usable = []
     for name in catalogue.attributes:
         try:
@@ -249,12 +268,6 @@ def _attributes(source: Source) -> tuple[str, ...]:
         except FameError:  # too many values to choose from
             continue
     return tuple(usable)
-
-
-def _attribute(source: Source, now: State) -> str | None:
-    """The attribute that colours the maps; None where there is none."""
-    attributes = _attributes(source)
-    return now.option("atlas_colour", attributes, attributes[0]) if attributes else None
 
 
 @shared(8)
@@ -315,7 +328,7 @@ def _answer(agreed: pd.DataFrame, view: View, noun: str) -> None:
     if view.attribute in set(agreed["attribute"]):
         head = next(space for space in view.spaces if space != "full")
         sentence = sentences.say_agreement(agreed, str(view.attribute), head, noun)
-        widgets.say(*widgets.badged(sentence, sentence.partition(" in ")[0]))
+        widgets.write(*widgets.with_badges(sentence, sentence.partition(" in ")[0]))
 
 
 def _marks(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame], version: str) -> dict[str, Any]:
@@ -418,10 +431,10 @@ def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFra
 
     with st.container(horizontal=True, key="atlas_save"):
         if _film(screen):
-            widgets.download("Neighbours as CSV", neighbours, "neighbours.csv", "atlas_csv_near")
-        widgets.download("Positions as CSV", positions, "positions.csv", "atlas_csv_positions")
+            widgets.download_table("Neighbours as CSV", neighbours, "neighbours.csv", "atlas_csv_near")
+        widgets.download_table("Positions as CSV", positions, "positions.csv", "atlas_csv_positions")
         for space, table in zip(view.spaces, tables, strict=True):
-            widgets.save(
+            widgets.download_picture(
                 screen, partial(figure, space, table), f"atlas-{space}-{view.kind}", f"atlas_html_{space}",
                 f"{_name(screen, space)} as HTML",
             )  # fmt: skip
@@ -437,7 +450,7 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
     shared = agreed.pivot(index="attribute", columns="space", values="shared").reindex(attributes)
     chance = agreed.drop_duplicates("attribute").set_index("attribute")["chance"]
     best = shared[heads].max(axis=1).round(2)
-    widgets.say(
+    widgets.write(
         widgets.Bold("What each space gathers"),
         f": how many of each {noun}'s {k} nearest have a value in common with it, mean over all {noun}s. Bold: the "
         f"head with the most. Every {noun} counts alike here, so that frequent values weigh most; on Evidence every "
@@ -452,7 +465,7 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
         for name, row in zip(attributes, shared.to_dict("records"), strict=True)
     ]  # fmt: skip
     widgets.table("What each space gathers", ["in common", f"{k} at random", "full embedding", *badges], rows)
-    widgets.download("What each space gathers as CSV", agreed, "agreement.csv", "atlas_csv_agreement")
+    widgets.download_table("What each space gathers as CSV", agreed, "agreement.csv", "atlas_csv_agreement")
 
 
 STYLE = """

@@ -9,21 +9,19 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import sources, widgets
-from app.screen import Screen
+from app.screen import Declaration, NothingToShow, Option, Screen
 from app.sources import Source, shared
-from app.state import State
 from app.widgets import Badge, Bold, Cell
 from fame import plots
-from fame.bundle import Bundle
 from fame.evidence import SLICES, Findings, Lift
 from fame.plots.style import Theme
 from fame.text import number, percent
 
-__all__ = ["render"]
+__all__ = ["SCREEN", "render"]
 
 MOST_LIFTS = 3  # told of an expert, more and less
 
-ABOUT = """
+HELP = """
 This screen is about the model, whatever the history. Everything on it was measured when the model was saved.
 
 **A probe** asks whether a value of an attribute (horror, the 1980s) can be read off a head's space of {many} by a
@@ -49,28 +47,47 @@ late: an expert of the latest {many} may look more at recent years for that reas
 SLICED = " *Slices of a SASRec* are the same cut of an ordinary model without heads; the line is their range."
 
 
-def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
-    """Which values this screen's own choices may have."""
-    found = sources.findings(source)
-    return {"evidence_by": found.attributes.__contains__} if isinstance(found, Findings) else {}
+def _attributes(screen: Screen) -> tuple[str, ...]:
+    """The attributes that were probed."""
+    found = sources.findings(screen.source)
+    return tuple(found.attributes) if isinstance(found, Findings) else ()
+
+
+def _help(screen: Screen) -> str:
+    found = sources.findings(screen.source)
+    sliced = isinstance(found, Findings) and SLICES in found.spaces
+    return HELP.format(slices=SLICED * sliced, **screen.words)
+
+
+SCREEN = Declaration(
+    title="Evidence",
+    question="Is the facet real?",
+    order=5,
+    help=_help,
+    options={
+        "evidence_by": Option(
+            lambda screen, name: name in _attributes(screen), lambda screen: next(iter(_attributes(screen)), "")
+        )
+    },
+    needs_history=False,
+    of_the_model=True,
+)
 
 
 def render(screen: Screen) -> None:
-    widgets.heading("Evidence", "Is the facet real?")
     if summary := screen.bundle.summary:
-        widgets.plain(summary, "fame-what")
+        widgets.styled(summary, "fame-what")
     found = sources.findings(screen.source)
     if isinstance(found, str):
-        widgets.full_page(
+        raise NothingToShow(
             "There is no evidence to show",
             found[0].upper() + found[1:],
             "Train the model again with evidence (fame train RECIPE gathers it), choose another model above, or go on "
             "to another screen.",
         )
-        return
-    widgets.say(*widgets.badged(found.say(), ""))
+    widgets.write(*widgets.with_badges(found.say(), ""))
     if guided := found.say_guided(screen.words["many"]):
-        widgets.say(*widgets.badged(guided, ""))
+        widgets.write(*widgets.with_badges(guided, ""))
     if found.attributes:
         _probes(screen, found)
         _values(screen, found)
@@ -83,7 +100,6 @@ def render(screen: Screen) -> None:
         _experts(found, screen.words["many"])
     if found.recovered:
         _recovered(found)
-    widgets.about(screen, "evidence", ABOUT.replace("{slices}", SLICED * (SLICES in found.spaces)))
 
 
 def _draw(screen: Screen, name: str, table: Callable[[], pd.DataFrame], attribute: str = "") -> None:
@@ -92,10 +108,10 @@ def _draw(screen: Screen, name: str, table: Callable[[], pd.DataFrame], attribut
     width = "stretch" if figure.layout.width is None else "content"
     widgets.picture(bare, f"evidence_{name}", f"fame-{name}", width=width)
     with st.container(horizontal=True, key=f"evidence_{name}_save"):
-        widgets.save(
+        widgets.download_picture(
             screen, lambda: figure, f"fame-{name}", f"evidence_{name}_html", caption="Measured when it was saved."
         )
-        widgets.download("Numbers as CSV", table, f"fame-{name}.csv", f"evidence_{name}_csv")
+        widgets.download_table("Numbers as CSV", table, f"fame-{name}.csv", f"evidence_{name}_csv")
 
 
 @shared(64)
@@ -118,14 +134,14 @@ def _probes(screen: Screen, found: Findings) -> None:
     _draw(screen, "probes", found.probe_table)
     if found.apart:
         here, random, complete, random_complete = map(number, found.apart)
-        widgets.say(
+        widgets.write(
             f"Disentanglement {here} (random spaces {random}): 1 where every head is about one attribute. "
             f"Completeness {complete} ({random_complete}): 1 where every attribute is in one head."
         )
     with st.expander("Why each head is called what it is"):
         for h, verdict in enumerate(found.verdicts):
-            widgets.say(Badge(h), " ", Bold(verdict.attribute or "unclear"), f". {verdict.why}.")
-        widgets.say(found.rule)
+            widgets.write(Badge(h), " ", Bold(verdict.attribute or "unclear"), f". {verdict.why}.")
+        widgets.write(found.rule)
 
 
 def _values(screen: Screen, found: Findings) -> None:
@@ -133,7 +149,7 @@ def _values(screen: Screen, found: Findings) -> None:
         "Value by value",
         "Which values of an attribute does each head know? Frequent values first; chance is how frequent they are.",
     )
-    attribute = screen.state.option("evidence_by", found.attributes, found.attributes[0])
+    attribute = screen.option("evidence_by")
     st.selectbox(
         "Attribute", found.attributes, width=220, **widgets.controlled("evidence_by", attribute, "evidence_by")
     )
@@ -145,7 +161,7 @@ def _experts(found: Findings, many: str) -> None:
     widgets.subheading(
         "What experts look at", f"At the last step of {found.histories:,} histories, each against what it holds."
     )
-    widgets.say(
+    widgets.write(
         "Router, mean: the weight that the router gives an expert. Leads in: the share of histories in which no other "
         "expert of its head has more. ×1.5: it attends to such ",
         f"{many} half as much again as the history has of them; ×0.5: half as much.",
@@ -162,7 +178,7 @@ def _experts(found: Findings, many: str) -> None:
     top = ["head, expert", "router, mean", "leads in", "looks more at", "looks less at"]
     widgets.table("What experts look at", top, rows, words=(3, 4))
     routers = [part for h, x in enumerate(found.router_entropy) for part in (" ", Badge(h), f" {number(x)}")]
-    widgets.say(
+    widgets.write(
         "How undecided they are, 1 where all count alike and 0 where one alone does (entropy, mean over histories): "
         f"the gate {number(found.gate_entropy)}, the routers",
         *routers,
@@ -170,10 +186,12 @@ def _experts(found: Findings, many: str) -> None:
     )
     if found.dead.any():
         dead = f"{int(found.dead.sum())} of {H * N}"
-        widgets.say(f"{dead} experts are dead: the router never gives them an equal share.")
+        widgets.write(f"{dead} experts are dead: the router never gives them an equal share.")
     with st.container(horizontal=True, key="evidence_experts_save"):
-        widgets.download("How experts are used as CSV", found.expert_table, "fame-experts.csv", "evidence_experts_csv")
-        widgets.download("All they look at as CSV", found.lift_table, "fame-lifts.csv", "evidence_lifts_csv")
+        widgets.download_table(
+            "How experts are used as CSV", found.expert_table, "fame-experts.csv", "evidence_experts_csv"
+        )
+        widgets.download_table("All they look at as CSV", found.lift_table, "fame-lifts.csv", "evidence_lifts_csv")
 
 
 def _told(lifts: list[Lift]) -> str:
@@ -196,10 +214,10 @@ def _recovered(found: Findings) -> None:
     top = ["agrees with the truth", "this model", "an observer", "a constant answer", "shuffled truth, best of 20"]
     widgets.table("What gate and routers follow", top, rows)
     knows = "the rules and every viewer's preferences" if found.told else "the rules that the viewers follow"
-    widgets.say(
+    widgets.write(
         f"Measured on simulated viewers that the model has not learned from. The observer knows {knows}, and is the "
         "ceiling; a constant answer always names the same."
     )
-    widgets.download(
+    widgets.download_table(
         "Agreement as CSV", lambda: pd.DataFrame(found.recovered), "fame-agreement.csv", "evidence_recovered_csv"
     )

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import encode, session, sources, widgets
-from app import item_picker as films
+from app import encode, item_picker, session, sources, widgets
 from app.components import component
-from app.screen import Screen
+from app.screen import Declaration, Option, Screen
 from app.sources import Source, shared
 from app.state import State
 from fame import explain, plots
-from fame.bundle import Bundle
 from fame.plots.style import Theme
 from fame.text import digits_for, number, ordinal, percent
 from fame.trace import Intervention, Trace
 
-__all__ = ["render"]
+__all__ = ["SCREEN", "render"]
 
 _strip = component("last_step", "shared")
 _tiles = component("attention_grid", "shared")
@@ -36,7 +32,7 @@ CASES = (
     ("alone", "with this expert alone", "the others add to its score"),
     ("without", "without this expert", "this expert adds to its score"),
 )
-ABOUT = """
+HELP = """
 Inside a head, several **experts** look back over the history, each with its own attention: the rows of the first
 picture, for the last step. The **router** weighs the experts, the bar at the row's end; with these weights their rows
 mix into the one attention of the head, in ink below. The router's entropy says how evenly it spreads: 1 is the same
@@ -51,15 +47,22 @@ again* from the changed head.
 
 The last picture is the journey: each step holds exactly what the model would say of the {many} up to there.
 """
-
-
-def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
-    """Which values this screen's own choices may have."""
-    return {
-        "experts_map": _which(bundle.config.n_experts).__contains__,
-        "experts_measure": _measures(0, "").__contains__,
-        "experts_gate": GATES.__contains__,
-    }
+MEASURES = {  # what an effect is measured on
+    "score": "its score",
+    "lead": "its lead over the average {one}",
+    "head": "head {head}'s own score of it",
+}
+SCREEN = Declaration(
+    title="Experts",
+    question="Which expert looked where?",
+    order=3,
+    help=HELP,
+    options={
+        "experts_map": Option(lambda screen, which: which in _which(screen.bundle.config.n_experts), "mix"),
+        "experts_measure": Option(MEASURES, "head"),
+        "experts_gate": Option(GATES, "held"),
+    },
+)
 
 
 def _told(N: int) -> int:
@@ -72,43 +75,31 @@ def _which(N: int) -> list[str]:
     return ["mix", *map(str, range(1, _told(N) + 1))]
 
 
-def _measures(head: int, noun: str) -> dict[str, str]:
-    """What an effect can be measured on."""
-    return {
-        "score": "its score",
-        "lead": f"its lead over the average {noun}",
-        "head": f"head {head + 1}'s own score of it",
-    }
-
-
 def render(screen: Screen) -> None:
     trace, now = screen.trace, screen.state
     H, N = trace.router.shape[1:]
     head = min(now.head, H - 1)
     ranking = trace.ranking(exclude_history=now.hide_seen)
     if len(ranking):
-        film = screen.film
+        film = screen.item
     else:
         ranking = trace.ranking(exclude_history=False)
-        film = now.film or int(ranking[0])
+        film = now.item or int(ranking[0])
     one, many = screen.words["one"], screen.words["many"]
-    measures = _measures(head, one)
-    measure = now.option("experts_measure", measures, "head")
-    with st.container(horizontal=True, key="experts_top", vertical_alignment="center"):
-        widgets.heading("Experts", "Which expert looked where?")
-        with st.container(horizontal=True, key="experts_controls", width="content", vertical_alignment="center"):
-            if H > 1:
-                st.segmented_control(
-                    "Head", list(range(H)), format_func=lambda h: screen.called(h) if H <= MANY else f"{h + 1}",
-                    required=True, label_visibility="collapsed", **widgets.controlled("experts_head", head, "head"),
-                )  # fmt: skip
-            with st.container(width=370):
-                films.choose(screen, f"{one.capitalize()} to explain", "experts_film", "film", film, ranking.tolist())
-            with st.container(width=330):
-                st.selectbox(
-                    "measured on", list(measures), format_func=lambda name: measures[name],
-                    **widgets.controlled("experts_measure", measure, "experts_measure"),
-                )  # fmt: skip
+    measure = screen.option("experts_measure")
+    with screen.controls:
+        if H > 1:
+            st.segmented_control(
+                "Head", list(range(H)), format_func=lambda h: screen.head_name(h) if H <= MANY else f"{h + 1}",
+                required=True, label_visibility="collapsed", **widgets.controlled("experts_head", head, "head"),
+            )  # fmt: skip
+        with st.container(width=370):
+            item_picker.choose(screen, f"{one.capitalize()} to explain", "experts_film", "item", film, ranking.tolist())
+        with st.container(width=330):
+            st.selectbox(
+                "measured on", list(MEASURES), format_func=lambda name: MEASURES[name].format(one=one, head=head + 1),
+                **widgets.controlled("experts_measure", measure, "experts_measure"),
+            )  # fmt: skip
     if N == 1:
         st.info(
             "In this model every head has one expert: there is no router to choose, and what it looks at is the "
@@ -129,7 +120,6 @@ def render(screen: Screen) -> None:
         _own_lists(screen, trace, head, film)
     widgets.subheading("The journey", f"How {'gate and routers' if N > 1 else 'the gate'} moved as the history grew.")
     _journey(screen, trace, head)
-    widgets.about(screen, "experts", ABOUT)
 
 
 # ---- the last step
@@ -140,11 +130,11 @@ def _last_step(screen: Screen, trace: Trace, head: int, film: int, measure: str)
     column, of = _measured(measure, head)
     effects = left_out[column].to_numpy()
     looked = explain.say_attention(trace, head, film, effects, of)
-    widgets.say(*widgets.badged(looked, ""))
+    widgets.write(*widgets.with_badges(looked, ""))
     N = trace.router.shape[-1]
     if N > 1:
-        widgets.say(*widgets.badged(explain.say_router(trace, head), ""))
-    widgets.say(
+        widgets.write(*widgets.with_badges(explain.say_router(trace, head), ""))
+    widgets.write(
         widgets.Bold("Attention is not an explanation: "),
         f"what {screen.words['a']} adds is measured, by leaving it out.",
     )
@@ -177,8 +167,8 @@ def _last_step(screen: Screen, trace: Trace, head: int, film: int, measure: str)
         return plots.expert_attention(trace, head, effects, of_film, theme=screen.theme)
 
     with st.container(horizontal=True):
-        widgets.download("Attention and effects as CSV", kept, f"fame-head-{head + 1}.csv", "experts_csv")
-        widgets.save(screen, picture, f"fame-head-{head + 1}", "experts_html")
+        widgets.download_table("Attention and effects as CSV", kept, f"fame-head-{head + 1}.csv", "experts_csv")
+        widgets.download_picture(screen, picture, f"fame-head-{head + 1}", "experts_html")
 
 
 def _measured(measure: str, head: int) -> tuple[str, str]:
@@ -208,7 +198,7 @@ def _without_each(
 def _maps(screen: Screen, trace: Trace, head: int) -> None:
     H, N, T, _ = trace.attention.shape
     which, shown = _which(N), _told(N)
-    chosen = screen.state.option("experts_map", which, "mix")
+    chosen = screen.option("experts_map")
     expert = None if chosen == "mix" else int(chosen) - 1
     mixed, largest = trace.mixed_attention, encode.late_maximum(trace.attention)
     weights = mixed[head] if expert is None else trace.attention[head, expert]
@@ -233,7 +223,7 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
             },
             on_pick_change=lambda: _pick(H, shown),
         )
-        widgets.save(
+        widgets.download_picture(
             screen, lambda: plots.attention_overview(trace, full=True, theme=screen.theme),
             "fame-experts", "experts_tiles_html",
         )  # fmt: skip
@@ -246,7 +236,7 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
                 **widgets.controlled("experts_map", chosen, "experts_map"),
             )  # fmt: skip
         else:
-            widgets.plain(f"Map of head {head + 1}", "fame-shape")
+            widgets.styled(f"Map of head {head + 1}", "fame-shape")
         catalogue = trace.catalogue
         _map(
             key="experts_full",
@@ -262,8 +252,8 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
         )
         file = f"fame-map-{head + 1}-{chosen}"
         with st.container(horizontal=True):
-            widgets.download("Map as CSV", lambda: _map_table(trace, weights), f"{file}.csv", "experts_map_csv")
-            widgets.save(
+            widgets.download_table("Map as CSV", lambda: _map_table(trace, weights), f"{file}.csv", "experts_map_csv")
+            widgets.download_picture(
                 screen, lambda: plots.attention_map(trace, head, expert, screen.theme), file, "experts_map_html"
             )
 
@@ -300,7 +290,7 @@ def _pick(H: int, N: int) -> None:
 def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
     now, catalogue, one = screen.state, trace.catalogue, screen.noun
     N = trace.router.shape[-1]
-    gate = now.option("experts_gate", GATES, "held")
+    gate = screen.option("experts_gate")
     st.segmented_control(
         f"Effects on the {one}", list(GATES), format_func=GATES.__getitem__, required=True,
         **widgets.controlled("experts_gate", gate, "experts_gate"),
@@ -358,8 +348,8 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
         st.caption("Ranks and differences of the experts in the final list are measured on the untouched model.")
     lists = pd.concat([top.assign(head=head + 1, expert=0 if n is None else n + 1) for n, top in tops.items()])
     with st.container(horizontal=True):
-        widgets.download("Lists as CSV", lists, f"fame-lists-{head + 1}.csv", "experts_lists_csv")
-        widgets.download(
+        widgets.download_table("Lists as CSV", lists, f"fame-lists-{head + 1}.csv", "experts_lists_csv")
+        widgets.download_table(
             "Effects of all experts as CSV", effects, "fame-expert-effects.csv", "experts_effects_csv"
         )  # fmt: skip
 
@@ -367,7 +357,7 @@ def _own_lists(screen: Screen, trace: Trace, head: int, film: int) -> None:
 def _set_film(screen: Screen) -> None:
     row = st.session_state["experts_lists"].get("film")
     if isinstance(row, int) and 0 < row < len(screen.bundle.catalogue):
-        session.update(film=row)
+        session.update(item=row)
 
 
 @shared(128)
@@ -380,17 +370,17 @@ def _expert_effects(source: Source, history: tuple[int, ...], film: int, hide_se
 
 
 def _journey(screen: Screen, trace: Trace, head: int) -> None:
-    widgets.say(*widgets.badged(explain.say_gate_turn(trace), ""))
+    widgets.write(*widgets.with_badges(explain.say_gate_turn(trace), ""))
     if moved := explain.say_router_turn(trace, head):
-        widgets.say(*widgets.badged(moved, ""))
+        widgets.write(*widgets.with_badges(moved, ""))
     now = screen.state
     figure = _journey_picture(screen.source, now.history, now.intervention, head, screen.theme)
     widgets.picture(plots.untitled(figure), "experts_journey", "fame-journey")
     with st.container(horizontal=True):
-        widgets.download(
+        widgets.download_table(
             "Journey as CSV", lambda: explain.journey(trace).table, "fame-journey.csv", "experts_journey_csv"
         )
-        widgets.save(screen, lambda: figure, "fame-journey", "experts_journey_html")
+        widgets.download_picture(screen, lambda: figure, "fame-journey", "experts_journey_html")
 
 
 @shared(64)

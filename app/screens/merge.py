@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,29 +10,24 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import item_picker as films
-from app import session, state, widgets
+from app import item_picker, session, state, widgets
 from app.components import component
-from app.screen import Screen
-from app.sources import Source
-from app.state import State
+from app.screen import Declaration, NothingToShow, Option, Screen
 from fame import explain, plots
-from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.text import digits_for, number
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["read_gate", "render"]
+__all__ = ["SCREEN", "read_gate", "render"]
 
 _desk = component("merge", "shared")
 _beats = component("beats", "shared")
 
 MANY = 5  # heads above which the table takes the page's whole width
-QUESTION = "Why does this {one} stand where it stands?"
 VALUES = {"score": "Score", "lead": "Against the average {one}"}
-ABOUT = """
+HELP = """
 Each head scores every {one}. The **gate** says how much each head counts for this history, and the score of {a} is the
 sum over the heads of **gate × score**. The table shows those numbers, so that each row adds up; the badge gives the
 largest difference, over all {many}, between that sum and the score of the model's own pass.
@@ -44,61 +39,62 @@ merged again from the same head scores, which is exact, and arrows show the plac
 A number that a head adds to all {many} alike moves no rank. *Against the average {one}* takes it away: what is left
 says how much the head prefers this {one} to the average candidate.
 """
-
-
-def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
-    """Which values this screen's own choices may have."""
-    known = bundle.catalogue.__contains__
-    return {"merge_values": VALUES.__contains__, "merge_a": known, "merge_b": known}
+SCREEN = Declaration(
+    title="Merge",
+    question="Why does this {one} stand where it stands?",
+    order=2,
+    help=HELP,
+    options={
+        "merge_values": Option(VALUES, "score"),
+        "merge_a": Option(lambda screen, item: item in screen.bundle.catalogue, of_history=True),
+        "merge_b": Option(lambda screen, item: item in screen.bundle.catalogue, of_history=True),
+    },
+    tells=("gate", "heads_off"),
+)
 
 
 def render(screen: Screen) -> None:
-    _panel(screen)
-    widgets.about(screen, "merge", ABOUT)
+    change = screen.state.intervention
+    base = screen.trace_of(intervention=replace(change, gate=None, heads_off=()))
+    # What is compared and looked at stays while a fader is dragged.
+    settled = explain.regate(base, change.gate, change.heads_off)
+    ranking = settled.ranking(exclude_history=screen.state.hide_seen).tolist()
+    if not len(ranking):
+        raise NothingToShow(f"Every {screen.noun} of this catalogue is in the history", "There is none left to rank.")
+    with screen.controls:
+        _controls(screen, ranking)
+    _panel(screen, base, ranking)
+
+
+def _controls(screen: Screen, ranking: Sequence[int]) -> None:
+    one, many, now = screen.words["one"], screen.words["many"], screen.state
+    with st.container(width=370):
+        item_picker.choose(screen, f"{one.capitalize()} to explain", "merge_film", "item", screen.item, ranking)
+    st.segmented_control(
+        "Numbers", list(VALUES), format_func=lambda name: VALUES[name].format(one=one), required=True,
+        label_visibility="collapsed",
+        **widgets.controlled("merge_values", screen.option("merge_values"), "merge_values"),
+    )  # fmt: skip
+    st.toggle(f"Hide {many} already seen", **widgets.controlled("merge_seen", now.hide_seen, "hide_seen"))
+    st.number_input(
+        f"{many.capitalize()} per list, 1–{state.MAX_K}", 1, state.MAX_K, width=250,
+        **widgets.controlled("merge_k", now.k, "k"),
+    )  # fmt: skip
 
 
 @st.fragment
-def _panel(screen: Screen) -> None:
+def _panel(screen: Screen, base: Trace, ranking: Sequence[int]) -> None:
     """Everything that the gate moves. In a fragment, so that dragging a fader redraws nothing else."""
     if session.touched():
         st.rerun()
-    now = screen.state
+    now, film = screen.state, screen.item
     natural = screen.trace_of(intervention=NOTHING)
-    base = screen.trace_of(intervention=replace(now.intervention, gate=None, heads_off=()))
-    settled = explain.regate(base, now.intervention.gate, now.intervention.heads_off)
-    # What is compared and looked at stays while a fader is dragged.
-    ranking = settled.ranking(exclude_history=now.hide_seen).tolist()
-    if not len(ranking):
-        widgets.heading("Merge", QUESTION.format(one=screen.noun))
-        st.info(f"Every {screen.noun} of this catalogue is in the history, so there is none left to rank.")
-        return
-    one, many = screen.words["one"], screen.words["many"]
-    film = screen.film
     dragged = _asked(screen, done=False)
     change = dragged or now.intervention
     shown = explain.regate(base, change.gate, change.heads_off)
-    relative = now.option("merge_values", VALUES, "score") == "lead"
-
-    with st.container(horizontal=True, key="merge_top", vertical_alignment="center"):
-        widgets.heading("Merge", QUESTION.format(one=one))
-        with st.container(horizontal=True, key="merge_controls", width="content", vertical_alignment="center"):
-            with st.container(width=370):
-                films.choose(screen, f"{one.capitalize()} to explain", "merge_film", "film", film, ranking)
-            st.segmented_control(
-                "Numbers", list(VALUES), format_func=lambda name: VALUES[name].format(one=one), required=True,
-                label_visibility="collapsed",
-                **widgets.controlled("merge_values", "lead" if relative else "score", "merge_values"),
-            )  # fmt: skip
-            st.toggle(f"Hide {many} already seen", **widgets.controlled("merge_seen", now.hide_seen, "hide_seen"))
-            st.number_input(
-                f"{many.capitalize()} per list, 1–{state.MAX_K}",
-                1,
-                state.MAX_K,
-                width=250,
-                **widgets.controlled("merge_k", now.k, "k"),
-            )
+    relative = screen.option("merge_values") == "lead"
     sentence = explain.say_rank(shown, film, now.hide_seen, screen.names)
-    widgets.say(*widgets.badged(sentence, str(shown.catalogue.title[film])))
+    widgets.write(*widgets.with_badges(sentence, str(shown.catalogue.title[film])))
     table = explain.merge_table(natural, shown, now.k, film, now.hide_seen, relative)
     wide = len(shown.head_scores) > MANY
     with st.container(key="merge_two"):
@@ -113,8 +109,10 @@ def _panel(screen: Screen) -> None:
             on_film_change=lambda: _set_film(screen),
         )
         with st.container(horizontal=True):
-            widgets.download("Table as CSV", table.drop(columns="part"), "fame-merge.csv", "merge_csv")
-            widgets.save(screen, lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html")
+            widgets.download_table("Table as CSV", table.drop(columns="part"), "fame-merge.csv", "merge_csv")
+            widgets.download_picture(
+                screen, lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html"
+            )
     with right:
         _why(screen, shown, ranking, _pair(screen, natural.ranking(exclude_history=now.hide_seen).tolist()))
 
@@ -122,8 +120,8 @@ def _panel(screen: Screen) -> None:
 def _picture(screen: Screen, shown: Trace, table: pd.DataFrame, relative: bool) -> go.Figure:
     """The table as a picture of its own, arrows included."""
     return plots.merge(
-        screen.bundle, shown, items=table["row"].tolist(), exclude_history=screen.state.hide_seen, relative=relative,
-        theme=screen.theme, highlight=screen.film,
+        screen.bundle, shown, rows=table["row"].tolist(), exclude_history=screen.state.hide_seen, relative=relative,
+        theme=screen.theme, highlight=screen.item,
     )  # fmt: skip
 
 
@@ -233,7 +231,7 @@ def _set_gate(screen: Screen) -> None:
 def _set_film(screen: Screen) -> None:
     row = st.session_state["merge_desk"].get("film")
     if isinstance(row, int) and 0 < row < len(screen.bundle.catalogue):
-        session.update(film=row)
+        session.update(item=row)
 
 
 # ---- A beats B
@@ -242,11 +240,12 @@ def _set_film(screen: Screen) -> None:
 def _pair(screen: Screen, natural: Sequence[int]) -> tuple[int, int]:
     """The two films that are compared: the chosen ones, or the film looked at and the one that the model has just
     above it; below the first one, the second. A changed gate moves neither."""
-    options, film = screen.state.options, screen.film
+    film = screen.item
     place = natural.index(film) if film in natural else 1
     a, b = (natural[place - 1], film) if place else (film, natural[min(1, len(natural) - 1)])
     catalogue = screen.bundle.catalogue
-    return films.row_of(catalogue, options.get("merge_a"), a), films.row_of(catalogue, options.get("merge_b"), b)
+    chosen = screen.option("merge_a"), screen.option("merge_b")
+    return item_picker.row_of(catalogue, chosen[0], a), item_picker.row_of(catalogue, chosen[1], b)
 
 
 def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, int]) -> None:
@@ -254,13 +253,13 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, 
     told = explain.beats(shown, a, b)
     widgets.subheading({"A": "A beats B because…", "B": "B beats A because…"}.get(_winner(told.margin), "A and B"))
     with st.container(horizontal=True, key="merge_ab"):
-        films.choose(screen, "A", "merge_box_a", "merge_a", a, ranking, by_id=True)
-        films.choose(screen, "B", "merge_box_b", "merge_b", b, ranking, by_id=True)
+        item_picker.choose(screen, "A", "merge_box_a", "merge_a", a, ranking, by_id=True)
+        item_picker.choose(screen, "B", "merge_box_b", "merge_b", b, ranking, by_id=True)
     if a == b:
-        widgets.say(f"A and B are the same {screen.noun}. Choose another one to compare.")
+        widgets.write(f"A and B are the same {screen.noun}. Choose another one to compare.")
         return
     winner = a if told.margin >= 0 else b
-    widgets.say(*widgets.badged(told.sentence, str(shown.catalogue.title[winner])))
+    widgets.write(*widgets.with_badges(told.sentence, str(shown.catalogue.title[winner])))
     digits = min(3, max(2, digits_for(told.table["share"].to_numpy())))
     _beats(
         key="merge_beats",
@@ -275,8 +274,10 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, 
         },
     )
     with st.container(horizontal=True):
-        widgets.download("Differences as CSV", told.table, "fame-beats.csv", "merge_beats_csv")
-        widgets.save(screen, lambda: plots.beats(shown, a, b, screen.theme), "fame-beats", "merge_beats_html")
+        widgets.download_table("Differences as CSV", told.table, "fame-beats.csv", "merge_beats_csv")
+        widgets.download_picture(
+            screen, lambda: plots.beats(shown, rows=(a, b), theme=screen.theme), "fame-beats", "merge_beats_html"
+        )
 
 
 def _winner(margin: float) -> str:

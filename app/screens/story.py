@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,16 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import item_picker as films
-from app import session, sources, state, widgets
+from app import item_picker, session, sources, state, widgets
 from app.components import component
-from app.screen import Screen
-from app.sources import Source
-from app.state import State
+from app.screen import Declaration, Screen
 from fame import explain, plots
-from fame.bundle import Bundle
 
-__all__ = ["render"]
+__all__ = ["SCREEN", "render"]
 
 _story = component("story")
 
-ABOUT = """
+HELP = """
 **From top to bottom**: the history; the *gate*, which decides how much say each head has after it;
 each head's own list; the list that is recommended.
 
@@ -43,42 +38,35 @@ that attribute (*Evidence* shows them); a head without a name is unclear.
 The small bars under the history show where each head looked at the last step (its experts' attention, mixed by the
 router). Where a head looked is not why it decided: *Experts* measures that.
 """
-
-
-def choices(source: Source, bundle: Bundle, now: State) -> dict[str, Callable[[str], bool]]:
-    """Which values this screen's own choices may have: it has none."""
-    return {}
+SCREEN = Declaration(title="Story", question="What is recommended, and which head says so?", order=1, help=HELP)
 
 
 def render(screen: Screen) -> None:
     one, many = screen.words["one"], screen.words["many"]
-    with st.container(horizontal=True, key="story_top", vertical_alignment="center"):
-        widgets.heading("Story", "What is recommended, and which head says so?")
-        with st.container(horizontal=True, key="story_controls", width="content", vertical_alignment="center"):
-            choose_film = st.container(width=370)
-            seen = widgets.controlled("story_seen", screen.state.hide_seen, "hide_seen")
-            st.toggle(f"Hide {many} already seen", **seen)
-            st.number_input(
-                f"{many.capitalize()} per list, 1–{state.MAX_K}", 1, state.MAX_K, width=250,
-                **widgets.controlled("story_k", screen.state.k, "k"),
-            )  # fmt: skip
-    film = screen.film
-    with choose_film:
+    with screen.controls:
+        choose_item = st.container(width=370)
+        seen = widgets.controlled("story_seen", screen.state.hide_seen, "hide_seen")
+        st.toggle(f"Hide {many} already seen", **seen)
+        st.number_input(
+            f"{many.capitalize()} per list, 1–{state.MAX_K}", 1, state.MAX_K, width=250,
+            **widgets.controlled("story_k", screen.state.k, "k"),
+        )  # fmt: skip
+    film = screen.item
+    with choose_item:
         ranking = screen.trace.ranking().tolist()
-        films.choose(screen, f"{one.capitalize()} to explain", "story_film", "film", film, ranking)
+        item_picker.choose(screen, f"{one.capitalize()} to explain", "story_film", "item", film, ranking)
     sentence = explain.say_rank(screen.trace, film, screen.state.hide_seen, screen.names)
-    widgets.say(*widgets.badged(sentence, str(screen.bundle.catalogue.title[film])))
+    widgets.write(*widgets.with_badges(sentence, str(screen.bundle.catalogue.title[film])))
     _story(key="story", data=picture(screen, film), on_pick_change=lambda: _pick(len(screen.bundle.catalogue)))
     with st.container(horizontal=True, key="story_save"):
-        widgets.download("Lists as CSV", lambda: lists(screen), "fame-lists.csv", "story_csv")
-        widgets.save(screen, lambda: _figure(screen, film), "fame-story", "story_html")
-    widgets.about(screen, "story", ABOUT)
+        widgets.download_table("Lists as CSV", lambda: lists(screen), "fame-lists.csv", "story_csv")
+        widgets.download_picture(screen, lambda: _figure(screen, film), "fame-story", "story_html")
 
 
 def _pick(V: int) -> None:
     row = st.session_state["story"].get("pick")
     if isinstance(row, int) and 0 < row < V:
-        session.update(film=row)
+        session.update(item=row)
 
 
 def _usual(screen: Screen) -> list[float] | None:
@@ -101,7 +89,7 @@ def lists(screen: Screen) -> pd.DataFrame:
         for head in (*range(H), None)
     }
     table = pd.concat(tables, names=["list", None]).reset_index(level="list")
-    shares = trace.contributions(table["row"].astype(int).tolist())
+    shares = trace.contributions(rows=table["row"].astype(int))
     return table.assign(**{f"share_{h}": shares[f"head_{h}"].to_numpy() for h in range(1, H + 1)})
 
 
@@ -122,7 +110,7 @@ def picture(screen: Screen, film: int) -> dict[str, Any]:
         "film": film,
         "gate": trace.gate[-1].tolist(),
         "usual": _usual(screen),
-        "called": [screen.called(h) for h in range(H)],
+        "called": [screen.head_name(h) for h in range(H)],
         "history": [
             {"title": str(catalogue.title[r]), "year": int(catalogue.year[r]), "look": look[t].tolist()}
             for t, r in enumerate(trace.items)

@@ -113,26 +113,30 @@ class Bundle:
         return " ".join(found[1].split())[:400] if found else ""
 
     def rows(self, history: Iterable[str | int]) -> list[int]:
-        """The rows of a history of titles, ids (text) or rows (whole numbers).
+        """The rows of a history of ids and titles, for what takes rows: `fame.explain`, and `rows=` of a trace.
 
         Raises:
-            FameError: the history is no list, or an item is unknown or its title is shared by several; the message
-                offers the nearest titles.
+            FameError: the history is no list, an item is unknown or its title is shared by several; the message
+                offers the nearest.
         """
-        try:
-            items = [history] if isinstance(history, str) else list(history)
-        except TypeError:
-            raise FameError(f"the history is {str(history)[:80]}; expected a list of titles, ids or rows") from None
-        return [self.catalogue.resolve(item) if isinstance(item, str) else item for item in items]
+        return self.catalogue.rows(history).tolist()
 
-    def trace(self, history: Iterable[str | int], intervention: Intervention = NOTHING) -> Trace:
-        """What the model does with a history of titles, ids (text) or rows (whole numbers), oldest first.
+    def trace(
+        self,
+        history: Iterable[str | int] | None = None,
+        intervention: Intervention = NOTHING,
+        *,
+        rows: Iterable[int] | None = None,
+    ) -> Trace:
+        """What the model does with a history, oldest first.
+
+        history: ids and titles, as text or numbers; or else `rows` of the catalogue.
 
         Raises:
-            FameError: an item is unknown, the history is empty, the model has no heads, or the intervention
-                does not fit.
+            FameError: an item is unknown, the history is empty, not one of `history` and `rows` is given, the model
+                has no heads, or the intervention does not fit.
         """
-        return explain.trace(self.model, self.catalogue, self.rows(history), intervention)
+        return explain.trace(self.model, self.catalogue, self.catalogue.rows(history, rows), intervention)
 
     def findings(self) -> Findings:
         """What was measured of the heads when the bundle was made, for `fame.plots.probes` and its tables.

@@ -187,10 +187,11 @@ def _network(path: Path, content: bytes, config: FAMEConfig) -> FAME:
 
 def _least(c: FAMEConfig) -> int:
     """Weights that the network has at the very least, without building it: its largest tables."""
-    per_width = [c.n_rows, c.max_len, c.d_model]
+    sizes = [c.n_rows * c.d_model, c.max_len * c.d_model, c.d_model**2]
     if c.variant == "fame":
-        per_width += [c.n_experts * c.d_model, c.n_experts**2]
-    return max(per_width) * c.d_model
+        width = c.n_heads * c.d_head  # of all heads
+        sizes += [c.n_experts * c.d_model * width, c.n_experts**2 * width, c.facet_mlp * c.d_model * width]
+    return max(sizes)
 
 
 def _atlas(path: Path, content: bytes | None) -> Atlas | None:

@@ -26,7 +26,6 @@ from fame.errors import FameError
 
 if TYPE_CHECKING:
     import numpy as np
-    import plotly.graph_objects as go
     from rich.console import Console
     from rich.table import Table
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from fame.catalogue import Catalogue
     from fame.make.pipeline import Callbacks
     from fame.make.recipe import Recipe
+    from fame.plots import Picture
     from fame.trace import Trace
 
 app = typer.Typer(
@@ -454,7 +454,7 @@ def explain(
         try:
             name = loaded.name + " · simulated audience" * loaded.simulated
             after = f"After {', '.join(map(loaded.catalogue.label, trace.seen))}."
-            html.write_text(page(pictures(loaded, trace, effects, k), name, note=after), encoding="utf-8")
+            html.write_text(page(pictures(loaded, trace, effects, k), name, after), encoding="utf-8")
         except OSError as error:
             raise FameError(f"{html}: cannot be written ({error.strerror}); give another file") from None
     if as_json:
@@ -465,7 +465,9 @@ def explain(
         print_explanation(loaded, trace, effects, k)
 
 
-def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[go.Figure]:
+def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[Picture]:
+    import pandas as pd
+
     from fame import plots
 
     top = trace.ranking()[:k].tolist()
@@ -486,7 +488,7 @@ def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[
                 recommendations=top,
             )
         )
-    return figures
+    return [plots.chart(f"figure-{i}", figure, pd.DataFrame()) for i, figure in enumerate(figures, 1)]
 
 
 def colourings(catalogue: Catalogue) -> Iterator[str]:

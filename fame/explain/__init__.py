@@ -10,7 +10,7 @@ stand in catalogue order. A *lead* is a score minus the mean score of the candid
 scores moves no rank, so that only the lead, not the bare score, says how well an item stands.
 """
 
-from fame.explain.reruns import Effect, effect, expert_effects, facet_scores, leave_one_out, trace
+from fame.explain.reruns import Effect, effect, expert_effects, leave_one_out, trace
 from fame.explain.sentences import Beats, beats, say_attention, say_gate_turn, say_rank, say_router, say_router_turn
 from fame.explain.tables import (
     ADDS_UP,
@@ -37,7 +37,6 @@ __all__ = [
     "beats",
     "effect",
     "expert_effects",
-    "facet_scores",
     "head_ranks",
     "journey",
     "leave_one_out",

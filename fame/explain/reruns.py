@@ -14,10 +14,10 @@ from torch import Tensor
 from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.explain.tables import candidates, checked, facts, rank_changes, rank_of
-from fame.model import FAME, largest
+from fame.model import FAME, Pass, mix
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["Effect", "effect", "expert_effects", "facet_scores", "leave_one_out", "trace"]
+__all__ = ["Effect", "effect", "expert_effects", "leave_one_out", "trace"]
 
 History = Sequence[int] | np.ndarray
 
@@ -35,7 +35,6 @@ def trace(model: FAME, catalogue: Catalogue, rows: History, intervention: Interv
     kept = history[-model.config.max_len :]
     with torch.inference_mode():
         p = model(torch.from_numpy(kept).to(model.items.weight.device)[None], intervention, record=True)
-        alone = model.facets.state(p.expert_out[0, -1], p.residual[0, -1].unsqueeze(1))  # [h n k]
         T = len(kept)
         backbone = torch.cat(p.backbone_attention or (p.attention.new_empty(0, model.config.backbone_heads, T, T),))
         return Trace(
@@ -49,20 +48,32 @@ def trace(model: FAME, catalogue: Catalogue, rows: History, intervention: Interv
             expert_out=_array(p.expert_out[0]),
             f=_array(p.f[0]),
             F=_array(p.F[0]),
-            head_scores=_array(facet_scores(model, p.F[0, -1])),
+            head_scores=_array(model.head_scores(p.F[0, -1])),
             scores=_array(model.score(p.query[0, -1])),
-            expert_queries=torch.einsum("hnk,hkd->hnd", alone, model.facets.W_f).cpu().numpy(),
-            table=model.items.weight.detach().cpu().numpy(),
+            expert_queries=_queries(model, _alone(model, p.expert_out[0, -1], p.residual[0, -1])),
+            table=model.table().detach().cpu().numpy(),
             older=history[:-T].astype(np.int32),
+            part_queries=None if model.facets.anchors is None else _queries(model, _parts(model, p)),
         )
 
 
-def facet_scores(model: FAME, states: Tensor) -> Tensor:
-    """s_h(v) = <F^h, W_f[h] x_v> of every row from states F: [… h k] -> [… h v]. Row 0, padding, is -inf.
+def _alone(model: FAME, O: Tensor, residual: Tensor) -> Tensor:
+    """F with the router on each expert alone: O [h n k], residual [h k] -> [h n k]."""
+    H, N, _ = O.shape
+    one = torch.eye(N, dtype=O.dtype, device=O.device).unsqueeze(1).expand(N, H, N)  # [case h n]
+    states = model.facets.state(O.transpose(0, 1), residual)  # [case h k]
+    return model.facets.prefer(states, one).transpose(0, 1)
 
-    Computed as <W_f[h]ᵀ F^h, x_v>, so that no facet sub-embedding of the whole catalogue is ever built.
-    """
-    return model.score(torch.einsum("...hk,hkd->...hd", states, model.facets.W_f))
+
+def _parts(model: FAME, p: Pass) -> Tensor:
+    """What F is the sum of at the last position: [h 1+n k], the state and each expert's β_n b_n."""
+    assert p.state is not None and p.router is not None and model.facets.anchors is not None
+    return torch.cat([p.state[0, -1].unsqueeze(1), p.router[0, -1].unsqueeze(-1) * model.facets.anchors], 1)
+
+
+def _queries(model: FAME, F: Tensor) -> np.ndarray:
+    """The heads' queries in m cases, in the model's precision: [h m k] -> [h m q]."""
+    return model.facets.head_queries(F.transpose(0, 1)).transpose(0, 1).cpu().numpy()
 
 
 def leave_one_out(
@@ -141,17 +152,16 @@ def expert_effects(
     with torch.inference_mode():
         p = model(torch.from_numpy(kept).to(model.items.weight.device)[None], record=True)
         O, residual, F, g = (x[0, -1] for x in (p.expert_out, p.residual, p.F, p.gate))  # [h n k] [h k] [h k] [h]
-        logits = torch.einsum("he,hen->hn", O.flatten(1), model.facets.W_exp)
+        logits = model.facets.router_logits(O)
         one = torch.eye(N, dtype=torch.bool, device=O.device)
         kinds = {"alone": one, "without": ~one} if N > 1 else {"alone": one}
         on = torch.stack(list(kinds.values()))  # [kind expert n]
-        left = logits[:, None, None].masked_fill(~on, -torch.inf)
-        router = largest(left, model.facets.active).softmax(-1)  # [h kind expert n]
-        states = model.facets.state(torch.einsum("hcen,hnk->hcek", router, O), residual[:, None, None])
-        changed = F.expand(H, len(kinds), N, H, -1).clone()  # [h kind expert head k]: head h's state replaced
-        changed[range(H), :, :, range(H)] = states
+        router = logits.masked_fill(~on.unsqueeze(2), -torch.inf).softmax(-1)  # [kind expert h n]
+        states = model.facets.prefer(model.facets.state(mix(router, O), residual), router)  # [kind expert h k]
+        changed = F.expand(H, len(kinds), N, H, -1).clone()  # [h kind expert head k]: head h's F replaced
+        changed[range(H), :, :, range(H)] = states.permute(2, 0, 1, 3)
         changed = changed.flatten(0, 2)  # [m head k]
-        own = model.facets.gate(changed.flatten(1)).softmax(-1)  # [m head]
+        own = model.facets.gate_logits(changed).softmax(-1)  # [m head]
         natural = _standing(model, g[None], F[None], target, candidate)
         runs = {
             "held": _standing(model, g.expand_as(own), changed, target, candidate),
@@ -236,9 +246,8 @@ class Standing(NamedTuple):
 
 def _standing(model: FAME, gate: Tensor, F: Tensor, target: int, candidate: np.ndarray) -> Standing:
     """How `target` stands under M gates [m h] and states [m h k]."""
-    by_head = torch.einsum("mhk,hkd->mhd", F, model.facets.W_f)
-    heads = _array(by_head @ model.items.weight[target])
-    scores = _array(model.score(torch.einsum("mh,mhd->md", gate, by_head)))
+    heads = _array(model.facets.head_queries(F) @ model.table()[target])
+    scores = _array(model.score(model.facets.query(gate, F)))
     score = scores[:, target]
     mean = scores[:, candidate].mean(axis=1, dtype=np.float64) if candidate.any() else np.nan
     lead = score - mean

@@ -45,7 +45,7 @@ class GuidanceConfig:
     """
 
     heads: tuple[str, ...] = ()  # an attribute of the catalogue for the first heads; '' leaves a head free
-    sup: float = 0.0  # a linear read-out of the head's attribute from W_f[h] x_v
+    sup: float = 0.0  # a linear read-out of the head's attribute from x_v^(h)
     con: float = 0.0  # items that share a value of it close together in that space, others apart
     excl: float = 0.0  # linear CKA between that head's space and the other guided heads' attributes
     tie: float = 0.0  # -log Σ_h g_h Σ_n β_hn p(target | expert n of head h), an expert being a mixture of values
@@ -153,12 +153,14 @@ class Guidance(nn.Module):
         return getattr(self, f"values_{h}")
 
     def pretrain(self, model: FAME) -> None:
-        """Moves item embeddings and W_f, before training, to spaces in which items that share a value lie together.
+        """Moves item embeddings and what makes facets of them, before training, to spaces in which items that share a
+        value lie together.
 
         Source: the supervised contrastive loss of `supervised_contrast`, by Adam, `config.pretrain` steps of it. The
         embeddings are then scaled back to the size with which the network starts.
         """
-        weights = [model.items.weight, model.facets.W_f]
+        mlp = model.facets.item_mlp
+        weights = [model.items.weight, model.facets.W_f, *(mlp.parameters() if mlp else ())]
         optimizer = torch.optim.Adam(weights, PRETRAIN_RATE)
         for _ in range(self.config.pretrain):
             optimizer.zero_grad()
@@ -283,7 +285,7 @@ def mutual_information(p: Tensor) -> Tensor:
 
 
 def entropy(p: Tensor) -> Tensor:
-    """Entropy over the last axis, in nats, with a finite gradient at 0: of what top-k routing leaves out."""
+    """Entropy over the last axis, in nats, with a finite gradient at 0, to which float32 rounds a small weight."""
     return -torch.special.xlogy(p, p.clamp(min=1e-12)).sum(-1)
 
 
@@ -305,7 +307,6 @@ def mixture_of_softmaxes(model: FAME, out: Pass, real: Tensor, wanted: Tensor, m
     assert out.F is not None and out.gate is not None
     chosen = torch.randperm(len(wanted), device=wanted.device)[:most]
     F, gate = out.F[real][chosen], out.gate[real][chosen]  # [m h k], [m h]
-    vectors = torch.einsum("mhk,hkd->mhd", F, model.facets.W_f)
-    log_p = (vectors @ model.items.weight[1:].T).log_softmax(-1)  # [m h items]
+    log_p = model.head_scores(F)[..., 1:].log_softmax(-1)  # [m h items]
     at_target = log_p.gather(-1, wanted[chosen, None, None].expand(-1, log_p.shape[1], 1)).squeeze(-1)
     return -(gate.clamp(min=1e-12).log() + at_target).logsumexp(-1).mean()

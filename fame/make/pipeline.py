@@ -30,6 +30,7 @@ from fame.make.probes.gather import evidence
 from fame.make.recipe import DataConfig, Recipe
 from fame.make.recovery import recovery
 from fame.make.simulate import PlantedConfig, bayes_filter, countable, simulate
+from fame.make.start import start_from_log
 from fame.make.train import Step, curve, launched, train
 from fame.model import FAME
 
@@ -255,6 +256,9 @@ def learn(
     fabric.barrier()
     torch.manual_seed(recipe.training.seed)
     model = FAME(replace(recipe.model, n_items=data.catalogue.n_items))
+    if recipe.training.start == "log":
+        tell.stage("reading what is taken together")
+        start_from_log(model, data.split.train)
     guidance = Guidance(recipe.guidance, model, data.catalogue, data.split.train) if recipe.guidance else None
     if guidance and recipe.guidance.pretrain:
         tell.stage("pretraining the heads' spaces")

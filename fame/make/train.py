@@ -24,7 +24,7 @@ from fame.make.checkpoint import Epoch, load_checkpoint, save_checkpoint
 from fame.make.data.sequences import Sequences, Split, Task
 from fame.make.evaluate import METRICS, metric_values, ranks
 from fame.make.guidance import Guidance
-from fame.make.losses import full_softmax, sampled_softmax
+from fame.make.losses import competition, full_softmax, sampled_softmax
 from fame.model import FAME, Pass
 
 __all__ = ["Objective", "Step", "TrainConfig", "curve", "launched", "relative_entropy", "train"]
@@ -51,6 +51,10 @@ class TrainConfig:
     weight_decay: float = 0.0
     negatives: int = 0  # 0: full softmax; else this many sampled items a step, with logQ correction
     label_smoothing: float = 0.0
+    start: Literal["random", "log"] = "random"  # log: items, and experts' anchors, start from what is taken together
+    mask_seen: bool = False  # leave items that the window already holds out of the softmax
+    compete: float = 0.0  # weight of each expert's own likelihood, `losses.competition`
+    compete_positions: int = 256  # on so many targets a step
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -90,30 +94,53 @@ class Objective(nn.Module):
         super().__init__()
         self.model = model
         self.guidance = guidance
-        self.negatives = config.negatives
-        self.label_smoothing = config.label_smoothing
+        self.config = config
         self.register_buffer("popularity", counts.clamp(min=1) / counts.clamp(min=1).sum(), persistent=False)
         self.popularity: Tensor  # [items], without the padding row
 
     def forward(self, items: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """items, targets [b t] -> summed cross-entropy over the real targets (and what guidance adds), and the
-        sums of gate entropy and router entropy over them: (scalar, [2])."""
+        """items, targets [b t] -> summed cross-entropy over the real targets (and what competition and guidance add),
+        and the sums of gate entropy and router entropy over them: (scalar, [2])."""
         out = self.model(items)
         real = targets > 0
-        query, wanted = out.query[real], targets[real] - 1  # only real targets are scored: the big saving
-        if self.negatives:
-            drawn = torch.multinomial(self.popularity, self.negatives, replacement=True)
-            # The whole table, not what is left without padding: a slice's gradient is one more copy of the table.
-            loss = sampled_softmax(query, self.model.items.weight, wanted + 1, drawn + 1, self.popularity[drawn])
-        else:
-            table = self.model.items.weight[1:]
-            if self.label_smoothing:
-                loss = fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=self.label_smoothing)
-            else:
-                loss = full_softmax(query, table, wanted)
+        wanted = targets[real] - 1  # only real targets are scored: the big saving
+        loss = self.cross_entropy(out.query[real], wanted, seen(items, real, wanted) if self.config.mask_seen else None)
+        if self.config.compete:
+            loss = loss + self.config.compete * len(wanted) * self.competition(out, real, wanted)
         if self.guidance:
             loss = loss + len(wanted) * self.guidance(self.model, out, real, wanted)
         return loss, entropies(out, real)
+
+    def cross_entropy(self, query: Tensor, wanted: Tensor, seen: Tensor | None) -> Tensor:
+        """Summed over targets: query [m q], wanted [m] and seen [m t] item indices."""
+        if negatives := self.config.negatives:
+            drawn = torch.multinomial(self.popularity, negatives, replacement=True)
+            # The whole table, not what is left without padding: a slice's gradient is one more copy of the table.
+            rows = self.model.table(torch.cat([wanted, drawn]) + 1)
+            return sampled_softmax(query, rows, wanted, drawn, self.popularity[drawn])
+        table = self.model.table()[1:]
+        if smoothing := self.config.label_smoothing:
+            return fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=smoothing)
+        return full_softmax(query, table, wanted, seen)
+
+    def competition(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
+        """`losses.competition` of at most `compete_positions` random targets."""
+        anchors = self.model.facets.anchors
+        assert out.state is not None and out.gate is not None and out.router is not None and anchors is not None
+        chosen = torch.randperm(len(wanted), device=wanted.device)[: self.config.compete_positions]
+        state, gate, router = (x[real][chosen] for x in (out.state, out.gate, out.router))
+        spaces = self.model.facet_items()[:, 1:]
+        return competition(state, anchors, spaces, gate, router, wanted[chosen])
+
+
+def seen(items: Tensor, real: Tensor, wanted: Tensor) -> Tensor:
+    """The items of each target's window up to its step, as item indices [m t]; the target's own where there is none.
+
+    items [b t], rows; real [b t] marks targets, wanted [m] are their item indices.
+    """
+    until = torch.ones(items.shape[1], items.shape[1], dtype=torch.bool, device=items.device).tril()
+    rows = (items.unsqueeze(1) * until)[real]
+    return torch.where(rows > 0, rows - 1, wanted.unsqueeze(1))
 
 
 @torch.no_grad()
@@ -217,6 +244,8 @@ def train(
     """
     fabric = launched(fabric)
     sequences = split.train
+    if config.compete and not model.config.anchors:
+        raise FameError("training: compete is for experts with anchors; give [model] anchors, like 1.0, or compete = 0")
     if not (sequences.lengths > 1).any():
         raise FameError("nothing to learn from: no user has two training items; the log may be too short")
     counts = torch.from_numpy(np.bincount(sequences.items, minlength=model.config.n_rows)[1:].astype(np.float32))

@@ -7,20 +7,26 @@ readers (`alt_text`), and treats titles as text, never as markup.
 from fame.plots.atlas import atlas_map
 from fame.plots.attention import attention_map, attention_overview, expert_attention, router
 from fame.plots.evidence import likeness, probes, values
-from fame.plots.export import page, to_html, to_image
+from fame.plots.export import page
 from fame.plots.journey import journey
 from fame.plots.merge import beats, merge
+from fame.plots.picture import Chart, Component, Origin, Picture, chart
 from fame.plots.story import gate, head_lists
 from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
 
 __all__ = [
     "CONFIG",
+    "Chart",
+    "Component",
+    "Origin",
+    "Picture",
     "Theme",
     "alt_text",
     "atlas_map",
     "attention_map",
     "attention_overview",
     "beats",
+    "chart",
     "expert_attention",
     "gate",
     "head_colour",
@@ -36,8 +42,6 @@ __all__ = [
     "router",
     "template",
     "text",
-    "to_html",
-    "to_image",
     "untitled",
     "values",
 ]

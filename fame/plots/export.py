@@ -1,88 +1,169 @@
-"""Pictures as files: one HTML page that needs nothing else, or SVG, PNG and PDF."""
+"""Pictures as files: one HTML page that needs nothing else, SVG, PNG, and tables as CSV."""
 
 from __future__ import annotations
 
+import base64
 import html
+import re
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
+import pandas as pd
 import plotly.graph_objects as go
+from pandas.api.types import is_integer_dtype
 from plotly.offline import get_plotlyjs
 
 from fame.errors import FameError
-from fame.plots.style import CONFIG, FONT, LOOKS, alt_text, least_width
+from fame.plots.style import FONT, least_width
 
-__all__ = ["page", "to_html", "to_image"]
+if TYPE_CHECKING:
+    from fame.plots.picture import Picture
 
-FORMATS = ("svg", "png", "pdf")
+__all__ = ["csv", "figure_image", "page", "page_image"]
+
 WIDTH = 960  # pixels of an image whose figure leaves its width open
+WINDOW = 1280, 1600  # pixels of the window that a component is drawn in for an image
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+PATIENCE = 60  # seconds that a browser may take
+INSTEAD = "write HTML instead, which opens in any browser and saves both from there"
 
 
-def to_html(fig: go.Figure, title: str = "FAME", note: str = "") -> str:
-    """One picture as a page of its own; opens offline. With a `note` on what it was computed from, under its title."""
-    return page([fig], title, heading=bool(note), note=note)
+def page(pictures: Iterable[Picture], heading: str = "FAME", note: str = "") -> str:
+    """Pictures under one heading as a page that opens offline; Plotly's script is in it where a picture needs it.
 
-
-def page(figures: Iterable[go.Figure], title: str, heading: bool = True, note: str = "") -> str:
-    """Several pictures under one heading as a standalone HTML page: Plotly's script is in it, once.
-
-    note: a plain line under the heading.
+    note: a plain line under the heading; the origin of the first picture where it is ''.
 
     Raises:
-        FameError: there is no figure, or one not made by `fame.plots` (it has no alternative text).
+        FameError: there is no picture.
     """
-    figs = list(figures)
-    if not figs:
-        raise FameError("there is no picture to put on the page; give at least one figure")
-    name = html.escape(title)
-    look = next((x for x in LOOKS.values() if x.page == figs[0].layout.template.layout.paper_bgcolor), LOOKS["light"])
-    widest = max(1200, *(least_width(fig) + 32 for fig in figs))
+    from fame.plots.picture import Chart, palette
+
+    shown = list(pictures)
+    if not shown:
+        raise FameError("there is no picture to put on the page; give at least one")
+    said = note or shown[0].origin.line
+    charts = [picture for picture in shown if isinstance(picture, Chart)]
+    widest = max(1280, *(least_width(picture.figure) + 32 for picture in charts), 0)
     drawn = [
-        f'<figure role="img" aria-label="{html.escape(alt_text(fig))}"><div style="min-width:{least_width(fig)}px">'
-        + fig.to_html(full_html=False, include_plotlyjs=False, config=dict(CONFIG), div_id=f"picture-{i}")
-        + "</div></figure>"
-        for i, fig in enumerate(figs, start=1)
+        f'<figure role="group" aria-label="{html.escape(picture.alt)}">{picture.body(f"picture-{i}")}</figure>'
+        for i, picture in enumerate(shown, start=1)
     ]
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="{"light" if look is LOOKS["light"] else "dark"}">
-<title>{name}</title>
+<title>{html.escape(heading)}</title>
 <style>
-body {{ margin: 0 auto; max-width: {widest}px; padding: 16px; background: {look.page}; color: {look.ink};
+:root {{ color-scheme: {shown[0].theme}; {palette()} --st-font: {FONT}; --st-primary-color: var(--ink); }}
+body {{ margin: 0 auto; max-width: {widest}px; padding: 16px; background: var(--page); color: var(--ink);
        font: 14px/1.45 {FONT}; }}
-h1 {{ font-size: 22px; margin: 8px 16px 0; }}
-h1 + p {{ margin: 2px 16px 12px; color: {look.soft}; }}
+h1 {{ font-size: 22px; margin: 8px 0 0; }}
+h1 + p {{ margin: 2px 0 12px; color: var(--soft); overflow-wrap: anywhere; }}
 figure {{ margin: 0 0 16px; overflow-x: auto; }}
+@media print {{
+  :root {{ color-scheme: light; }}
+  body {{ max-width: none; padding: 0; }}
+  figure {{ overflow: visible; break-inside: avoid; }}
+}}
 </style>
-<script>{get_plotlyjs()}</script>
+{f"<script>{get_plotlyjs()}</script>" if charts else ""}
 </head>
 <body>
-{f"<h1>{name}</h1>" if heading else ""}{f"<p>{html.escape(note)}</p>" if heading and note else ""}
+<h1>{html.escape(heading)}</h1>
+{f"<p>{html.escape(said)}</p>" if said else ""}
 {"".join(drawn)}
+<script>
+// In a frame of a notebook the page asks for its own height, where the notebook lets it.
+try {{
+  const frame = window.frameElement
+  const fit = () => {{ frame.style.height = `${{document.documentElement.offsetHeight}}px` }}
+  if (frame) new ResizeObserver(fit).observe(document.body)
+}} catch {{}}
+</script>
 </body>
 </html>
 """
 
 
-def to_image(fig: go.Figure, form: Literal["svg", "png", "pdf"] = "svg", scale: float = 2) -> bytes:
-    """One picture as an image file's bytes; `scale` sharpens a PNG. Needs the package kaleido and Chrome.
+def csv(table: pd.DataFrame) -> bytes:
+    """A table as CSV for people: without the catalogue's own count of rows, an unknown year left open."""
+    if "row" in table and is_integer_dtype(table["row"]):  # the model's own count; no attribute, which is text
+        table = table.drop(columns="row")
+    if "year" in table and is_integer_dtype(table["year"]):
+        table = table.assign(year=table["year"].astype("Int64").mask(table["year"] == 0))  # which is: none known
+    return table.to_csv(index=False).encode("utf-8-sig")  # the mark lets spreadsheets read accents
+
+
+def figure_image(fig: go.Figure, form: Literal["svg", "png", "pdf"] = "svg", scale: float = 2) -> bytes:
+    """A Plotly figure as an image file's bytes; `scale` sharpens a PNG. Needs the package kaleido and Chrome.
 
     Raises:
-        FameError: another form is asked for, or kaleido or Chrome is not installed.
+        FameError: kaleido or Chrome is not installed.
     """
-    if form not in FORMATS:
-        raise FameError(f"there is no image form {form!r}; expected {', '.join(FORMATS)}")
-    instead = "write HTML instead, whose toolbar saves SVG"
     if find_spec("kaleido") is None:
-        raise FameError(f"images need the package kaleido; run 'pip install kaleido', or {instead}")
+        raise FameError(f"images need the package kaleido; run 'pip install kaleido', or {INSTEAD}")
     try:
         return fig.to_image(
             format=form, scale=scale, width=fig.layout.width or max(WIDTH, least_width(fig)), height=fig.layout.height
         )
     except (RuntimeError, ValueError, OSError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise FameError(f"no image could be made ({why}); images need Chrome: install it, or {instead}") from None
+        raise FameError(f"no image could be made ({why}); images need Chrome: install it, or {INSTEAD}") from None
+
+
+# Run on a page for an image: the SVG that the first picture's own control saves, where the browser's dump shows it.
+PUT = """<script type="module">
+const node = document.createElement("pre")
+const bytes = new TextEncoder().encode(document.getElementById("picture-1").shadowRoot.querySelector(".root").svg())
+node.id = "fame-svg"
+node.textContent = btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(""))
+document.body.append(node)
+</script>"""
+
+
+def page_image(document: str, form: Literal["svg", "png"], scale: float = 2) -> bytes:
+    """The first picture of a page, a `Component`, as an image file's bytes; `scale` sharpens a PNG.
+
+    Raises:
+        FameError: no Chrome or Chromium is found, or it draws nothing.
+    """
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise FameError(f"images need Chrome or Chromium, and none is on the PATH; install it, or {INSTEAD}")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "page.html"
+        source.write_text(document.replace("</body>", f"{PUT}</body>"), "utf-8")
+        dump = _run(browser, folder, "--dump-dom", "--window-size={},{}".format(*WINDOW), source.as_uri())
+        found = re.search(rb'<pre id="fame-svg">([\w+/=]+)</pre>', dump)
+        if found is None:
+            raise FameError(f"{browser} drew nothing; try a newer Chrome, or {INSTEAD}")
+        svg = base64.b64decode(found[1])
+        if form == "svg":
+            return svg
+        width, height = (round(float(x)) for x in re.findall(r' (?:width|height)="([\d.]+)"', svg[:400].decode())[:2])
+        drawing, shot = Path(folder) / "picture.svg", Path(folder) / "picture.png"
+        drawing.write_bytes(svg)
+        _run(
+            browser, folder, f"--screenshot={shot}", f"--window-size={width},{height}",
+            f"--force-device-scale-factor={scale}", drawing.as_uri(),
+        )  # fmt: skip
+        return shot.read_bytes()
+
+
+def _run(browser: str, folder: str, *arguments: str) -> bytes:
+    """What a browser without a window prints; it reads files of ours alone, so that its sandbox guards nothing."""
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--disable-sync"]
+    flags += ["--disable-background-networking", "--disable-component-update", "--virtual-time-budget=4000"]
+    try:
+        return subprocess.run(
+            [browser, *flags, f"--user-data-dir={folder}/profile", *arguments],
+            capture_output=True, timeout=PATIENCE, check=True,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        raise FameError(f"{browser} could not draw the picture ({type(error).__name__}); {INSTEAD}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ def merge(
     relative: bool = False,
     theme: Theme = "light",
     highlight: int | None = None,
+    rows: Sequence[int] | np.ndarray | None = None,
 ) -> go.Figure:
     """One row per item, one column per head holding g_h·s_h, then their sum: the item's score.
 
@@ -48,7 +49,7 @@ def merge(
 
     bundle: only for a trace under an intervention, where it tells the ranks before it, shown as arrows; else None
         does as well.
-    k: the k best, or give `items` (ids, titles or rows).
+    k: the k best, or give `items` (ids or titles) or `rows` of the catalogue.
     relative: against the average candidate, as `explain.relative_shares`; the sum is then the item's lead. The
         ranks are the same: what is taken away is one constant per head.
     highlight: row of the item that the title tells of and whose line is marked, added at the end where it is not
@@ -61,7 +62,7 @@ def merge(
     if k < 1:
         raise FameError(f"k is {k}; expected at least 1")
     ranking = trace.ranking(exclude_history=exclude_history)
-    rows = ranking[:k] if items is None else trace.contributions(items)["row"].to_numpy()
+    rows = ranking[:k] if items is None and rows is None else trace.catalogue.rows(items, rows)
     if highlight is not None and not 0 < highlight < len(trace.catalogue):
         raise FameError(f"row {highlight} is not in the catalogue; rows are 1 to {trace.catalogue.n_items}")
     if highlight is not None and highlight not in rows:
@@ -72,7 +73,7 @@ def merge(
         )
     before = None
     if bundle is not None and trace.intervention:
-        before = bundle.trace(trace.seen.tolist()).ranking(exclude_history=exclude_history)
+        before = bundle.trace(rows=trace.seen).ranking(exclude_history=exclude_history)
     lit = 0 if highlight is None else rows.tolist().index(highlight)
     shares = explain.relative_shares(trace, rows, exclude_history) if relative else trace.shares(rows)  # [H, rows]
     shares = shares.astype(np.float32)
@@ -187,15 +188,22 @@ def _moves(rows: np.ndarray, ranks: dict[int, int], before: dict[int, int]) -> l
     return [f"{'↑' if m > 0 else '↓'} {abs(m)}" if m else "" for m in moved]
 
 
-def beats(trace: Trace, a: Any, b: Any, theme: Theme = "light") -> go.Figure:
+def beats(
+    trace: Trace,
+    a: Any = None,
+    b: Any = None,
+    theme: Theme = "light",
+    *,
+    rows: Sequence[int] | np.ndarray | None = None,
+) -> go.Figure:
     """Why one item stands above another: g_h·(s_h(a) − s_h(b)) as bars from one zero line, and their sum.
 
-    a, b: ids, titles or rows.
+    a, b: ids or titles; or else the two `rows` of the catalogue.
 
     Raises:
         FameError: an item is unknown.
     """
-    rows = trace.contributions([a, b])["row"].to_numpy()
+    rows = trace.catalogue.rows([a, b] if rows is None else None, rows)
     shares = trace.shares(rows)
     told = explain.beats(trace, *rows.tolist())
     H = len(shares)

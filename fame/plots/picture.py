@@ -8,29 +8,57 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from fame.plots.export import page
-from fame.plots.style import LOOKS, Theme, ink_on
+from fame.errors import FameError
+from fame.plots.export import csv, figure_image, page, page_image
+from fame.plots.style import CONFIG, LOOKS, Theme, alt_text, ink_on, least_width, sentence
+from fame.trace import Trace
 
-__all__ = ["Chart", "Component", "Picture", "palette", "script", "styles"]
+__all__ = ["Chart", "Component", "Origin", "Picture", "chart", "module", "palette", "script", "styles"]
 
 HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a picture was computed from, in plain words; '' where that does not apply.
+
+    model: its name.   history: the items, oldest first.   change: what is changed in the model.   link: to the screen.
+    """
+
+    model: str = ""
+    history: str = ""
+    change: str = ""
+    link: str = ""
+
+    @classmethod
+    def of(cls, trace: Trace, model: str = "", change: str = "") -> Self:
+        """The origin of a picture of one trace."""
+        return cls(model, ", ".join(map(trace.catalogue.label, trace.seen.tolist())), change)
+
+    @property
+    def line(self) -> str:
+        """The history and the change as a line under a heading, which is the model's name."""
+        parts = [f"After {self.history}." * bool(self.history), f"Changed by you: {self.change}." * bool(self.change)]
+        return " ".join(filter(None, [*parts, self.link]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
     """What every picture has.
 
-    name: of its file, such as 'story'.   title, note: what it shows, a line each, plain text.
+    name: of its files, such as 'story'.   title, note: what it shows, a line each, plain text.
     alt: the sentence that a screen reader speaks.   table: its numbers.   theme: 'light' or 'dark'.
+    origin: what it was computed from.   height: pixels that it takes in a window of common width, for a notebook.
     """
 
     name: str
@@ -39,19 +67,65 @@ class Picture:
     alt: str
     table: pd.DataFrame = field(repr=False)
     theme: Theme = "light"
+    origin: Origin = field(default=Origin(), repr=False)
+    height: int = 620
 
-    def body(self) -> str:
-        """The picture as a part of a page, which has Plotly's script where it is a `Chart`."""
+    @property
+    def file(self) -> str:
+        """The name of its files, without the ending: 'fame-MODEL-NAME'."""
+        model = re.sub(r"[^\w.]+", "-", self.origin.model).strip("-.").lower()
+        return "-".join(filter(None, ["fame", model, self.name.replace("_", "-")]))
+
+    def with_origin(self, origin: Origin) -> Self:
+        """The same picture, said to be computed from something else."""
+        return replace(self, origin=origin)
+
+    def body(self, place: str) -> str:
+        """The picture as a part of a page, in an element with the id `place`."""
         raise NotImplementedError
 
     def html(self, heading: str = "", note: str = "") -> str:
-        """The picture as a page of its own that opens offline; over it a heading, and a note on where it is from."""
-        return page([self], heading or self.title, note=note)
+        """The picture as a page of its own that opens offline.
+
+        heading: over it; the model's name, where the origin has it, else its title.   note: in place of the origin.
+        """
+        return page([self], heading or self.origin.model or self.title, note)
+
+    def image(self, form: Literal["svg", "png"] = "svg", scale: float = 2) -> bytes:
+        """The picture as an image file's bytes; `scale` sharpens a PNG.
+
+        Raises:
+            FameError: what draws images without a window is not installed.
+        """
+        raise NotImplementedError
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture, or its numbers, by the ending of the path: .html, .csv, .svg or .png.
+
+        Raises:
+            FameError: another ending, no place to write to, or what draws images is not installed.
+        """
+        target = Path(path).expanduser()
+        writers: dict[str, Callable[[], bytes]] = {
+            ".html": lambda: self.html().encode(),
+            ".csv": lambda: csv(self.table),
+            ".svg": lambda: self.image("svg"),
+            ".png": lambda: self.image("png"),
+        }
+        if (ending := target.suffix.lower()) not in writers:
+            raise FameError(f"{target.name}: a picture is saved as {', '.join(writers)}; the ending is {ending!r}")
+        content = writers[ending]()
+        try:
+            target.write_bytes(content)
+        except OSError as error:
+            raise FameError(f"{target}: cannot be written ({error.strerror}); give another file") from None
+        return target
 
     def _repr_html_(self) -> str:
+        """For notebooks: the page in a frame, which takes the page's height where the notebook lets it."""
         return (
-            f'<iframe srcdoc="{html.escape(self.html())}" title="{html.escape(self.alt)}" '
-            'style="width:100%;height:620px;border:0"></iframe>'
+            f'<iframe srcdoc="{html.escape(self.html(self.title))}" title="{html.escape(self.alt)}" '
+            f'style="width:100%;height:{self.height}px;border:0"></iframe>'
         )
 
 
@@ -65,34 +139,68 @@ class Component(Picture):
     data: Mapping[str, Any] = field(repr=False)
     parts: tuple[str, ...] = ("shared",)
 
-    def body(self) -> str:
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What the component is given: its data, and under 'picture' what its own files are to say."""
+        about = {"file": self.file, "title": self.title, "alt": self.alt, "origin": asdict(self.origin)}
+        return {**self.data, "picture": about}
+
+    def body(self, place: str) -> str:
         """A shadow tree, so that its styles touch nothing else, and the module that draws into it."""
-        data = json.dumps(self.data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-        code = script(self.name, *self.parts).replace("export default function", "const mount = function", 1)
-        return f"""<div class="fame-picture" id="{self.name}"></div>
-<script type="application/json" id="{self.name}-data">{data}</script>
+        data = json.dumps(self.payload, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+        css = json.dumps(styles(self.name, *self.parts)).replace("<", "\\u003c")
+        code = module(self.name, *self.parts).replace("export default args", "const mount = args", 1)
+        return f"""<div id="{place}"></div>
+<script type="application/json" id="{place}-data">{data}</script>
 <script type="module">
 {code}
-const host = document.getElementById("{self.name}")
-const tree = host.attachShadow({{ mode: "open" }})
+const tree = document.getElementById("{place}").attachShadow({{ mode: "open" }})
 const style = document.createElement("style")
-style.textContent = {json.dumps(styles(self.name, *self.parts)).replace("<", chr(92) + "u003c")}
+style.textContent = {css}
 const root = document.createElement("div")
 root.className = "root"
 tree.append(style, root)
-const data = JSON.parse(document.getElementById("{self.name}-data").textContent)
+const data = JSON.parse(document.getElementById("{place}-data").textContent)
 mount({{ data, parentElement: tree, setTriggerValue() {{}}, setStateValue() {{}} }})
 </script>"""
+
+    def image(self, form: Literal["svg", "png"] = "svg", scale: float = 2) -> bytes:
+        return page_image(self.html(), form, scale)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart(Picture):
-    """A picture that Plotly draws."""
+    """A picture that Plotly draws; its figure was given its look by `style.finish`, the sentence above it included."""
 
     figure: go.Figure = field(repr=False)
 
-    def body(self) -> str:
-        raise NotImplementedError("drawn by fame.plots.export")
+    def body(self, place: str) -> str:
+        drawn = self.figure.to_html(full_html=False, include_plotlyjs=False, config=self.config, div_id=place)
+        return f'<div style="min-width:{least_width(self.figure)}px">{drawn}</div>'
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What Plotly's toolbar offers: an SVG under the picture's own name, nothing foreign."""
+        return {**CONFIG, "toImageButtonOptions": {"format": "svg", "filename": self.file}}
+
+    def image(self, form: Literal["svg", "png"] = "svg", scale: float = 2) -> bytes:
+        return figure_image(self.figure, form, scale)
+
+    def _repr_mimebundle_(self, *args: Any, **options: Any) -> Any:
+        return self.figure._repr_mimebundle_(*args, **options)
+
+
+def chart(name: str, figure: go.Figure, table: pd.DataFrame, origin: Origin = Origin()) -> Chart:
+    """A figure that `style.finish` has finished, as a picture: title, note, alt and theme are the figure's.
+
+    Raises:
+        FameError: the figure was not finished so.
+    """
+    said = sentence(figure)
+    return Chart(
+        name=name, title=said.title, note=said.note, alt=alt_text(figure), table=table, theme=said.theme,
+        origin=origin, height=int(figure.layout.height), figure=figure,
+    )  # fmt: skip
 
 
 @cache
@@ -108,13 +216,19 @@ def palette() -> str:
 
 def styles(name: str, *parts: str, folder: Path = HERE) -> str:
     """The rules of a component: the palette, base.css, those of its parts, its own."""
-    own = "".join((folder / f"{name}.css").read_text("utf-8"))
+    own = (folder / f"{name}.css").read_text("utf-8")
     return f".root{{{palette()}}}\n" + "".join(_read(f"{part}.css") for part in ("base", *parts)) + own
 
 
 def script(name: str, *parts: str, folder: Path = HERE) -> str:
     """The module of a component: its parts, then NAME.js of the folder."""
     return "".join(_read(f"{part}.js") for part in parts) + (folder / f"{name}.js").read_text("utf-8")
+
+
+def module(name: str, *parts: str) -> str:
+    """The module of a picture's component: its default export draws it, with its control for files."""
+    own = script(name, *parts).replace("export default function", "const drawPicture = function", 1)
+    return f"{own}\n{_read('svg.js')}\nexport default args => savable(args, drawPicture)\n"
 
 
 @cache

@@ -21,6 +21,7 @@ __all__ = [
     "FONT",
     "LOOKS",
     "Look",
+    "Sentence",
     "Theme",
     "alpha",
     "alt_text",
@@ -36,6 +37,7 @@ __all__ = [
     "least_width",
     "look",
     "ramp_key",
+    "sentence",
     "signed_scale",
     "template",
     "text",
@@ -93,7 +95,7 @@ LOOKS: Mapping[Theme, Look] = {
 CONFIG: Mapping[str, Any] = {
     "displaylogo": False,
     "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "sendChartToCloud"],
     "toImageButtonOptions": {"format": "svg", "filename": "fame"},
 }
 
@@ -287,8 +289,11 @@ def finish(
         title={"text": f'{title}<br><span style="{style}">{note}</span>'},
         height=round(height + top + bottom + TITLE_HEIGHT + 2 * MARGIN),
         margin={"t": TITLE_HEIGHT + MARGIN + round(top), "b": MARGIN + round(bottom)},
-        meta={"alt": alt, "least": round(width or least), "sentence": round(_extent(title, note))},
-    )
+        meta={
+            "alt": alt, "least": round(width or least), "sentence": round(_extent(title, note)),
+            "title": html.unescape(title), "note": html.unescape(note), "theme": theme,
+        },
+    )  # fmt: skip
     if width is not None:
         more = max(0, round(_extent(title, note) - width))  # where the sentence is wider than the picture
         fig.update_layout(width=round(width) + more, margin={"r": MARGIN + more}, autosize=False)
@@ -352,6 +357,25 @@ def alt_text(fig: go.Figure) -> str:
         FameError: the figure carries no such sentence.
     """
     return str(_meta(fig)["alt"])
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What stands over a picture, a line each in plain text, and its theme."""
+
+    title: str
+    note: str
+    theme: Theme
+
+
+def sentence(fig: go.Figure) -> Sentence:
+    """What `finish` was told of a figure.
+
+    Raises:
+        FameError: the figure was not made here.
+    """
+    meta = _meta(fig)
+    return Sentence(meta["title"], meta["note"], meta["theme"])
 
 
 def _meta(fig: go.Figure) -> Mapping[str, Any]:

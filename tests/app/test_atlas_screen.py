@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from app.screen import Screen
 from app.screens import atlas as view
 from app.screens.atlas import _read_values
+from app.sources import Source
 from app.state import State
 from fame import atlas as atlases
 from fame.atlas import history_vectors, place, space_vectors
@@ -183,13 +186,16 @@ def test_values_of_a_link() -> None:
 
 def test_the_browser_is_not_trusted(mapped: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     changes: list[dict[str, Any]] = []
-    monkeypatch.setattr(view.state, "current", lambda: State("tiny", (1, 2)))
-    monkeypatch.setattr(view.state, "update", lambda **change: changes.append(change))
+    there = State("tiny", (1, 2))
+    source = Source("tiny", "", 0)
+    screen = Screen("atlas", view.SCREEN, DeltaGenerator(), source, mapped, there, there, "light", {})
+    monkeypatch.setattr(view.session, "current", lambda: there)
+    monkeypatch.setattr(view.session, "update", lambda **change: changes.append(change))
 
     def ask(what: object) -> list[dict[str, Any]]:
         changes.clear()
         monkeypatch.setattr(view.st, "session_state", {"atlas_maps": {"act": what}})
-        view._act(mapped)
+        view._act(screen)
         return list(changes)
 
     for junk in (
@@ -198,7 +204,7 @@ def test_the_browser_is_not_trusted(mapped: Bundle, monkeypatch: pytest.MonkeyPa
         {"do": "space", "space": ["full"], "side": 0}, {"do": "space", "space": "full", "side": 2},
     ):  # fmt: skip
         assert not ask(junk), junk
-    assert ask({"do": "film", "row": 30}) == [{"film": 30}]
+    assert ask({"do": "film", "row": 30}) == [{"item": 30}]
     # Choosing the other map's space swaps the two.
     assert ask({"do": "space", "space": "full", "side": 0}) == [{"atlas_left": "full", "atlas_right": "head_1"}]
     assert ask({"do": "space", "space": "head_3", "side": 0}) == [{"atlas_left": None, "head": 2, "atlas_right": None}]

@@ -28,7 +28,7 @@ def check(
 ) -> dict[str, Any]:
     """Every component shows what the trace holds, and the effects are those of running without each film."""
     assert not app.exception
-    trace = bundle.trace(rows)
+    trace = bundle.trace(rows=rows)
     H, N, T, _ = trace.attention.shape
     titles = bundle.catalogue.title[trace.items].tolist()
     target = int(trace.ranking()[0]) if film is None else film
@@ -43,7 +43,7 @@ def check(
         assert strip["entropy"] == pytest.approx(explain.router_entropy(trace)[-1, head])
     if T > 1:
         for i, effect in enumerate(strip["effects"]):
-            without = bundle.trace([row for j, row in enumerate(trace.items.tolist()) if j != i])
+            without = bundle.trace(rows=[row for j, row in enumerate(trace.items.tolist()) if j != i])
             if column == "effect":
                 wanted = trace.scores[target] - without.scores[target]
             else:
@@ -98,7 +98,7 @@ def test_another_head_film_and_measure(open_app: OpenApp, small: Bundle) -> None
 @pytest.mark.parametrize("gate", ["held", "recomputed"])
 def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"h": "f4-f9-f2", "head": "2", "k": "4", "experts_gate": gate}, screen="experts")
-    trace, [own, *experts] = small.trace([4, 9, 2]), lists(app)
+    trace, [own, *experts] = small.trace(rows=[4, 9, 2]), lists(app)
     film = int(trace.ranking()[0])
     assert [entry["row"] for entry in own["films"]] == trace.top(4, head=1)["row"].tolist()
     assert own["facts"][1][1] == ordinal(int(explain.head_ranks(trace, [film])[1, 0]))
@@ -117,7 +117,7 @@ def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bund
 
 
 def test_places_count_what_the_lists_hold(open_app: OpenApp, small: Bundle) -> None:
-    trace, film = small.trace([4, 9, 2]), 20
+    trace, film = small.trace(rows=[4, 9, 2]), 20
     [own, *experts] = lists(open_app({"h": "f4-f9-f2", "film": "f20", "seen": "1"}, screen="experts"))
     final, here = (trace.ranking(head=head, exclude_history=False).tolist().index(film) + 1 for head in (None, 0))
     assert [place for _, place in own["facts"][1:]] == [ordinal(here), ordinal(final)]
@@ -131,7 +131,7 @@ def test_places_count_what_the_lists_hold(open_app: OpenApp, small: Bundle) -> N
 
 def test_the_journey_is_told_and_drawn(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"h": "f4-f9-f2-f17"}, screen="experts")
-    trace, text = small.trace([4, 9, 2, 17]), page_text(app)
+    trace, text = small.trace(rows=[4, 9, 2, 17]), page_text(app)
     turn = explain.journey(trace).gate_turn
     assert turn is not None
     assert f"{small.catalogue.label(trace.items[turn - 1])}, step {turn}, moved the gate most" in text
@@ -194,7 +194,7 @@ def test_colour_scales_end_where_later_steps_do() -> None:
 
 
 def test_a_saved_map_has_names(small: Bundle) -> None:
-    trace = small.trace([4, 9])
+    trace = small.trace(rows=[4, 9])
     table = _map_table(trace, trace.mixed_attention[0])
     labels = [small.catalogue.label(row) for row in (4, 9)]
     assert list(table) == ["step", "item_id", "title", f"1: {labels[0]}", f"2: {labels[1]}"]
@@ -213,7 +213,7 @@ def test_a_tile_opens_its_map_by_keyboard(open_page: Open, small_address: str, s
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "experts_map=2" in url and "head=2" in url)
-    trace, last = small.trace([4, 9, 2, 17]), small.catalogue.label(17)
+    trace, last = small.trace(rows=[4, 9, 2, 17]), small.catalogue.label(17)
     expect(page.get_by_role("group", name="Attention of head 2, expert 2")).to_be_visible(timeout=20_000)
     expect(marked).to_be_focused()
     page.get_by_role("group", name="Attention of head 2, expert 2").focus()
@@ -234,7 +234,7 @@ def test_a_tile_opens_its_map_by_keyboard(open_page: Open, small_address: str, s
 @pytest.mark.browser
 def test_pointing_at_a_cell_says_both_films(open_page: Open, small_address: str, small: Bundle) -> None:
     page = open_page(f"{small_address}/experts?h=f4-f9-f2-f17")
-    trace = small.trace([4, 9, 2, 17])
+    trace = small.trace(rows=[4, 9, 2, 17])
     canvas = page.locator(".st-key-experts_full canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app import state, url
 from app.sources import shared
-from app.state import MAX_FILMS, MAX_K, State
+from app.state import MAX_HISTORY, MAX_K, State
 from fame.trace import Intervention
 from tests.app.small import make_bundle
 
@@ -46,7 +46,7 @@ states = st.builds(
     k=st.integers(1, MAX_K),
     hide_seen=st.booleans(),
     head=st.integers(0, H - 1),
-    film=st.none() | rows,
+    item=st.none() | rows,
     options=st.dictionaries(
         st.from_regex(r"[a-z]{1,8}_[a-z0-9_]{1,8}", fullmatch=True), st.text(max_size=20), max_size=5
     ),
@@ -72,7 +72,7 @@ def test_urls_read_well() -> None:
     change = Intervention(
         gate=(0.2, 0.3, 0.5), heads_off=(0,), experts_off=((1, 0),), router={2: (0.25, 1)}, hold_gate=True
     )
-    there = State("tiny", (1, V - 1), change, k=5, hide_seen=False, head=1, film=7, options={"atlas_colour": "genres"})
+    there = State("tiny", (1, V - 1), change, k=5, hide_seen=False, head=1, item=7, options={"atlas_colour": "genres"})
     assert urlencode(url.query(there, BUNDLE, OPENING, named=False)) == (
         "h=f1-a%252Db%252Cc&k=5&seen=1&head=2&film=f7&gate=0.2-0.3-0.5&off=1-2.1&router=3-0.25-1&hold=1&atlas_colour=genres"
     )
@@ -90,17 +90,17 @@ def test_urls_read_well() -> None:
 )
 def test_any_url_gives_a_state_that_can_be_shown(params: dict[str, str]) -> None:
     there, said = url.parse(params, BUNDLE, OPENING)
-    assert 1 <= there.k <= MAX_K and 0 <= there.head < H and len(there.history) <= MAX_FILMS
+    assert 1 <= there.k <= MAX_K and 0 <= there.head < H and len(there.history) <= MAX_HISTORY
     assert all(sentence.endswith(".") and "\n" not in sentence and len(sentence) < 300 for sentence in said)
     if there.history:
-        assert np.isfinite(BUNDLE.trace(there.history, there.intervention).scores[1:]).all()
+        assert np.isfinite(BUNDLE.trace(rows=there.history, intervention=there.intervention).scores[1:]).all()
     assert url.parse(url.query(there, BUNDLE, OPENING), BUNDLE, OPENING) == (there, ()), "what is kept is sound"
 
 
 BROKEN = {
     "h=f1-zz": "One item is not in this catalogue and left out: zz.",
     "h=zz-yy-f1": "2 items are not in this catalogue and left out: zz, yy.",
-    f"h={'f1-' * 250}f2": f"The link holds 251 items; the last {MAX_FILMS} are kept.",
+    f"h={'f1-' * 250}f2": f"The link holds 251 items; the last {MAX_HISTORY} are kept.",
     "k=0": "The link's number of items could not be used: 0 is not a whole number from 1 to 50.",
     "k=many": "The link's number of items could not be used: “many” is not a whole number from 1 to 50.",
     "head=9": "The link's head could not be used: 9 is not a whole number from 1 to 3.",
@@ -124,20 +124,18 @@ def test_what_is_broken_is_said_and_the_rest_kept(broken: str) -> None:
     assert not there.hide_seen
 
 
-def test_a_choice_outside_the_choices_is_the_default() -> None:
+def test_options_are_named_after_their_screen() -> None:
     there = OPENING.changed(atlas_colour="genres")
-    assert there.option("atlas_colour", ["genres", "cast"], "cast") == "genres"
-    assert there.option("atlas_colour", ["decade"], "decade") == "decade"
-    assert there.changed(atlas_colour=None) == OPENING
+    assert there.options == {"atlas_colour": "genres"} and there.changed(atlas_colour=None) == OPENING
     with pytest.raises(KeyError, match=r"colour. is no field of State and no option"):
         OPENING.changed(colour="genres")
 
 
 @given(st.randoms(use_true_random=False))
 def test_a_history_by_chance_has_something_in_common(rng) -> None:  # type: ignore[no-untyped-def]
-    films = state.surprise(BUNDLE, rng)
-    assert len(set(films)) == 5
-    assert any(BUNDLE.catalogue.attribute(name).matrix[list(films)].all(axis=0).any() for name in ("genres", "decade"))
+    rows = state.surprise(BUNDLE, rng)
+    assert len(set(rows)) == 5
+    assert any(BUNDLE.catalogue.attribute(name).matrix[list(rows)].all(axis=0).any() for name in ("genres", "decade"))
 
 
 def test_visitors_who_ask_for_the_same_wait_for_one_computation() -> None:

@@ -33,7 +33,7 @@ def page_text(app: AppTest) -> str:
 def check(app: AppTest, bundle: Bundle, rows: list[int], k: int = 10, seen: bool = True) -> dict[str, Any]:
     """The picture shows this history's lists, shares and ranks."""
     assert not app.exception
-    trace, data = bundle.trace(rows), component(app, "story")
+    trace, data = bundle.trace(rows=rows), component(app, "story")
     H = bundle.config.n_heads
     for head in (*range(H), None):
         wanted = trace.ranking(head=head, exclude_history=seen)[:k]
@@ -56,7 +56,7 @@ def check(app: AppTest, bundle: Bundle, rows: list[int], k: int = 10, seen: bool
 def test_a_first_visit_opens_with_the_first_example(open_app: OpenApp, small: Bundle) -> None:
     app = open_app()
     data = check(app, small, [1, 2, 3])
-    winner = int(small.trace([1, 2, 3]).ranking()[0])
+    winner = int(small.trace(rows=[1, 2, 3]).ranking()[0])
     assert data["film"] == winner
     assert f"<b>{small.catalogue.title[winner]}</b> is first" in page_text(app)
     bar = component(app, "bar")
@@ -152,7 +152,7 @@ def test_a_changed_model_is_said_with_a_way_back(open_app: OpenApp, small: Bundl
     app = open_app({"off": "2", "gate": "1-1-2"})
     data = component(app, "story")
     np.testing.assert_allclose(data["gate"], [1 / 3, 0, 2 / 3], rtol=1e-6)
-    assert "Not the model&#x27;s own: the gate is set by hand, head 2 is off." in page_text(app)
+    assert "Changed by you: the gate is set by hand, head 2 is off." in page_text(app)
     app.button(key="bar_own").click().run()
     check(app, small, [1, 2, 3])
     assert not app.query_params

@@ -13,7 +13,7 @@ from app import widgets
 def test_a_year_that_is_not_known_is_an_empty_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[bytes] = []
     monkeypatch.setattr(widgets.st, "download_button", lambda label, write, **rest: written.append(write()))
-    widgets.download("CSV", pd.DataFrame({"row": [1, 2], "title": ["a", "b"], "year": [1994, 0]}), "x.csv", "x")
+    widgets.download_table("CSV", pd.DataFrame({"row": [1, 2], "title": ["a", "b"], "year": [1994, 0]}), "x.csv", "x")
     assert written[0].decode("utf-8-sig") == "title,year\na,1994\nb,\n"
 
 

@@ -105,9 +105,9 @@ def findings(H: int) -> Findings:
 FIGURES: dict[str, Callable[[Trace, style.Theme], go.Figure]] = {
     "gate": lambda t, theme: plots.gate(t, np.full(t.gate.shape[1], 1 / t.gate.shape[1]), theme=theme),
     "head_lists": lambda t, theme: plots.head_lists(t, 5, exclude_history=False, highlight=1, theme=theme),
-    "merge": lambda t, theme: plots.merge(None, t, items=[1, 2, 3, 4, 60], theme=theme),
-    "merge_relative": lambda t, theme: plots.merge(None, t, items=[1, 60], relative=True, theme=theme),
-    "beats": lambda t, theme: plots.beats(t, 1, 2, theme=theme),
+    "merge": lambda t, theme: plots.merge(None, t, rows=[1, 2, 3, 4, 60], theme=theme),
+    "merge_relative": lambda t, theme: plots.merge(None, t, rows=[1, 60], relative=True, theme=theme),
+    "beats": lambda t, theme: plots.beats(t, rows=(1, 2), theme=theme),
     "expert_attention": lambda t, theme: plots.expert_attention(
         t, 0, np.linspace(-1, 2, len(t.items)), f"the score of {HOSTILE}", theme=theme
     ),
@@ -325,7 +325,7 @@ def test_merge_tells_of_the_highlighted_item() -> None:
         assert len(titles) == count and [x.startswith("<b>") for x in titles].index(True) == place
         if row == far:
             assert ("1", "2", "3", "4", "5", "31") in texts, "its own rank stands beside it"
-    given = plots.merge(None, trace, items=[50, far, 60], highlight=far)
+    given = plots.merge(None, trace, rows=[50, far, 60], highlight=far)
     assert [s.y0 for s in given.layout.shapes] == [0.5], "what is shown already is not shown twice"
     sunk = int(trace.shares(np.arange(81)).max(axis=0)[1:].argmin()) + 1
     if float(trace.shares(np.array([sunk])).max()) <= 0:
@@ -334,8 +334,8 @@ def test_merge_tells_of_the_highlighted_item() -> None:
 
 def test_a_long_title_keeps_its_year() -> None:
     trace = make()
-    assert plots.beats(trace, 2, 5).layout.title.text.startswith("Dr. Strangelove or: How… (1950) ")
-    fig = plots.merge(None, trace, items=[2, 3])
+    assert plots.beats(trace, rows=(2, 5)).layout.title.text.startswith("Dr. Strangelove or: How… (1950) ")
+    fig = plots.merge(None, trace, rows=[2, 3])
     shown = {x for t in fig.data if getattr(t, "mode", "") == "text" for x in t.text}
     assert any(x.startswith("<b>Dr. Strangelove or") and x.endswith("… (1950)</b>") for x in shown)
 
@@ -366,11 +366,11 @@ def test_merge_says_how_far_films_moved() -> None:
 
 def test_beats_bars_are_differences_and_their_sum() -> None:
     trace = make()
-    [values] = bars(plots.beats(trace, 10, 20))
+    [values] = bars(plots.beats(trace, rows=(10, 20)))
     shares = trace.shares(np.array([10, 20]))
     np.testing.assert_allclose(values[:4], shares[:, 0] - shares[:, 1], atol=1e-6)
     assert values[4] == pytest.approx(trace.scores[10] - trace.scores[20], abs=1e-5)
-    assert "stands below" in plots.beats(trace, *trace.ranking()[[5, 0]].tolist()).layout.title.text
+    assert "stands below" in plots.beats(trace, rows=trace.ranking()[[5, 0]]).layout.title.text
 
 
 def test_probes_are_the_findings() -> None:
@@ -658,7 +658,7 @@ def test_arrays_travel_as_float32(name: str) -> None:
         (lambda t: plots.merge(None, t, items=[]), r"there is no item to show"),
         (lambda t: plots.merge(None, t, items=["Twin"]), r"'Twin' names 2 items"),
         (lambda t: plots.merge(None, t, highlight=81), r"row 81 is not in the catalogue; rows are 1 to 80"),
-        (lambda t: plots.beats(t, 1, 99), r"row 99 is not in the catalogue"),
+        (lambda t: plots.beats(t, rows=(1, 99)), r"row 99 is not in the catalogue"),
         (lambda t: plots.expert_attention(t, 4), r"there is no head 4; this model's heads are 0 to 3"),
         (lambda t: plots.expert_attention(t, 0, step=6), r"there is no step 6; this history has the steps 0 to 5"),
         (lambda t: plots.expert_attention(t, 0, np.ones(5)), r"expected 6 numbers, one per item"),

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from fame.explain import facet_scores
 from fame.make.evaluate import pad
 from fame.make.probes.statistics import benjamini_hochberg, jensen_shannon, rank_biased_overlap
 from fame.model import FAME
@@ -41,7 +40,7 @@ def read_histories(model: FAME, histories: list[np.ndarray], depth: int, size: i
         out = model(some, record=True)
         assert out.gate is not None and out.router is not None and out.F is not None and out.attention is not None
         rows, last = torch.arange(len(some), device=device), (some > 0).sum(1) - 1
-        scores = facet_scores(model, out.F[rows, last])  # [u h v]
+        scores = model.head_scores(out.F[rows, last])  # [u h v]
         scores = torch.cat([scores, model.score(out.query[rows, last]).unsqueeze(1)], 1)
         for row, history in zip(scores, histories[start : start + size], strict=True):
             row[:, torch.from_numpy(history.astype(np.int64)).to(device)] = -torch.inf

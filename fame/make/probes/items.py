@@ -134,7 +134,7 @@ def verdict(
 
 
 def head_spaces(model: FAME) -> tuple[np.ndarray, np.ndarray]:
-    """x_v [V,d] and each head's W_f[h] x_v [H,V,d'], float64; a plain SASRec's are the H slices of x_v."""
+    """x_v [V,d] and each head's x_v^(h) [H,V,d'], float64; a plain SASRec's are the H slices of x_v."""
     with torch.inference_mode():
         x = model.items.weight.double().cpu().numpy()
         if model.config.variant == "fame":
