@@ -146,7 +146,8 @@ class Builder:
             row = first + int(np.argmax(indices == k)) + 1
             said = f"an id of {len(name):,} characters" if whole else f"the id {text.strip()[:50]!r}"
             raise FameError(
-                f"{self.source}: row {row} has {said} for the {what}; expected 1 to {MAX_NAME_CHARS} printable characters"
+                f"{self.source}: row {row} has {said} for the {what}; "
+                f"expected 1 to {MAX_NAME_CHARS} printable characters"
             )
         return known.setdefault(name, len(known))
 

@@ -1,4 +1,4 @@
-"""DuckDB as the reader of tables: text, JSON and Parquet as relations of columns c0, c1, …, in the order of the file."""
+"""DuckDB as the reader of tables: text, JSON and Parquet as columns c0, c1, …, in the order of the file."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ class Engine:
         if not self.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'", "rejects"):
             return 0, ""
         count, line, kind, text = self.rows(
-            "SELECT count(DISTINCT line), min(line), arg_min(error_type::VARCHAR, line), arg_min(csv_line, line) FROM reject_errors",
+            "SELECT count(DISTINCT line), min(line), arg_min(error_type::VARCHAR, line), arg_min(csv_line, line) "
+            "FROM reject_errors",
             "rejects",
         )[0]
         self.db.execute("DROP TABLE reject_errors")
@@ -153,7 +154,8 @@ def as_text(k: int, column: Column) -> str:
         return f"coalesce(try(decode(c{k})), hex(c{k}))"
     if kind in ("FLOAT", "DOUBLE"):
         # pandas turns whole numbers into decimals where a column once had gaps.
-        return f"CASE WHEN isfinite(c{k}) THEN coalesce(CASE WHEN c{k} = floor(c{k}) THEN try_cast(c{k} AS BIGINT)::VARCHAR END, c{k}::VARCHAR) END"
+        whole = f"CASE WHEN c{k} = floor(c{k}) THEN try_cast(c{k} AS BIGINT)::VARCHAR END"
+        return f"CASE WHEN isfinite(c{k}) THEN coalesce({whole}, c{k}::VARCHAR) END"
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
         return f"to_json(c{k})::VARCHAR"
     return f"c{k}" if kind == "VARCHAR" else f"c{k}::VARCHAR"
@@ -169,22 +171,18 @@ def text_table(run: Engine, name: str, files: Sequence[tuple[str, Plain, Dialect
         FameError: a part has other columns than the first.
     """
     first = files[0][2]
-    parts, told, notes = [], list(first.told), []
+    parts = []
     for part_name, plain, dialect in files:
         if len(dialect.names) != len(first.names):
             raise FameError(
                 f"{part_name}: {len(dialect.names)} columns, and {files[0][0]} has {len(first.names)}; "
                 "expected parts of one table"
             )
-        path, reading = (
-            (_single_spaced(plain, dialect, run.folder), dialect)
-            if dialect.separator == SPACES
-            else (plain.path, dialect)
-        )
+        path = _single_spaced(plain, dialect, run.folder) if dialect.separator == SPACES else plain.path
         lines = plain.lines + (not plain.head.endswith("\n") if plain.whole else 1) - dialect.skip
-        parts.append(Part(part_name, _best_reading(run, part_name, path, reading, lines, plain.quotes)))
+        parts.append(Part(part_name, _best_reading(run, part_name, path, dialect, lines, plain.quotes)))
     columns = tuple(Column(n) for n in first.names)
-    return Table(name, columns, tuple(parts), first.header, tuple(told), tuple(notes))
+    return Table(name, columns, tuple(parts), first.header, first.told)
 
 
 def _best_reading(run: Engine, name: str, path: Path, dialect: Dialect, lines: int, quotes: bool) -> str:
@@ -208,9 +206,9 @@ def _best_reading(run: Engine, name: str, path: Path, dialect: Dialect, lines: i
 
 def _csv(path: Path, dialect: Dialect, quote: str, escape: str) -> str:
     names = ", ".join(f"'c{k}': 'VARCHAR'" for k in range(len(dialect.names)))
-    separator = "\t" if dialect.separator == SPACES else dialect.separator
+    separator, skip = ("\t", 0) if dialect.separator == SPACES else (dialect.separator, dialect.skip)
     source = (
-        f"read_csv({_path(path)}, auto_detect = false, header = false, skip = {0 if dialect.separator == SPACES else dialect.skip}, "
+        f"read_csv({_path(path)}, auto_detect = false, header = false, skip = {skip}, "
         f"delim = {quoted(separator)}, quote = {quoted(quote)}, escape = {quoted(escape)}, columns = {{{names}}}, "
         f"nullstr = '{NO_NULL}', ignore_errors = true, store_rejects = true, rejects_limit = {MAX_REJECTS})"
     )
@@ -259,13 +257,14 @@ def json_table(
     for key in [k for k in events if (k,) in paths]:
         paths.pop((key,))  # empty lists of the same key
     single = next(iter(events)) if len(events) == 1 else max(events, key=lambda k: len(events[k]), default=None)
-    columns, shown = [], []
-    for path in paths:
-        if any('"' in p or "'" in p for p in path):
+    columns: list[Column] = []
+    shown = []
+    for keys in paths:
+        if any('"' in p or "'" in p for p in keys):
             continue
-        pointer = "".join(f'."{p}"' for p in path)
+        pointer = "".join(f'."{p}"' for p in keys)
         shown.append(f"json ->> {quoted('$' + pointer)} AS c{len(columns)}")
-        columns.append(Column(".".join(path)))
+        columns.append(Column(".".join(keys)))
     inner = ""
     if single is not None and not _names_items(single, sample):
         pointer = quoted(f'$."{single}"[*]')

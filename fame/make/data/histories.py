@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -29,7 +30,7 @@ def is_table(head: str, dialect: Dialect) -> bool:
     ]
     rows = [row for row in rows[:2000] if len(row) == len(dialect.names)]
     if not dialect.uniform or len(dialect.names) < 3 or not rows:
-        return dialect.uniform and len(dialect.names) >= 2 and not _twos_are_histories(rows)
+        return dialect.uniform and len(dialect.names) >= 2
     columns = list(zip(*rows, strict=True))
     if any((number_unit(column) and len(set(column)) > 1) or dialect.header for column in columns[1:]):
         return True
@@ -38,16 +39,12 @@ def is_table(head: str, dialect: Dialect) -> bool:
     return not _alike(columns[1:])
 
 
-def _twos_are_histories(rows: Sequence[Sequence[str]]) -> bool:
-    return False
-
-
 def _alike(columns: Sequence[Sequence[str]]) -> bool:
     """Whether neighbouring columns share their words, as the places of histories do."""
     if len(columns) < 2:
         return False
     shared = []
-    for a, b in zip(columns, columns[1:], strict=False):
+    for a, b in pairwise(columns):
         left, right = set(a), set(b)
         shared.append(len(left & right) / min(len(left), len(right)))
     return sum(shared) / len(shared) > 0.3
@@ -83,10 +80,11 @@ def check_user(name: str, head: str, dialect: Dialect, whole: bool, no_user: boo
         or (all(f.isdigit() for f in firsts) and sorted(map(int, firsts)) == list(map(int, firsts)))
     ):
         return False
+    lines = f"{len(rows):,} {'' if whole else 'first '}lines"
     raise FameError(
-        f"{name}: {len(rows):,} {'' if whole else 'first '}lines, {len(different):,} different first fields, and {within:,} of these are items "
-        "elsewhere: no user seems to stand first; say --no-user where lines hold items alone, --first-is-user where not "
-        "(in Python or a recipe: no_user = true or false)"
+        f"{name}: {lines}, {len(different):,} different first fields, and {within:,} of these are items elsewhere: no "
+        "user seems to stand first; say --no-user where lines hold items alone, --with-user where not (in Python or a "
+        "recipe: no_user = true or false)"
     )
 
 

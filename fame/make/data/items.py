@@ -13,9 +13,8 @@ from fame.errors import FameError
 from fame.make.data.builder import clean_id
 from fame.make.data.interactions import Interactions
 from fame.make.data.lists import is_missing, values_of
-from fame.make.data.names import plain_name
-from fame.make.data.report import Coverage
-from fame.make.data.roles import pick_item_columns
+from fame.make.data.names import TIERS, plain_name
+from fame.make.data.report import Coverage, names_shown
 from fame.make.data.titles import parse_title
 from fame.text import plural
 
@@ -84,7 +83,8 @@ def item_table(
     keep = _each_once(name, ids, rows, notes)
     table: dict[str, list[Any]] = {"item_id": [ids[k] for k in keep]}
     if title is not None:
-        _titles(table, [columns[title][k] for k in keep], year is None)
+        cells = [columns[title][k] for k in keep]
+        _titles(table, cells, "film" if plain[title] == "movietitle" else "year" if year is None else "")
     if year is not None:
         table["year"] = [year_of(columns[year][k]) for k in keep]
     said = []
@@ -96,22 +96,15 @@ def item_table(
             if why != "empty":
                 said.append(f"{label} ({why})")
             continue
-        attribute = (
-            "genres"
-            if plain[k] in ("class", "genre") and plain[title or 0] == "movietitle"
-            else " ".join(label.split())
-        )
+        attribute = "genres" if plain[k] in ("class", "genre") and "movietitle" in plain else " ".join(label.split())
         if attribute in table:
             attribute = f"{attribute} 2"
         table[attribute] = attribute_values(label, cells, notes)
     if said:
         notes.append(f"{name}: no attributes are {', '.join(said[:6])}{' …' if len(said) > 6 else ''}")
-    chosen = (
-        [f"id = {names[at]}"]
-        + [f"title = {names[title]}"] * (title is not None)
-        + [f"year = {names[year]}" if year is not None else ""]
-    )
-    notes.insert(0, f"{name}: {plural(len(keep), 'item')}; {', '.join(filter(None, chosen))}")
+    roles = {"id": at, "title": title, "year": year}
+    chosen = ", ".join(f"{role} = {names[k]}" for role, k in roles.items() if k is not None)
+    notes.insert(0, f"{name}: {plural(len(keep), 'item')}; {chosen}")
     return pd.DataFrame(table), notes
 
 
@@ -134,16 +127,21 @@ def _each_once(name: str, ids: Sequence[str], rows: Sequence[Sequence[str]], not
         notes.append(f"{name}: {plural(same, 'copy' if same == 1 else 'copie')} of a row left out")
     if differ:
         notes.append(
-            f"{name}: {plural(len(set(differ)), 'item')} with rows that differ, such as {differ[0]!r}; the first is kept"
+            f"{name}: {plural(len(set(differ)), 'item')} with rows that differ, such as {differ[0]!r}; "
+            "the first is kept"
         )
     if not first:
         raise FameError(f"{name}: no row has an item id; every item needs one")
     return list(first.values())
 
 
-def _titles(table: dict[str, list[Any]], cells: list[str], with_year: bool) -> None:
+def _titles(table: dict[str, list[Any]], cells: list[str], form: str) -> None:
+    """Titles, and years where they stand behind them.
+
+    form: 'film' for titles as MovieLens writes them, 'year' where a year may stand behind, '' for titles as they are.
+    """
     cells = ["" if is_missing(cell) and cell.strip().lower() != "none" else cell for cell in cells]
-    if with_year and sum(bool(_YEAR_IN_TITLE.search(cell)) for cell in cells) > 0.5 * len(cells):
+    if form == "film" or form == "year" and sum(bool(_YEAR_IN_TITLE.search(cell)) for cell in cells) > 0.5 * len(cells):
         titles, years = zip(*map(parse_title, cells), strict=True)
         table["title"], table["year"] = list(titles), list(years)
     else:
@@ -239,3 +237,27 @@ def _hint(missing: Sequence[str], listed: frozenset[str]) -> str:
             ours, other = met[0]
             return f"{len(met):,} differ by {what} alone ({ours!r} here, {other!r} there)"
     return ""
+
+
+def pick_item_columns(
+    name: str, names: Sequence[str], columns: Sequence[Sequence[str]], known: frozenset[str], given: str | None
+) -> int:
+    """Which column of an item file holds the ids: by name; of several the one that meets the log's ids best.
+
+    Raises:
+        FameError: none does.
+    """
+    plain = [plain_name(n) for n in names]
+    ids = {*TIERS["item"][0].split(), *TIERS["item"][1].split(), "id"}
+    found = [k for k, n in enumerate(plain) if n in ids]
+    if given and plain_name(given) in plain:
+        found = [plain.index(plain_name(given))]
+    meets = {k: sum(" ".join(v.split()) in known for v in columns[k]) for k in range(len(names))}
+    if not found:
+        best = max(meets, key=lambda k: meets[k], default=None)
+        if best is None or not meets[best]:
+            raise FameError(
+                f"{name}: found the columns {names_shown(names)}; none looks like the item's id; call it item_id"
+            )
+        return best
+    return max(found, key=lambda k: (meets[k], -found.index(k)))

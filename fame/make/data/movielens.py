@@ -1,7 +1,8 @@
-"""The item files of MovieLens whose form no other data set has: u.item of 100K, movies.dat of 1M and 10M."""
+"""Forms of films that no other data set has: MovieLens' u.item and movies.dat, the Netflix Prize's ratings."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from fame.make.data.builder import clean_id
 from fame.make.data.plain import Plain
 from fame.make.data.titles import parse_title
 
-__all__ = ["film_file", "film_table"]
+__all__ = ["film_file", "film_table", "is_netflix", "netflix_rows"]
 
 # The flags at the end of each line of MovieLens-100K's u.item, in its order.
 _GENRES_100K = (
@@ -92,3 +93,31 @@ def _each_once(
             raise FameError(f"{path}: item {item[:50]!r} stands in lines {line_of[item]} and {number}; keep one")
         line_of[item] = number
         yield number, item, title, genres
+
+
+def is_netflix(plain: Plain) -> bool:
+    """Whether a text is the Netflix Prize's: a line `film:` above its lines `user,rating,date`."""
+    lines = plain.head.split("\n", 3)
+    fits = (
+        len(lines) > 1
+        and re.fullmatch(r"\d+:", lines[0].strip())
+        and re.fullmatch(r"\d+,\d,\d{4}-\d\d-\d\d", lines[1].strip())
+    )
+    return bool(fits)
+
+
+def netflix_rows(plain: Plain, target: Path) -> Plain:
+    film, lines = "", 1
+    with plain.path.open(encoding="utf-8") as source, target.open("w", encoding="utf-8") as out:
+        out.write("user,item,rating,date\n")
+        for line in source:
+            text = line.strip()
+            if text.endswith(":"):
+                film = text[:-1]
+            elif text:
+                user, _, rest = text.partition(",")
+                out.write(f"{user},{film},{rest}\n")
+                lines += 1
+    with target.open(encoding="utf-8") as file:
+        head = "".join(line for _, line in zip(range(3000), file, strict=False))
+    return Plain(target, head, lines <= 3000, lines, False, plain.told)

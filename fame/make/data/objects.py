@@ -206,7 +206,8 @@ def _rewritten(
 
 def _sampled(text: str) -> list[dict[str, Any]]:
     """Objects from the beginning of a document that is too large to be read whole."""
-    decoder, at, found = json.JSONDecoder(), text.find("{"), []
+    found: list[dict[str, Any]] = []
+    decoder, at = json.JSONDecoder(), text.find("{")
     while at >= 0 and len(found) < SAMPLE:
         try:
             value, end = decoder.raw_decode(text, at)

@@ -62,7 +62,7 @@ def plain_text(path: Path, name: str, folder: Path, encoding: str | None = None)
     """
     if encoding is not None:
         try:
-            if not codecs.lookup(encoding)._is_text_encoding:  # type: ignore[attr-defined]
+            if not codecs.lookup(encoding)._is_text_encoding:
                 raise LookupError
         except LookupError:
             raise FameError(
@@ -90,7 +90,6 @@ def plain_text(path: Path, name: str, folder: Path, encoding: str | None = None)
         pieces = _by_line(path, told)
     target = folder / "plain.txt"
     scan = _rewrite(pieces, target, name)
-    path.unlink() if path.is_relative_to(folder) else None
     if scan.cr:
         told.append("line ends CR" if scan.cr >= scan.lines else "mixed line ends")
     return _with_head(target, scan, told)
@@ -187,15 +186,14 @@ def _rewrite(pieces: Iterator[str], target: Path, name: str) -> _Scan:
             held = "\r" if text.endswith("\r") else ""  # a line feed may follow in the next piece
             text = text.removesuffix("\r") if held else text
             if "\0" in text:
-                raise FameError(
-                    f"{name}: line {scan.lines + text[: text.index(chr(0))].count(chr(10)) + 1} holds binary data; expected text"
-                )
+                line = scan.lines + text.count("\n", 0, text.index("\0")) + 1
+                raise FameError(f"{name}: line {line} holds binary data; expected text")
             text = text.replace("\r\n", "\n")
             scan.cr += text.count("\r")
             text = text.replace("\r", "\n")
             scan.lines += text.count("\n")
             scan.quotes = scan.quotes or '"' in text
-            out.write(text.encode("utf-8", "surrogatepass" if False else "replace"))
+            out.write(text.encode("utf-8", "replace"))
         if held:
             scan.cr += 1
             scan.lines += 1

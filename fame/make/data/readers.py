@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Sequence
@@ -10,23 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-import pandas as pd
-
 from fame.catalogue import Catalogue
 from fame.errors import FameError
-from fame.make.data.builder import Builder, clean_id
+from fame.make.data.builder import Builder
+from fame.make.data.catalogues import catalogue_of, untyped
 from fame.make.data.dialect import SPACES, WORDS, Dialect, find_dialect
 from fame.make.data.engine import Engine, Table, engine, parquet_table, renamed, text_table
-from fame.make.data.extract import extract, find_order, shown_name
-from fame.make.data.files import MAX_FACTS_BYTES, check_file, kind_of, read_text, unpacked
+from fame.make.data.extract import extract
 from fame.make.data.histories import add_histories, check_user, is_table
-from fame.make.data.interactions import Interactions, first_times, k_core, keep_items, without_copies
-from fame.make.data.items import coverage_of, item_table
-from fame.make.data.movielens import film_file, film_table
+from fame.make.data.interactions import Interactions, first_times, k_core, without_copies
+from fame.make.data.movielens import is_netflix, netflix_rows
 from fame.make.data.objects import is_objects, objects_table
 from fame.make.data.options import FORMS, ReadOptions
+from fame.make.data.order import find_order, shown_name
 from fame.make.data.plain import Plain, plain_text
-from fame.make.data.report import Dropped, KCore, ReadReport, span_of
+from fame.make.data.report import Dropped, KCore, ReadReport, names_shown, span_of
 from fame.make.data.roles import find_roles
 from fame.make.data.sources import Source, expanded, find_sources
 
@@ -135,10 +132,13 @@ class _Reading:
             interactions, again, example = first_times(interactions)
             self._count(dropped, "a repeat of an item that the user had before (--no-repeats)", again, example)
         self._note_ids(interactions)
-        catalogue, interactions, coverage = self._catalogue(source, known, interactions)
+        catalogue, interactions, coverage = catalogue_of(
+            self.run, source, known, interactions, self.options, self.item_name, self.notes
+        )
         order = interactions.order
         report = ReadReport(
-            str(self.path), known or what, tuple(self.taken), self.columns, self.time, self.builder.rows, tuple(dropped),
+            str(self.path), known or what, tuple(self.taken), self.columns, self.time, self.builder.rows,
+            tuple(dropped),
             tuple(self.notes), len(interactions.users), len(interactions.items), len(interactions),
             span_of(float(order.min()), float(order.max()), self.unit), _first(interactions), None, coverage,
         )  # fmt: skip
@@ -167,12 +167,10 @@ class _Reading:
             return "json"
         if self.form in ("json", "amazon"):
             raise FameError(f"{self.path}: not JSON; expected objects with user, item and time, one a line")
-        if netflix := _netflix(plains[0][1]):
-            plains = [
-                (name, _netflix_rows(plain, self.run.folder / f"netflix-{k}.csv"))
-                for k, (name, plain) in enumerate(plains)
-            ]
-            self.taken.append(netflix)
+        if is_netflix(plains[0][1]):
+            folder = self.run.folder
+            plains = [(n, netflix_rows(plain, folder / f"netflix-{k}.csv")) for k, (n, plain) in enumerate(plains)]
+            self.taken.append("the Netflix Prize's, a line per film above its ratings")
         return self._text(plains, known)
 
     def _encoding(self, plains: Sequence[tuple[str, Plain]]) -> None:
@@ -216,7 +214,7 @@ class _Reading:
         if known == "movielens" and not dialect.header and options.user is None:
             self.options = replace(options, user="1", item=options.item or "2", order=options.order or "4")
         if known == "recbole":
-            made = renamed(made, [_untyped(self.path, n) for n in made.names])
+            made = renamed(made, [untyped(self.path, n) for n in made.names])
         self._table(made)
         return "csv"
 
@@ -228,7 +226,8 @@ class _Reading:
         if mine.header and dialect.header and mine.names != dialect.names:
             if sorted(mine.names) != sorted(dialect.names):
                 raise FameError(
-                    f"{name}: the columns {', '.join(mine.names)[:200]}, and another part has {', '.join(dialect.names)[:200]}; expected parts of one table"
+                    f"{name}: has the columns {names_shown(mine.names)}, and another part "
+                    f"{names_shown(dialect.names)}; expected parts of one table"
                 )
             raise FameError(f"{name}: the columns stand in another order than in the first part; bring them to one")
         return replace(mine, names=dialect.names if len(mine.names) == len(dialect.names) else mine.names)
@@ -278,83 +277,9 @@ class _Reading:
                 if word in ids:
                     count = int((codes == ids.get_loc(word)).sum())
                     self.notes.append(
-                        f"a {what} is called {word!r} ({count:,} rows) and is kept; if that means missing, say --missing {word}"
+                        f"a {what} is called {word!r} ({count:,} rows) and is kept; "
+                        f"if that means missing, say --missing {word}"
                     )
-
-    # --- items ---
-
-    def _catalogue(
-        self, source: Source, known: str, interactions: Interactions
-    ) -> tuple[Catalogue, Interactions, tuple[Any, ...]]:
-        options = self.options
-        given = options.items is not None
-        file = expanded(options.items) if options.items is not None else None
-        if file is None and known == "movielens":
-            file = film_file(source.folder)
-        elif file is None and known == "recbole":
-            stem = re.sub(r"\.inter(\.\w+)?$", "", source.files[0][0])
-            found = [Path(f"{stem}.item")] if Path(f"{stem}.item").is_file() else sorted(source.folder.glob("*.item"))
-            file = found[0] if len(found) == 1 else None
-        coverage: tuple[Any, ...] = ()
-        if file is None:
-            table = pd.DataFrame({"item_id": list(interactions.items)})
-        else:
-            table = self._items(file, known, interactions)
-            listed = frozenset(table["item_id"])
-            met = coverage_of(file.name, interactions, listed, given and options.only_items)
-            if met.missing == met.items and given:
-                raise FameError(
-                    f"{file}: no item of the log is in it: the log has ids like {interactions.items[0]!r}, the file ids like {next(iter(table['item_id']))!r}{f' ({met.hint})' if met.hint else ''}"
-                )
-            coverage = (met,)
-            if given and options.only_items:
-                interactions = keep_items(interactions, table["item_id"])
-            else:
-                table = _with_rest(table, interactions.items, seen_only=not given)
-        if options.attributes is not None:
-            _add_attributes(table, expanded(options.attributes))
-        catalogue = Catalogue.from_frame(table)
-        return catalogue, keep_items(interactions, catalogue.item_id[1:]), coverage
-
-    def _items(self, path: Path, known: str, interactions: Interactions) -> pd.DataFrame:
-        check_file(path, MAX_FACTS_BYTES)
-        folder = self.run.folder / "items"
-        folder.mkdir()
-        kind, shown = kind_of(path), path
-        if kind not in ("text", "parquet"):
-            members = unpacked(path, kind, folder / "unpacked")
-            if len(members) > 1:
-                raise FameError(f"{path}: an archive of {len(members):,} files; unpack it and give the item file")
-            shown, kind = members[0], kind_of(members[0])
-        given = self.options.item or self.item_name
-        if kind == "parquet":
-            table = parquet_table(self.run, path.name, [(path.name, shown)])
-        else:
-            plain = plain_text(shown, str(path), folder)
-            if known == "movielens" and (films := film_table(path, plain)) is not None:
-                return films
-            if is_objects(plain):
-                table = objects_table(self.run, path.name, [(path.name, plain)])
-            else:
-                dialect = find_dialect(str(path), plain.head, plain.whole)
-                if not dialect.uniform:
-                    raise FameError(
-                        f"{path}: not a table: its lines differ in their fields; expected a row per item with an id and a title"
-                    )
-                table = text_table(self.run, path.name, [(path.name, plain, dialect)])
-            if plain.told:
-                self.notes.append(f"{path.name}: read as {', '.join(plain.told)}")
-        if known == "recbole" and table.header and all(":" in n for n in table.names):
-            table = _without_decimals(self.run, table, path)
-        rows = self.run.sample(table, 10_000_000)
-        count, example = self.run.rejects()
-        if count:
-            self.notes.append(f"{path.name}: {count:,} rows do not fit the columns and are left out, such as {example}")
-        if not rows:
-            raise FameError(f"{path}: the file has no rows; expected a header and one row per item")
-        made, notes = item_table(path.name, table.names, rows, frozenset(interactions.items), given)
-        self.notes += notes
-        return made
 
 
 def _given(separator: str) -> str:
@@ -364,96 +289,6 @@ def _given(separator: str) -> str:
 def _word(dialect: Dialect) -> str:
     word = WORDS.get(dialect.separator, f"'{dialect.separator}'")
     return f"parted by {word}"
-
-
-def _untyped(path: Path, field: str) -> str:
-    types = ("token", "token_seq", "float", "float_seq")
-    name, _, type_ = field.rpartition(":")
-    if not name or type_ not in types:
-        raise FameError(f"{path}: line 1 has {field[:50]!r}; expected name:type, a type of {', '.join(types)}")
-    return name
-
-
-def _without_decimals(run: Engine, table: Table, path: Path) -> Table:
-    """RecBole's item table with plain names; lists of tokens stand between blanks, and decimals group nothing."""
-    keep = [k for k, n in enumerate(table.names) if n.endswith((":token", ":token_seq"))]
-    names = [_untyped(path, table.names[k]) for k in keep]
-    titles = ("movie_title", "title", "item_title", "name")
-    shown = [
-        f"replace(c{k}, ' ', '|') AS c{j}"
-        if table.names[k].endswith(":token_seq") and n not in titles
-        else f"c{k} AS c{j}"
-        for j, (k, n) in enumerate(zip(keep, names, strict=True))
-    ]
-    parts = tuple(replace(p, sql=f"SELECT {', '.join(shown)} FROM ({p.sql})") for p in table.parts)
-    return renamed(replace(table, columns=tuple(table.columns[k] for k in keep), parts=parts), names)
-
-
-def _netflix(plain: Plain) -> str:
-    """Whether a text is the Netflix Prize's: a line `film:` above its lines `user,rating,date`."""
-    lines = plain.head.split("\n", 3)
-    fits = (
-        len(lines) > 1
-        and re.fullmatch(r"\d+:", lines[0].strip())
-        and re.fullmatch(r"\d+,\d,\d{4}-\d\d-\d\d", lines[1].strip())
-    )
-    return "Netflix Prize, a line per film above its ratings" if fits else ""
-
-
-def _netflix_rows(plain: Plain, target: Path) -> Plain:
-    film, lines = "", 1
-    with plain.path.open(encoding="utf-8") as source, target.open("w", encoding="utf-8") as out:
-        out.write("user,item,rating,date\n")
-        for line in source:
-            text = line.strip()
-            if text.endswith(":"):
-                film = text[:-1]
-            elif text:
-                user, _, rest = text.partition(",")
-                out.write(f"{user},{film},{rest}\n")
-                lines += 1
-    with target.open(encoding="utf-8") as file:
-        head = "".join(line for _, line in zip(range(3000), file, strict=False))
-    return Plain(target, head, lines <= 3000, lines, False, plain.told)
-
-
-def _with_rest(table: pd.DataFrame, seen: pd.Index[str], seen_only: bool) -> pd.DataFrame:
-    """The item file's rows in its order, then items of the log that it lacks."""
-    if seen_only:
-        table = table[table["item_id"].isin(seen)]
-    rest = (
-        [item for item in seen if item not in set(table["item_id"])]
-        if len(table) < 1
-        else list(seen[~seen.isin(table["item_id"])])
-    )
-    if not rest:
-        return table.reset_index(drop=True)
-    return pd.concat([table, pd.DataFrame({"item_id": rest}, dtype=object)], ignore_index=True).astype(object)
-
-
-def _add_attributes(table: pd.DataFrame, path: Path) -> None:
-    values = _read_attributes(check_file(path))
-    if not values.keys() & set(table["item_id"]):
-        ours, theirs = table["item_id"].iloc[0], next(iter(values), "")
-        raise FameError(
-            f"{path}: none of its items, such as {theirs[:50]!r}, is in the log; expected ids like {ours!r}"
-        )
-    table[ATTRIBUTES] = [values.get(item_id, []) for item_id in table["item_id"]]
-
-
-def _read_attributes(path: Path) -> dict[str, list[str]]:
-    expected = 'expected {"item": [attribute, …], …}'
-    text = read_text(path)
-    try:
-        table = json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError itself: a number of thousands of digits
-        raise FameError(f"{path}: not JSON ({error}); {expected}") from None
-    if not isinstance(table, dict):
-        raise FameError(f"{path}: holds a {type(table).__name__}; {expected}")
-    for item, values in table.items():
-        if not isinstance(values, list) or not all(type(v) in (int, str) for v in values):
-            raise FameError(f"{path}: item {item[:50]!r} has {str(values)[:50]}; {expected}")
-    return {clean_id(item): list(map(str, values)) for item, values in table.items()}
 
 
 def _first(interactions: Interactions) -> tuple[tuple[str, str, str], ...]:

@@ -58,8 +58,8 @@ class Coverage:
         then = "left out" if self.only else "their ids stand for titles"
         hint = f"; {self.hint}" if self.hint else ""
         return (
-            f"{self.missing:,} of {plural(self.items, 'item')} ({percent(self.missing_rows / max(1, self.rows))} of rows)"
-            f"{such} are not in {self.what}{hint}; {then}"
+            f"{self.missing:,} of {plural(self.items, 'item')} "
+            f"({percent(self.missing_rows / max(1, self.rows))} of rows){such} are not in {self.what}{hint}; {then}"
         )
 
 

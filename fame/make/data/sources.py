@@ -13,31 +13,68 @@ from fame.make.data.report import names_shown
 
 __all__ = ["Source", "expanded", "find_sources"]
 
-DATA = {
-    "csv",
-    "tsv",
-    "txt",
-    "dat",
-    "data",
-    "json",
-    "jsonl",
-    "ndjson",
-    "parquet",
-    "pq",
-    "inter",
+DATA = frozenset(
+    [
+        "csv",
+        "tsv",
+        "txt",
+        "dat",
+        "data",
+        "json",
+        "jsonl",
+        "ndjson",
+        "parquet",
+        "pq",
+        "inter",
+        "log",
+        "tab",
+        "psv",
+        "out",
+        "edges",
+        "test",
+        "train",
+    ]
+)
+PACKED = frozenset(["gz", "gzip", "bz2", "xz", "zst", "zstd", "zip", "tar", "tgz"])
+NOT_LOGS = frozenset(
+    [
+        "movies",
+        "users",
+        "books",
+        "items",
+        "item",
+        "links",
+        "tags",
+        "genome-scores",
+        "genome-tags",
+        "user",
+        "readme",
+        "license",
+        "artists",
+        "products",
+        "articles",
+        "customers",
+        "news",
+        "aisles",
+        "departments",
+        "genre",
+        "occupation",
+        "info",
+    ]
+)
+LOGS = [
+    "ratings",
+    "interactions",
+    "events",
+    "clicks",
     "log",
-    "tab",
-    "psv",
-    "out",
-    "edges",
-    "test",
-    "train",
-}
-PACKED = {"gz", "gzip", "bz2", "xz", "zst", "zstd", "zip", "tar", "tgz"}
-NOT_LOGS = {"movies", "users", "books", "items", "item", "links", "tags", "genome-scores", "genome-tags", "user", "readme", "license", "artists",
-            "products", "articles", "customers", "news", "aisles", "departments", "genre", "occupation", "info"}  # fmt: skip
-LOGS = ("ratings", "interactions", "events", "clicks", "log", "transactions_train", "transactions", "behaviors", "user_artists", "reviews",
-        "train-item-views", "u.data")  # fmt: skip
+    "transactions_train",
+    "transactions",
+    "behaviors",
+    "user_artists",
+    "reviews",
+    "train-item-views",
+]
 
 
 @dataclass(frozen=True)
@@ -121,9 +158,8 @@ def _folder(path: Path, work: Path, form: str) -> Source:
         logs = sorted(place.glob("*.inter*"))
         if logs and form in ("auto", "recbole"):
             if len(logs) > 1:
-                raise FameError(
-                    f"{place}: found .inter files: {names_shown([p.name for p in logs])}; expected one, or give the file itself"
-                )
+                shown = names_shown([p.name for p in logs])
+                raise FameError(f"{place}: found .inter files: {shown}; expected one, or give the file itself")
             return _opened(logs, work, "recbole", place)
         for name in ("u.data", "ratings.dat", "ratings.csv"):
             if (
@@ -170,9 +206,8 @@ def _data_files(files: list[Path], path: Path) -> list[Path]:
     heads = {_first_line(f) for f in data}
     if len(heads) == 1 and None not in heads:
         return data
-    raise FameError(
-        f"{path}: holds {names_shown(sorted(g[0].name for g in groups.values())[:8])}; give the file itself, or a pattern like '{path}/*.csv'"
-    )
+    shown = names_shown(sorted(g[0].name for g in groups.values())[:8])
+    raise FameError(f"{path}: holds {shown}; give the file itself, or a pattern like '{path}/*.csv'")
 
 
 def _endings(path: Path) -> set[str]:

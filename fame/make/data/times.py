@@ -10,11 +10,11 @@ from fame.errors import FameError
 
 __all__ = ["TimeForm", "date_styles", "find_numbers", "looks_like_time", "number_unit"]
 
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p")
-_CLOCKS += tuple(f",{clock}" for clock in _CLOCKS[1:]) + tuple(f"T{clock[1:]}" for clock in _CLOCKS[1:])
+_HOURS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p")
+_CLOCKS = (*_HOURS, *(f",{clock}" for clock in _HOURS[1:]), *(f"T{clock[1:]}" for clock in _HOURS[1:]))
 _ZONED = tuple(f"{clock}{zone}" for clock in _CLOCKS[1:] for zone in (" %z", "%z"))
 _DAY_FIRST = tuple(f"%d{s}%m{s}{y}" for s in "/-." for y in ("%Y", "%y"))
-_MONTH_FIRST = tuple(f"%m{s}%d{s}{y}" for s in "/-." for y in ("%Y", "%y")) + ("%m %d, %Y",)
+_MONTH_FIRST = (*(f"%m{s}%d{s}{y}" for s in "/-." for y in ("%Y", "%y")), "%m %d, %Y")
 _NAMED = (
     "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d %b, %Y", "%b %d, %Y", "%b %d %Y", "%b-%d-%Y", "%Y-%b-%d",
     "%d %B %Y", "%d-%B-%Y", "%d %B, %Y", "%B %d, %Y", "%B %d %Y", "%A, %B %d, %Y", "%a, %d %b %Y", "%a %d %b %Y",
@@ -27,7 +27,8 @@ INTEGER = re.compile(r"[+-]?\d+")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
 _DATE = re.compile(
-    r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4})|(\d{1,2}[ -/.]?[A-Za-z]{3,9}\.?[ -/,.]+\d{2,4})|([A-Za-z]{3,9}\.? \d{1,2},? \d{4})"
+    r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4})|(\d{1,2}[ -/.]?[A-Za-z]{3,9}\.?[ -/,.]+\d{2,4})"
+    r"|([A-Za-z]{3,9}\.? \d{1,2},? \d{4})"
     r"|([A-Z][a-z]{2} [A-Z][a-z]{2} \d{1,2} \d)|(\d{1,2} \d{1,2}, \d{4})|(\d{8}T\d{6})"
 )
 
