@@ -23,8 +23,8 @@ from fame.trace import NOTHING
 
 __all__ = ["render"]
 
-FOUND = 8  # films offered for what is typed
-_bar = component("bar")
+FOUND = 8  # items offered for what is typed
+_bar = component("bar", "bar_search", "bar_tools")
 
 
 def render(screen: Screen, pages: Mapping[str, Page], offer: Mapping[str, Source], unused: Sequence[str]) -> None:
@@ -39,7 +39,6 @@ def render(screen: Screen, pages: Mapping[str, Page], offer: Mapping[str, Source
                 st.page_link(page, query_params=screen.links)
         _model(screen, offer)
         _export(screen)
-    widgets.styled(definition(screen.bundle.config.n_heads, screen.noun), "fame-what")
     _history(screen)
     with st.container(key="bar_notes"):  # always there: one that comes and goes would mount the screen anew
         # What a screen tells itself is not said twice: a line more would move its faders away under the pointer.
@@ -84,7 +83,7 @@ def definition(H: int, noun: str) -> str:
     if H == 1:
         return f"One head scores every {noun}; the best of them are the list."
     count = dict(enumerate(["Two", "Three", "Four", "Five", "Six", "Seven", "Eight"], 2)).get(H, str(H))
-    return f"{count} heads each recommend by themselves; a gate weighs them; the sum is the list."
+    return f"{count} heads each recommend by themselves; a gate weighs them; their weighted sum ranks the {noun}s."
 
 
 def _export(screen: Screen) -> None:
@@ -115,14 +114,18 @@ def _history(screen: Screen) -> None:
     bundle, here = screen.bundle, session.current()
     catalogue = bundle.catalogue
 
-    def film(row: int) -> dict[str, Any]:
+    def item(row: int) -> dict[str, Any]:
         return {"row": row, "title": str(catalogue.title[row]), "year": int(catalogue.year[row])}
 
     text = st.session_state.get("bar_search", "")
     found = catalogue.search(text, FOUND) if text else []
     dropped = max(0, len(here.history) - bundle.config.max_len)
+    example = session.shown_example(bundle)
+    line = example if example is not None and session.has_line(example, screen.opening) else None
     data = {
-        "history": [film(row) for row in here.history],
+        "line": definition(bundle.config.n_heads, catalogue.noun) if line is None else bundle.examples[line].look_for,
+        "lineOf": None if line is None else {"example": line, "title": bundle.examples[line].title},
+        "history": [item(row) for row in here.history],
         "dropped": dropped,
         "note": _note(dropped, bundle.config.max_len, catalogue.noun, here.hide_seen),
         "noun": words(catalogue.noun),
@@ -130,10 +133,12 @@ def _history(screen: Screen) -> None:
         "done": st.session_state.get("bar_done"),
         "undo": session.can_undo(),
         "redo": session.can_redo(),
-        "examples": [{"title": e.title, "look_for": e.look_for} for e in bundle.examples],
+        "examples": [
+            {"title": e.title, "look_for": e.look_for, "open": i == example} for i, e in enumerate(bundle.examples)
+        ],
         "search": {
             "text": text,
-            "films": [film(row) for row in found],
+            "items": [item(row) for row in found],
             "near": bool(found) and not holds(catalogue, found[0], text),
         },
         "link": urlencode(url.query(here, bundle, None)),
@@ -167,12 +172,15 @@ def _act(bundle: Bundle) -> None:
             session.undo()
         case "redo":
             session.redo()
+        case "dismiss" if isinstance(asked.get("example"), int):
+            session.dismiss_example(asked["example"])
         case _:
             history = edited(asked, session.current().history, bundle)
             if history is not None:
                 st.session_state["bar_search"] = ""
-                afresh = asked["do"] in ("example", "random", "clear") or session.current().item in history
-                if afresh:
+                if asked["do"] == "example":
+                    session.open_example(bundle, asked["example"])
+                elif asked["do"] in ("random", "clear") or session.current().item in history:
                     session.start(history)
                 else:
                     session.update(history=history)
@@ -180,22 +188,22 @@ def _act(bundle: Bundle) -> None:
 
 def edited(asked: Mapping[str, Any], history: Sequence[int], bundle: Bundle) -> list[int] | None:
     """The history after what is asked for, or None where that does not fit."""
-    films = list(history)
+    rows = list(history)
 
     def whole(name: str, stop: int, start: int = 0) -> int | None:
         value = asked.get(name)
         return value if type(value) is int and start <= value < stop else None
 
-    row, at, to = whole("row", len(bundle.catalogue), 1), whole("at", len(films)), whole("to", len(films))
+    row, at, to = whole("row", len(bundle.catalogue), 1), whole("at", len(rows)), whole("to", len(rows))
     example = whole("example", len(bundle.examples))
     match asked.get("do"):
         case "add" if row is not None:
-            return [*films, row]
+            return [*rows, row]
         case "remove" if at is not None:
-            return films[:at] + films[at + 1 :]
+            return rows[:at] + rows[at + 1 :]
         case "move" if at is not None and to is not None:
-            films.insert(to, films.pop(at))
-            return films
+            rows.insert(to, rows.pop(at))
+            return rows
         case "example" if example is not None:
             return bundle.rows(bundle.examples[example].items)
         case "random":

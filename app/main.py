@@ -71,8 +71,7 @@ def empty(screen: Screen) -> None:
     widgets.full_page("The history is empty", f"Recommendations follow from a history. {ways}")
     with st.container(horizontal=True, horizontal_alignment="center", key="empty_examples"):
         for i, example in enumerate(examples):
-            rows = screen.bundle.rows(example.items)
-            st.button(example.title, key=f"empty_{i}", on_click=session.start, args=(rows,))
+            st.button(example.title, key=f"empty_{i}", on_click=session.open_example, args=(screen.bundle, i))
 
 
 def prepare(offer: dict[str, Source], name: str, entry: screens.Entry) -> tuple[Screen, tuple[str, ...]]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
 
 from app import screens
+from app.carry import Carried, Moment, pack
 from app.screen import Screen
 from app.state import State
 from app.url import parse, query, quoted
 from fame.bundle import Bundle
-from fame.trace import NOTHING, Intervention
 
 __all__ = [
     "Session",
@@ -22,8 +22,12 @@ __all__ = [
     "check_options",
     "choose_model",
     "current",
+    "dismiss_example",
+    "has_line",
+    "open_example",
     "open_session",
     "redo",
+    "shown_example",
     "start",
     "stay",
     "switch_model",
@@ -43,8 +47,10 @@ class Session:
     state: State
     url: dict[str, str]  # the parameters that `state` was last written as or read from
     unused: tuple[str, ...] = ()  # what was wrong with the link
-    past: list[tuple[tuple[int, ...], Intervention]] = field(default_factory=list)
-    future: list[tuple[tuple[int, ...], Intervention]] = field(default_factory=list)
+    past: list[Moment] = field(default_factory=list)
+    future: list[Moment] = field(default_factory=list)
+    example: int | None = None  # the one that was opened last
+    dismissed: set[int] = field(default_factory=set)  # examples whose line was put away
     touched: bool = False  # changed by a callback since the URL was last written
     version: int = 0  # of the bundle whose rows `state` holds
 
@@ -89,6 +95,33 @@ def start(history: Sequence[int]) -> None:
     update(history=history, item=None, **forgotten)
 
 
+def open_example(bundle: Bundle, example: int) -> None:
+    """Begin afresh with an example's history, for callbacks; its line stands over the screen."""
+    here = _session()
+    here.example = example
+    here.dismissed.discard(example)
+    start(bundle.rows(bundle.examples[example].items))
+
+
+def dismiss_example(example: int) -> None:
+    """Put an example's line away."""
+    _session().dismissed.add(example)
+
+
+def shown_example(bundle: Bundle) -> int | None:
+    """The example whose history is shown: the one that was opened, else the first that has it."""
+    here = _session()
+    same = [i for i, e in enumerate(bundle.examples) if tuple(bundle.rows(e.items)) == here.state.history]
+    return here.example if here.example in same else next(iter(same), None)
+
+
+def has_line(example: int, opening: State) -> bool:
+    """Whether an example's line stands over the screen: not on a first visit, nor once it was put away."""
+    here = _session()
+    asked = here.example == example or here.state.history != opening.history
+    return asked and example not in here.dismissed
+
+
 def undo() -> None:
     """Take back the last change of history or intervention."""
     _step("past", "future")
@@ -118,18 +151,20 @@ def _remember(here: Session, before: State) -> None:
 def choose_model(names: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Which of the models this run shows, and what is wrong with the link's; the first one where none is asked for."""
     here: Session | None = st.session_state.get("fame")
-    link = st.session_state.get("fame_carried") or st.query_params
-    asked = here.state.model if here and here.touched else link.get("m", names[0])
+    carried: Carried | None = st.session_state.get("fame_carried")
+    if carried:
+        asked = carried.state.model
+    else:
+        asked = here.state.model if here and here.touched else st.query_params.get("m", names[0])
     if asked in names:
         return asked, ()
     return names[0], (f"The link asks for the model {asked[:40]!r}, which is not here; this is {names[0]}.",)
 
 
 def switch_model(bundle: Bundle, name: str) -> None:
-    """Go to another model with what it knows of what is looked at here, for callbacks."""
-    carried = replace(current(), model=name, intervention=NOTHING, options={})
-    st.session_state["fame_carried"] = query(carried, bundle, None)
-    del st.session_state["fame"]
+    """Go to another model with all of this one's state and undo that fits it, for callbacks."""
+    here = _session()
+    st.session_state["fame_carried"] = pack(here.state, here.past, here.future, bundle, name)
 
 
 def stay() -> None:
@@ -140,20 +175,17 @@ def stay() -> None:
 def open_session(bundle: Bundle, opening: State, version: int) -> Session:
     """This visitor's session at the start of a run, in step with the URL.
 
-    version: of the bundle. Where it was saved again its rows may be other films, and the URL's ids alone still count.
+    version: of the bundle. Where it was saved again its rows may be other items, and the URL's ids alone still count.
 
     Where a callback changed the state, the state wins (the browser may not have the last URL yet). Otherwise
     another URL than the last one means a link, or the browser's back and forward: then the URL wins.
     """
     url = st.query_params.to_dict()
     here: Session | None = st.session_state.get("fame")
-    if carried := st.session_state.pop("fame_carried", None):
-        if carried.get("film") not in bundle.catalogue:
-            carried.pop("film", None)
-        if int(carried.get("head", 1)) > bundle.config.n_heads:
-            del carried["head"]
-        state, unused = parse(carried, bundle, opening)
-        here = st.session_state["fame"] = Session(state, url, unused, touched=True, version=version)
+    carried: Carried | None = st.session_state.pop("fame_carried", None)
+    if carried:
+        state, past, future, unused = carried.unpack(bundle)
+        here = st.session_state["fame"] = Session(state, url, unused, past, future, touched=True, version=version)
     elif here is None or (here.state.model, here.version) != (opening.model, version):
         state, unused = parse(url, bundle, opening)
         here = st.session_state["fame"] = Session(state, url, unused, version=version)

@@ -14,10 +14,9 @@ from typing import Any, ParamSpec, TypeVar
 import streamlit as st
 import torch
 
-from fame.bundle import ARTIFACTS, Bundle, glance
-from fame.bundle.files import MANIFEST
+from fame.bundle import ARTIFACTS, MANIFEST, Bundle, glance
 from fame.errors import FameError
-from fame.evidence import Findings
+from fame.evidence import Evidence
 from fame.trace import Intervention, Trace
 
 __all__ = ["Source", "findings", "kind", "load", "shared", "sources", "trace"]
@@ -115,10 +114,10 @@ def kind(source: Source) -> str:
 
 
 @shared(8)
-def findings(source: Source) -> Findings | str:
+def findings(source: Source) -> Evidence | str:
     """What was measured of a bundle, or why there is nothing to show: the other screens go on without."""
     try:
-        return load(source).findings()
+        return load(source).evidence
     except FameError as error:
         return f"{error}."
 

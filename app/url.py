@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
@@ -13,7 +13,7 @@ from app.state import DEFAULT_K, MAX_HISTORY, MAX_K, MAX_OPTIONS, MAX_VALUE, OPT
 from fame.bundle import Bundle
 from fame.errors import FameError
 
-__all__ = ["parse", "query", "quoted"]
+__all__ = ["parse", "query", "quoted", "unknown_items"]
 
 
 def _join(parts: Iterable[Any]) -> str:
@@ -77,11 +77,7 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
     def history(value: str) -> State:
         ids = [] if value == "none" else _split(value)
         rows = [bundle.catalogue.row(item) for item in ids if item in bundle.catalogue]
-        if unknown := [item for item in ids if item not in bundle.catalogue]:
-            count = f"{len(unknown)} {noun}s are" if len(unknown) > 1 else f"One {noun} is"
-            unused.append(
-                f"{count} not in this catalogue and left out: {' '.join(', '.join(unknown[:3])[:60].split())}."
-            )
+        unused.extend(unknown_items([item for item in ids if item not in bundle.catalogue], noun))
         if len(rows) > MAX_HISTORY:
             unused.append(f"The link holds {len(rows)} {noun}s; the last {MAX_HISTORY} are kept.")
         return state.changed(history=rows)
@@ -130,6 +126,14 @@ WORDS = {
     "router": "router",
     "hold": "choice of a held gate",
 }
+
+
+def unknown_items(ids: Sequence[str], noun: str) -> tuple[str, ...]:
+    """A sentence on ids that a catalogue does not have, if there are any."""
+    if not ids:
+        return ()
+    count = f"{len(ids)} {noun}s are" if len(ids) > 1 else f"One {noun} is"
+    return (f"{count} not in this catalogue and left out: {' '.join(', '.join(ids[:3])[:60].split())}.",)
 
 
 def _whole(text: str, low: int, high: int) -> int:

@@ -152,29 +152,29 @@ class Checked:
 
     async def add(self) -> bool:
         row = self.rng.randrange(1, len(self.bundle.catalogue))
-        self.change([*self.films, row], self.off)
+        self.change([*self.chips, row], self.off)
         await self.click("bar", "act", {"do": "add", "row": row})
         return True
 
     async def remove(self) -> bool:
-        if len(self.films) == 1:
+        if len(self.chips) == 1:
             return False
-        at = self.rng.randrange(len(self.films))
-        self.change(self.films[:at] + self.films[at + 1 :], self.off)
+        at = self.rng.randrange(len(self.chips))
+        self.change(self.chips[:at] + self.chips[at + 1 :], self.off)
         await self.click("bar", "act", {"do": "remove", "at": at})
         return True
 
     async def move(self) -> bool:
-        if len(self.films) == 1:
+        if len(self.chips) == 1:
             return False
-        self.change([self.films[-1], *self.films[:-1]], self.off)
-        await self.click("bar", "act", {"do": "move", "at": len(self.films) - 1, "to": 0})
+        self.change([self.chips[-1], *self.chips[:-1]], self.off)
+        await self.click("bar", "act", {"do": "move", "at": len(self.chips) - 1, "to": 0})
         return True
 
     async def undo(self) -> bool:
         if not self.past:
             return False
-        self.films, self.off = self.past.pop()
+        self.chips, self.off = self.past.pop()
         await self.click("bar", "act", {"do": "undo"})
         return True
 
@@ -183,7 +183,7 @@ class Checked:
             return False
         self.took.append(await self.visitor.go("merge"))
         self.check_merge()
-        self.change(self.films, [] if self.off else [self.rng.randrange(self.bundle.config.n_heads)])
+        self.change(self.chips, [] if self.off else [self.rng.randrange(self.bundle.config.n_heads)])
         await self.click("merge_desk", "gate", {"weights": None, "off": self.off, "done": True})
         self.check_merge()
         self.took.append(await self.visitor.go(""))
@@ -199,16 +199,16 @@ class Checked:
         self.took.append(await self.visitor.run((key, event, value)))
 
     def change(self, films: list[int], off: list[int]) -> None:
-        if films != self.films or off != self.off:
-            self.past.append((self.films, self.off))
-        self.films, self.off = films, off
+        if films != self.chips or off != self.off:
+            self.past.append((self.chips, self.off))
+        self.chips, self.off = films, off
 
     # what is shown, against a trace
 
     def check_bar(self) -> None:
         shown = [film["row"] for film in self.visitor.data("bar")["history"]]
-        if shown != self.films:
-            raise Wrong(f"the bar shows the films {shown}, expected {self.films}")
+        if shown != self.chips:
+            raise Wrong(f"the bar shows the films {shown}, expected {self.chips}")
 
     def check_story(self) -> None:
         self.check_bar()
@@ -229,15 +229,15 @@ class Checked:
         self.near("Merge's sums", [line["sum"] for line in lines], trace.scores[rows])
 
     def trace(self) -> Trace:
-        return self.bundle.trace(rows=self.films, intervention=Intervention(heads_off=tuple(self.off)))
+        return self.bundle.trace(rows=self.chips, intervention=Intervention(heads_off=tuple(self.off)))
 
     def same(self, what: str, shown: list[int], expected: list[int]) -> None:
         if shown != expected:
-            raise Wrong(f"{what} of the films {self.films} without heads {self.off}: {shown}, expected {expected}")
+            raise Wrong(f"{what} of the films {self.chips} without heads {self.off}: {shown}, expected {expected}")
 
     def near(self, what: str, shown: list[float], expected: np.ndarray) -> None:
         if not np.allclose(shown, expected, atol=1e-4):
-            raise Wrong(f"{what} of the films {self.films} without heads {self.off}: {shown}, expected {expected}")
+            raise Wrong(f"{what} of the films {self.chips} without heads {self.off}: {shown}, expected {expected}")
 
 
 async def soak(address: str, bundle: Bundle, server: psutil.Process, visitors: int, minutes: float) -> dict[str, str]:

@@ -180,6 +180,7 @@ def run(data: str, idea: str, seed: int) -> dict[str, Any]:
     a truth."""
     from fame.make.card import usage
     from fame.make.evaluate import ranks, summarise
+    from fame.make.guidance import taught_items
     from fame.make.pipeline import SILENT, learn, prepare
     from fame.make.probes.config import ProbeConfig
     from fame.make.probes.gather import evidence
@@ -226,7 +227,7 @@ def run(data: str, idea: str, seed: int) -> dict[str, Any]:
             row["attributes"] = [a["name"] for a in found["attributes"]]
             row |= {f"probe {k}": found["probes"][k] for k in ("ap", "null", "random", "full")}
         if recipe.guidance.held_out:
-            told = np.append(False, recipe.guidance.told(catalogue.n_items))
+            told = np.append(False, taught_items(recipe.guidance, catalogue.n_items))
             x, spaces = head_spaces(model)
             random = random_spaces(x, 20, spaces.shape[-1], np.random.default_rng(seed))
             row["unseen ap"] = precision(spaces, catalogue, row["attributes"], seed, told)

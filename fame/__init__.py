@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fame import plots as plots
     from fame.atlas import Atlas
-    from fame.bundle import Bundle, load
-    from fame.bundle.files import Example
+    from fame.bundle import Bundle, Example, load
     from fame.catalogue import Catalogue
     from fame.config import FAMEConfig
     from fame.errors import FameError

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar, dataclass_transform, get_ar
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo
 from pydantic.dataclasses import dataclass as checked
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from fame.errors import FameError
 
@@ -25,6 +26,7 @@ __all__ = [
     "Flag",
     "Location",
     "Number",
+    "Probability",
     "Setting",
     "Share",
     "Whole",
@@ -41,20 +43,21 @@ LARGEST = 2**32  # whole numbers are below
 def placed(value: Any, info: ValidationInfo) -> Any:
     """A path as written: `~` is the home folder, and what is relative lies in the folder of the recipe."""
     if isinstance(value, str) and not value:
-        raise ValueError
+        raise PydanticCustomError("path", "empty")
     if not isinstance(value, str | Path):
         return value
     folder: Path = (info.context or {}).get("folder", Path())
     try:
         return folder / Path(value).expanduser()
     except RuntimeError:  # no such user
-        raise ValueError from None
+        raise PydanticCustomError("path", "no such user") from None
 
 
 Count = Annotated[int, Field(strict=True, ge=1, lt=LARGEST)]
 Whole = Annotated[int, Field(strict=True, ge=0, lt=LARGEST)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # any number; fields add their limits
 Share = Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)]
+Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 Location = Annotated[Path, BeforeValidator(placed)]
 
@@ -145,7 +148,8 @@ def expectation(kind: Any, limits: list[Any]) -> str:
 
 def bounds(kind: Any, limits: list[Any]) -> str:
     """' from 0 to 1' and the like; '' where there are no limits."""
-    ge, gt, le, lt = (next((getattr(x, n) for x in limits if hasattr(x, n)), None) for n in ("ge", "gt", "le", "lt"))
+    ge, gt = (max((getattr(x, n) for x in limits if hasattr(x, n)), default=None) for n in ("ge", "gt"))
+    le, lt = (min((getattr(x, n) for x in limits if hasattr(x, n)), default=None) for n in ("le", "lt"))
     if kind is int:
         below = "" if lt is None else ", below 2³²" if lt == LARGEST else f", below {lt}"
         return f" of at least {ge}" + below if ge is not None else ""
@@ -175,13 +179,15 @@ def message(cls: Any, error: ValidationError, prefix: str) -> str:
     order = {"unexpected_keyword_argument": 0, "missing": 1}
     first = min(error.errors(), key=lambda e: order.get(e["type"], 2))
     path = [part for part in first["loc"] if isinstance(part, str)]
-    told = str(first.get("ctx", {}).get("error", ""))  # a sentence of a check over several settings
-    tables = path if told else path[:-1]
-    for part in tables:
-        cls = next(setting.kind for setting in own(cls) if setting.name == part)
+    tables: list[str] = []
+    for part in path:
+        kind = next((setting.kind for setting in own(cls) if setting.name == part), None)
+        if not is_dataclass(kind) or (part is path[-1] and first["type"] in ("dataclass_type", "missing")):
+            break
+        tables, cls = [*tables, part], kind
     where = f"[{'.'.join(tables)}] " if tables else prefix
-    if told:
-        return where + told
+    if told := first.get("ctx", {}).get("error"):  # a sentence of a check that the table has of its own
+        return where + str(told)
     name = path[-1]
     if first["type"] == "unexpected_keyword_argument":
         return where + unknown(name, [setting.name for setting in own(cls) if setting.name != "n_items"])

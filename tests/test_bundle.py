@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import pickle
+import re
+import stat
 import subprocess
 import sys
 import zipfile
@@ -23,10 +25,9 @@ import torch
 from safetensors import SafetensorError
 
 import fame
-from fame import bundle as bundles
 from fame.atlas import Atlas
-from fame.bundle import ARTIFACTS, Bundle, check_target
-from fame.bundle.files import Example
+from fame.bundle import ARTIFACTS, Bundle, Example, check_target
+from fame.bundle.files import CARD, FILES, LIMITS, REQUIRED
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
@@ -62,7 +63,7 @@ def make(config: FAMEConfig = SMALL) -> Bundle:
         catalogue=replace(catalogue, noun="book"),
         atlas=atlas,
         examples=(Example("Two films", "Watch head 2.", ("i3", "i1")),),
-        evidence={"probe": {"head_1": 0.25, "films": ["Amélie", None]}},
+        evidence_json={"probe": {"head_1": 0.25, "films": ["Amélie", None]}},
         training=pd.DataFrame({"epoch": [1, 2], "loss": [6.9, 0.1 + 0.2]}),
         card="# Small\n\nA model card.\n",
         simulated=True,
@@ -101,7 +102,7 @@ def test_round_trip_bit_for_bit(saved: Path, tmp_path: Path) -> None:
     assert after.config == SMALL
     assert (after.name, after.simulated, after.card) == ("small", True, before.card)
     assert (after.catalogue.noun, after.k_core) == ("book", 3)
-    assert (after.examples, after.evidence) == (before.examples, before.evidence)
+    assert (after.examples, after.evidence_json) == (before.examples, before.evidence_json)
     pd.testing.assert_frame_equal(after.training, before.training, check_exact=True)
     pd.testing.assert_frame_equal(after.catalogue.to_frame(), before.catalogue.to_frame())
     for name, tensor in before.model.state_dict().items():
@@ -115,7 +116,7 @@ def test_round_trip_bit_for_bit(saved: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-5, atol=1e-6, err_msg=name)
 
     again = after.save(tmp_path / "again")
-    assert {p.name for p in again.iterdir()} == {p.name for p in saved.iterdir()} == {"manifest.json", *bundles.FILES}
+    assert {p.name for p in again.iterdir()} == {p.name for p in saved.iterdir()} == {"manifest.json", *FILES}
     for path in again.iterdir():
         assert path.read_bytes() == (saved / path.name).read_bytes(), path.name
 
@@ -140,8 +141,8 @@ def test_fresh_from_training_has_no_extras(tmp_path: Path) -> None:
     Bundle("fresh", full.model, full.catalogue).save(folder)
     fresh = Bundle.load(folder)
     assert fresh.atlas is None
-    assert (fresh.examples, fresh.evidence, len(fresh.training), fresh.simulated) == ((), {}, 0, False)
-    assert {p.name for p in folder.iterdir()} == {"manifest.json", *bundles.REQUIRED}
+    assert (fresh.examples, fresh.evidence_json, len(fresh.training), fresh.simulated) == ((), {}, 0, False)
+    assert {p.name for p in folder.iterdir()} == {"manifest.json", CARD, *REQUIRED}
     assert "# fresh" in fresh.card
 
 
@@ -226,9 +227,13 @@ def giant_array() -> bytes:
     return buffer.getvalue()
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4665a5\nsize 2632072\n"
 Spoil = Callable[[Path], object]
 REFUSALS: dict[str, tuple[Spoil, str]] = {
-    "missing manifest": (lambda b: (b / "manifest.json").unlink(), r"manifest\.json: missing; small is no bundle"),
+    "missing manifest": (
+        lambda b: (b / "manifest.json").unlink(),
+        r"manifest\.json: missing beside config\.json; a bundle that was copied or saved by half",
+    ),
     "missing weights": (lambda b: (b / "model.safetensors").unlink(), r"model\.safetensors: missing; get the bundle"),
     "missing atlas": (lambda b: (b / "atlas.npz").unlink(), r"atlas\.npz: missing"),
     "flipped byte": (
@@ -276,13 +281,29 @@ REFUSALS: dict[str, tuple[Spoil, str]] = {
         r"items\.weight is \[13, 12\]; the network has \[12, 12\]",
     ),
     "config refused": (lambda b: edit_json(b, "config.json", n_heads=5), r"config\.json: config: d_model 12 does not"),
-    "config unknown": (lambda b: edit_json(b, "config.json", n_faces=5), r"config\.json: .*unknown field 'n_faces'"),
+    "config unknown": (
+        lambda b: edit_json(b, "config.json", n_faces=5),
+        "there is no setting 'n_faces'",
+    ),
     "config no object": (lambda b: rewrite(b, "config.json", b"[]"), r"config\.json: expected an object"),
     "catalogue too short": (
         lambda b: rewrite(b, "items.csv", b"item_id,title\na,A\n"),
         r"items\.csv has 1 items and config\.json says 12",
     ),
     "catalogue without ids": (lambda b: rewrite(b, "items.csv", b"title\nA\n"), "expected one named 'item_id'"),
+    "no bundle at all": (
+        lambda b: [path.unlink() for path in b.iterdir()],
+        r"small: no bundle; expected manifest\.json there beside config\.json, .* give the directory of a bundle",
+    ),
+    "Git LFS pointer": (
+        lambda b: (b / "model.safetensors").write_bytes(POINTER),
+        r"model\.safetensors: a Git LFS pointer and not the file itself; fetch the file with `git lfs pull`",
+    ),
+    "manifest by pointer": (lambda b: (b / "manifest.json").write_bytes(POINTER), r"manifest\.json: a Git LFS pointer"),
+    "line ends of Windows": (
+        lambda b: (b / "items.csv").write_bytes((b / "items.csv").read_bytes().replace(b"\n", b"\r\n")),
+        r"items\.csv: its line ends were changed, as git does by core\.autocrlf; write the line `\* -text` into",
+    ),
     "other format": (lambda b: edit_json(b, "manifest.json", format=2), "format is '2'; this version of FAME reads 1"),
     "path traversal": (
         lambda b: edit_json(b, "manifest.json", files={"../../etc/passwd": {"sha256": "", "size": 1}}),
@@ -374,6 +395,86 @@ def test_refused_with_one_clear_line(saved: Path, what: str) -> None:
     text = str(refusal.value)
     assert text.startswith(str(saved)), "the message names the place"
     assert text.count(str(saved)) == 1 and "\n" not in text
+    assert not re.search("delete|remove", text), "what was not recognised is nobody's to delete"
+
+
+def test_a_card_may_be_edited_and_may_go(saved: Path) -> None:
+    assert CARD not in json.loads((saved / "manifest.json").read_text())["files"]
+    (saved / CARD).write_text("# Small\n\nEdited.\r\n")
+    assert Bundle.load(saved).summary == "Edited."
+    (saved / CARD).unlink()
+    assert Bundle.load(saved).card == ""
+    edit_json(saved, "manifest.json", files=json.loads((saved / "manifest.json").read_text())["files"] | {CARD: OLD})
+    assert Bundle.load(saved).card == ""
+
+
+OLD = {"sha256": "0" * 64, "size": 7}  # of a card, as manifests named it before people edited one
+
+
+def zipped(folder: Path, to: Path, top: str = "", more: dict[str, bytes] | None = None) -> Path:
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in folder.iterdir():
+            archive.write(path, top + path.name)
+        for name, content in (more or {}).items():
+            archive.writestr(name, content)
+    return to
+
+
+class TestZip:
+    @pytest.mark.parametrize("top", ["", "small/"])
+    def test_opens_as_its_directory_does(self, saved: Path, tmp_path: Path, top: str) -> None:
+        more = {"__MACOSX/._items.csv": b"x", "../outside.txt": b"x", "/etc/passwd": b"x", f"{top}notes.txt": b"x"}
+        before = sorted(path for path in tmp_path.rglob("*"))
+        file = zipped(saved, tmp_path / "small.zip", top, more)
+        one, other = fame.load(file), Bundle.load(saved)
+        np.testing.assert_array_equal(one.trace(["i3", "i1"]).scores, other.trace(["i3", "i1"]).scores)
+        assert (one.name, one.card, one.examples) == (other.name, other.card, other.examples)
+        assert sorted(tmp_path.rglob("*")) == sorted([*before, file]), "nothing is unpacked"
+
+    def test_a_file_of_another_kind(self, saved: Path, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "x.zip").write_bytes(b"PK no zip")
+        for file in (tmp_path / "x.zip", saved / "model.safetensors"):
+            with pytest.raises(FameError, match="a file, and no readable zip; expected the directory of a bundle, or"):
+                fame.load(file)
+        with pytest.raises(FameError, match=r"y\.zip: no bundle; expected manifest\.json there"):
+            fame.load(zipped(tmp_path / "empty", tmp_path / "y.zip"))
+
+    def test_is_refused_by_what_it_claims(self, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        two = zipped(saved, tmp_path / "two.zip", "a/", {"b/manifest.json": b"{}"})
+        with pytest.raises(FameError, match=r"two\.zip: holds 2 bundles; unpack it, and give the directory of one"):
+            fame.load(two)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            twice = zipped(saved, tmp_path / "twice.zip", "", {"items.csv": b"x"})
+        with pytest.raises(FameError, match=r"twice\.zip: items\.csv: stands twice"):
+            fame.load(twice)
+        link = zipfile.ZipInfo("items.csv")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        (saved / "items.csv").rename(tmp_path / "items.csv")
+        with zipfile.ZipFile(zipped(saved, tmp_path / "link.zip"), "a") as archive:
+            archive.writestr(link, "/etc/passwd")
+        with pytest.raises(FameError, match=r"link\.zip: items\.csv: a link; expected the file itself"):
+            fame.load(tmp_path / "link.zip")
+        monkeypatch.setitem(LIMITS, "config.json", 10)
+        with pytest.raises(FameError, match=r"link\.zip: config\.json: larger than the"):
+            fame.load(tmp_path / "link.zip")
+        monkeypatch.setattr("fame.bundle.archive.MOST_ENTRIES", 3)
+        with pytest.raises(FameError, match=r"link\.zip: \d files; expected the zip of one bundle, at most 3"):
+            fame.load(tmp_path / "link.zip")
+
+    def test_a_member_that_lies_about_its_size_or_is_damaged(self, saved: Path, tmp_path: Path) -> None:
+        whole = zipped(saved, tmp_path / "small.zip").read_bytes()
+        at = whole.rindex(b"PK\x01\x02", 0, whole.rindex(b"items.csv"))
+        lie = whole[: at + 24] + (20).to_bytes(4, "little") + whole[at + 28 :]  # the size in the central directory
+        (tmp_path / "lie.zip").write_bytes(lie)
+        with pytest.raises(FameError, match=r"lie\.zip: items\.csv: (holds more than it says|damaged)"):
+            fame.load(tmp_path / "lie.zip")
+        broken = bytearray(whole)
+        start = whole.index(b"model.safetensors") + 60
+        broken[start : start + 200] = b"\xff" * 200
+        (tmp_path / "broken.zip").write_bytes(broken)
+        with pytest.raises(FameError, match=r"broken\.zip: model\.safetensors: (damaged|altered)"):
+            fame.load(tmp_path / "broken.zip")
 
 
 @pytest.mark.parametrize(
@@ -450,13 +551,13 @@ def test_where_a_bundle_cannot_be_saved_is_told_at_once(tmp_path: Path, monkeypa
 
 def test_evidence_must_be_plain_json(tmp_path: Path) -> None:
     b = make()
-    odd = Bundle("odd", b.model, b.catalogue, evidence={"probe": float("nan")})
+    odd = Bundle("odd", b.model, b.catalogue, evidence_json={"probe": float("nan")})
     with pytest.raises(FameError, match="evidence is not plain JSON"):
         odd.save(tmp_path)
 
 
 def test_load_by_name_path_or_hub_id(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "ARTIFACTS", saved.parent)
+    monkeypatch.setattr("fame.bundle.find.ARTIFACTS", saved.parent)
     monkeypatch.chdir(saved.parent)
     assert fame.load("small").name == fame.load("./small").name == fame.load(saved).name == "small"
     with pytest.raises(FameError, match=r"there is no bundle 'tiny'; give a name \(small\), the path"):
@@ -477,7 +578,7 @@ def test_load_by_name_path_or_hub_id(saved: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
     assert fame.load("someone/small").name == "small"
-    assert asked == {"repo": "someone/small", "patterns": ["manifest.json", *bundles.FILES]}
+    assert asked == {"repo": "someone/small", "patterns": ["manifest.json", *FILES]}
 
 
 def test_the_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

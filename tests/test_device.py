@@ -48,7 +48,7 @@ def on_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     # On a graphics card a weight keeps its identity when it moves; on this card it does so by this switch.
     torch.__future__.set_swap_module_params_on_conversion(True)
-    monkeypatch.setattr("fame.make.recipe.launched", launched)
+    monkeypatch.setattr("fame.make.pipeline.launched", launched)
     yield
     torch.__future__.set_swap_module_params_on_conversion(False)
 

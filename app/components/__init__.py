@@ -18,12 +18,14 @@ HERE = Path(__file__).parent
 def component(name: str, *parts: str) -> Any:
     """The function that mounts a component: call it with `key=`, `data=` and `on_<trigger>_change=`.
 
-    parts: files of `fame.plots`, without `.js` and `.css`, that come before the component's own.
+    parts: files beside the component's own, without `.js`, that come before it; of `fame.plots` with their `.css`.
     """
-    folder = HERE if (HERE / f"{name}.js").exists() else picture.HERE
+    own = (HERE / f"{name}.js").exists()
+    more = "".join((HERE / f"{part}.js").read_text("utf-8") for part in parts) if own else ""
+    shared, folder = ((), HERE) if own else (parts, picture.HERE)
     return st.components.v2.component(
-        f"fame_{name}", html='<div class="root"></div>', css=picture.styles(name, *parts, folder=folder),
-        js=picture.script(name, *parts, folder=folder),
+        f"fame_{name}", html='<div class="root"></div>', css=picture.styles(name, *shared, folder=folder),
+        js=more + picture.script(name, *shared, folder=folder),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from app.screen import Declaration, NothingToShow, Option, Screen
 from app.sources import Source, shared
 from app.widgets import Badge, Bold, Cell
 from fame import plots
-from fame.evidence import SLICES, Findings, Lift
+from fame.evidence import SLICES, Evidence, Lift
 from fame.plots.style import Theme
 from fame.text import number, percent
 
@@ -50,12 +50,12 @@ SLICED = " *Slices of a SASRec* are the same cut of an ordinary model without he
 def _attributes(screen: Screen) -> tuple[str, ...]:
     """The attributes that were probed."""
     found = sources.findings(screen.source)
-    return tuple(found.attributes) if isinstance(found, Findings) else ()
+    return tuple(found.attributes) if isinstance(found, Evidence) else ()
 
 
 def _help(screen: Screen) -> str:
     found = sources.findings(screen.source)
-    sliced = isinstance(found, Findings) and SLICES in found.spaces
+    sliced = isinstance(found, Evidence) and SLICES in found.spaces
     return HELP.format(slices=SLICED * sliced, **screen.words)
 
 
@@ -85,8 +85,8 @@ def render(screen: Screen) -> None:
             "Train the model again with evidence (fame train RECIPE gathers it), choose another model above, or go on "
             "to another screen.",
         )
-    widgets.write(*widgets.with_badges(found.say(), ""))
-    if guided := found.say_guided(screen.words["many"]):
+    widgets.write(*widgets.with_badges(found.summary(), ""))
+    if guided := found.guidance(screen.words["many"]):
         widgets.write(*widgets.with_badges(guided, ""))
     if found.attributes:
         _probes(screen, found)
@@ -118,7 +118,7 @@ def _draw(screen: Screen, name: str, table: Callable[[], pd.DataFrame], attribut
 def _pictures(source: Source, name: str, attribute: str, theme: Theme) -> tuple[go.Figure, go.Figure]:
     """A picture as it is saved, and as the page has it under a heading of its own."""
     found = sources.findings(source)
-    assert isinstance(found, Findings)
+    assert isinstance(found, Evidence)
     if name == "values":
         figure = plots.values(found, attribute, theme)
     else:
@@ -126,7 +126,7 @@ def _pictures(source: Source, name: str, attribute: str, theme: Theme) -> tuple[
     return figure, plots.untitled(figure)
 
 
-def _probes(screen: Screen, found: Findings) -> None:
+def _probes(screen: Screen, found: Evidence) -> None:
     widgets.subheading(
         "What each head's space knows",
         "Average precision of a probe. Grey band: random spaces of that width. Disc filled: above them (q < .05).",
@@ -144,7 +144,7 @@ def _probes(screen: Screen, found: Findings) -> None:
         widgets.write(found.rule)
 
 
-def _values(screen: Screen, found: Findings) -> None:
+def _values(screen: Screen, found: Evidence) -> None:
     widgets.subheading(
         "Value by value",
         "Which values of an attribute does each head know? Frequent values first; chance is how frequent they are.",
@@ -156,7 +156,7 @@ def _values(screen: Screen, found: Findings) -> None:
     _draw(screen, "values", found.value_table, attribute)
 
 
-def _experts(found: Findings, many: str) -> None:
+def _experts(found: Evidence, many: str) -> None:
     H, N = found.router_mean.shape
     widgets.subheading(
         "What experts look at", f"At the last step of {found.histories:,} histories, each against what it holds."
@@ -198,7 +198,7 @@ def _told(lifts: list[Lift]) -> str:
     return ", ".join(f"{lift.value} ×{number(lift.lift)}" for lift in lifts[:MOST_LIFTS]) or "–"
 
 
-def _recovered(found: Findings) -> None:
+def _recovered(found: Evidence) -> None:
     widgets.subheading(
         "What gate and routers follow",
         "These viewers are simulated: which facet is in force at the next step, and which value of it, is known.",
@@ -213,7 +213,7 @@ def _recovered(found: Findings) -> None:
     ]  # fmt: skip
     top = ["agrees with the truth", "this model", "an observer", "a constant answer", "shuffled truth, best of 20"]
     widgets.table("What gate and routers follow", top, rows)
-    knows = "the rules and every viewer's preferences" if found.told else "the rules that the viewers follow"
+    knows = "the rules and every viewer's preferences" if found.observer_told else "the rules that the viewers follow"
     widgets.write(
         f"Measured on simulated viewers that the model has not learned from. The observer knows {knows}, and is the "
         "ceiling; a constant answer always names the same."

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from fame.catalogue import Catalogue
 from fame.errors import FameError
-from fame.explain.tables import candidates, checked, facts, rank_changes, rank_of
+from fame.explain.compare import Listing, rank_changes
+from fame.explain.tables import candidates, checked, facts, rank_of
 from fame.model import FAME, Pass, mix
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["Effect", "effect", "expert_effects", "leave_one_out", "trace"]
+__all__ = ["Effect", "effect", "expert_effects", "final_list", "leave_one_out", "trace"]
 
 History = Sequence[int] | np.ndarray
 
@@ -254,9 +255,22 @@ def _standing(model: FAME, gate: Tensor, F: Tensor, target: int, candidate: np.n
     return Standing(score, lead, heads, _array(gate) * heads, rank_of(scores, target, candidate))
 
 
-def _history(model: FAME, catalogue: Catalogue, rows: History) -> np.ndarray:
-    """The history as int64 [T], checked against the model and the catalogue."""
-    if model.config.variant != "fame":
+def final_list(model: FAME, catalogue: Catalogue, rows: History) -> Listing:
+    """What a model recommends after a history, one without heads too: the final scores and nothing inside.
+
+    Raises:
+        FameError: as `trace`, but for a model that has no heads.
+    """
+    history = _history(model, catalogue, rows, heads=False)
+    kept = history[-model.config.max_len :]
+    with torch.inference_mode():
+        query = model(torch.from_numpy(kept).to(model.items.weight.device)[None]).query[0, -1]
+        return Listing(catalogue, history.astype(np.int32), _array(model.score(query)))
+
+
+def _history(model: FAME, catalogue: Catalogue, rows: History, heads: bool = True) -> np.ndarray:
+    """The history as int64 [T], checked against the model, which is to have heads, and the catalogue."""
+    if heads and model.config.variant != "fame":
         raise FameError(f"this model is a plain {model.config.variant}; it has no heads to trace")
     if model.training:
         raise FameError("the model is in training mode, where dropout is random; call model.eval() first")

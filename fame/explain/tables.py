@@ -21,7 +21,6 @@ __all__ = [
     "head_ranks",
     "journey",
     "merge_table",
-    "rank_changes",
     "regate",
     "relative_shares",
     "router_entropy",
@@ -106,27 +105,6 @@ def merge_table(
     )
     table.insert(7, "move", table["old_rank"] - table["rank"])
     return table
-
-
-def rank_changes(before: Trace, after: Trace, k: int = 10) -> pd.DataFrame:
-    """How the top k moved from one trace to another, of the same catalogue but maybe of another history.
-
-    One row per item in the top k of either, by its new rank: row, item_id, title, rank, old_rank, move (places
-    won), score, old_score. A rank is missing where the item stands in that trace's own history.
-    """
-    old, new = before.ranking(), after.ranking()
-    rows = np.array(list(dict.fromkeys([*new[:k].tolist(), *old[:k].tolist()])), dtype=np.int64)
-    table = pd.DataFrame(
-        {
-            **facts(after.catalogue, rows),
-            "rank": pd.array(places(new, rows, len(after.scores)), dtype="Int64"),
-            "old_rank": pd.array(places(old, rows, len(before.scores)), dtype="Int64"),
-            "score": after.scores[rows],
-            "old_score": before.scores[rows],
-        }
-    )
-    table.insert(5, "move", table["old_rank"] - table["rank"])
-    return table.sort_values("rank", ignore_index=True, kind="stable")
 
 
 def relative_shares(trace: Trace, rows: Iterable[int], exclude_history: bool = True) -> np.ndarray:

@@ -15,10 +15,10 @@ from huggingface_hub import EvalResult, ModelCardData
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.make.checkpoint import Epoch
+from fame.make.configs import CardText, GuidanceConfig, TrainConfig
 from fame.make.data.sequences import Sequences, Split
 from fame.make.evaluate import METRICS, batches, interval, metric_values, paired_bootstrap
-from fame.make.guidance import GuidanceConfig
-from fame.make.train import TrainConfig, relative_entropy
+from fame.make.train import relative_entropy
 from fame.model import FAME
 from fame.text import ordinal
 
@@ -41,19 +41,6 @@ Leave-one-out: of each user with at least three items the last is the test item,
 item, and the rest is learnt from; a test history includes the validation item. Full ranking: the test item is ranked
 among all items, with no sampled negatives. Items of the history are no candidates. Ties count against the model.
 The epoch with the best validation NDCG@10 is kept. ± is the half width of a 95% interval over users."""
-
-
-@dataclass(frozen=True)
-class CardText:
-    """What only the author of a recipe can say; Markdown, each a line or a few."""
-
-    title: str = ""
-    summary: str = ""
-    data: str = ""  # where the log comes from
-    terms: str = ""  # its terms
-    use: str = ""  # what the model is for
-    limits: str = ""
-    license: str = ""  # of the weights, as the Hugging Face Hub spells it
 
 
 @dataclass(frozen=True)

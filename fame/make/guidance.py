@@ -5,8 +5,6 @@ None of them touches the network: a guided bundle is read, traced and scored lik
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 import torch.nn.functional as fn
@@ -14,6 +12,7 @@ from torch import Tensor, nn
 
 from fame.catalogue import Catalogue
 from fame.errors import FameError
+from fame.make.configs import GuidanceConfig
 from fame.make.data.sequences import Sequences
 from fame.make.probes.statistics import linear_cka
 from fame.model import FAME, INIT_STD, Pass
@@ -26,75 +25,13 @@ __all__ = [
     "mutual_information",
     "persistence",
     "supervised_contrast",
+    "taught_items",
 ]
 
-BY_HEAD = ("pretrain", "sup", "con", "excl", "tie", "balance")  # what asks for heads with names
-WEIGHTS = (*BY_HEAD[1:], "mos", "mi", "div")
 CONTRASTED = 1024  # items that `con` compares with each other at a step
 TEMPERATURE = 0.1  # of their cosines
 PRETRAIN_RATE = 0.001
 PAIRS_AT_ONCE = 1 << 20
-
-
-@dataclass(frozen=True)
-class GuidanceConfig:
-    """Which head is to be which attribute, and the weight of each term, relative to the cross-entropy per target.
-
-    Raises:
-        FameError: a weight is out of range, or heads are named and no term uses them, or the other way round.
-    """
-
-    heads: tuple[str, ...] = ()  # an attribute of the catalogue for the first heads; '' leaves a head free
-    sup: float = 0.0  # a linear read-out of the head's attribute from x_v^(h)
-    con: float = 0.0  # items that share a value of it close together in that space, others apart
-    excl: float = 0.0  # linear CKA between that head's space and the other guided heads' attributes
-    tie: float = 0.0  # -log Σ_h g_h Σ_n β_hn p(target | expert n of head h), an expert being a mixture of values
-    balance: float = 0.0  # KL divergence of the guided heads' mean gate from an even one
-    mos: float = 0.0  # -log Σ_h g_h softmax(s_h)[target], on `mos_positions` positions a step
-    mi: float = 0.0  # gate and routers: low entropy at each step, high entropy of their mean
-    div: float = 0.0  # likeness of the outputs of a head's experts
-    noise: float = 0.05  # the part of choices that `tie` leaves to no value at all
-    start: float = 3.0  # logit of an expert's own value at first, the others' being 0; 0: undecided
-    pretrain: int = 0  # steps before training in which the heads' spaces learn `con` alone
-    held_out: float = 0.0  # the part of the items whose attributes no term is told, to see later what it learnt
-    mos_positions: int = 512
-    least_items: int = 15  # values of an attribute with fewer items are not read out
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "heads", tuple(self.heads))
-        for name in WEIGHTS:
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 100:
-                raise FameError(f"guidance: {name} is {value!r}; expected a weight from 0 up to, not including, 100")
-        if not isinstance(self.pretrain, int) or isinstance(self.pretrain, bool) or self.pretrain < 0:
-            raise FameError(f"guidance: pretrain is {self.pretrain!r}; expected a whole number of steps, or 0")
-        by_head = any(getattr(self, name) for name in BY_HEAD)
-        if by_head and not any(self.heads):
-            raise FameError(f"guidance: {', '.join(BY_HEAD)} need heads, an attribute per head, like ['genres']")
-        if any(self.heads) and not by_head:
-            raise FameError(f"guidance: heads are named, but {', '.join(BY_HEAD)} are 0; give one, or leave heads out")
-        if not isinstance(self.noise, (int, float)) or not 0 < self.noise < 1:
-            raise FameError(f"guidance: noise is {self.noise!r}; expected a share between 0 and 1")
-        if not isinstance(self.start, (int, float)) or not 0 <= self.start < 100:
-            raise FameError(f"guidance: start is {self.start!r}; expected a logit from 0 up to, not including, 100")
-        if not isinstance(self.held_out, (int, float)) or not 0 <= self.held_out < 1:
-            raise FameError(f"guidance: held_out is {self.held_out!r}; expected a share from 0 up to, not including, 1")
-        if self.mos_positions < 1 or self.least_items < 1:
-            raise FameError("guidance: mos_positions and least_items must be at least 1")
-
-    def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in (*WEIGHTS, "pretrain"))
-
-    @property
-    def taught(self) -> tuple[str, ...]:
-        """`heads`, where a term tells a head its own attribute; `excl` and `balance` do not."""
-        return self.heads if any((self.sup, self.con, self.tie, self.pretrain)) else ()
-
-    def told(self, n_items: int) -> np.ndarray:
-        """Which items' attributes the terms see: boolean [items], the same for every model of that many items."""
-        told = np.ones(n_items, bool)
-        told[np.random.default_rng(0).permutation(n_items)[: round(self.held_out * n_items)]] = False
-        return told
 
 
 class Guidance(nn.Module):
@@ -118,7 +55,7 @@ class Guidance(nn.Module):
         self.heads = {h: name for h, name in enumerate(config.heads) if name}
         self.readout = nn.ModuleDict()
         self.mixtures = nn.ParameterDict()
-        told = config.told(catalogue.n_items)
+        told = taught_items(config, catalogue.n_items)
         self.register_buffer("told", torch.from_numpy(told), persistent=False)
         self.told: Tensor  # [items]
         if config.tie:  # what is chosen often is not all popularity: some of it is that its values are preferred
@@ -239,6 +176,13 @@ class Guidance(nn.Module):
             lifts.append((router[:, h] * by_expert[wanted]).sum(-1))
         lift = (gate * torch.stack(lifts, -1)).sum(-1)
         return -(((1 - noise) * lift + noise) * popularity[wanted]).log().mean()
+
+
+def taught_items(config: GuidanceConfig, n_items: int) -> np.ndarray:
+    """Which items' attributes the terms see: boolean [items], the same for every model of that many items."""
+    told = np.ones(n_items, bool)
+    told[np.random.default_rng(0).permutation(n_items)[: round(config.held_out * n_items)]] = False
+    return told
 
 
 def persistence(histories: Sequences, has: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""TODO fame.make.pipeline."""
+"""What becomes of a recipe: data read, a model trained, tested, mapped, probed, and saved as a bundle."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from fame.bundle import Bundle, check_target, check_writable
-from fame.bundle.files import Example
+from fame.bundle import Bundle, Example, check_target, check_writable
 from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.card import Facts, comparison, kind_name, metric_row, model_card, read_comparison, usage
 from fame.make.checkpoint import Epoch
+from fame.make.configs import DataConfig, GuidanceConfig, PlantedConfig
 from fame.make.data import Interactions, Sequences, Split, k_core, keep_items, leave_one_out, read
 from fame.make.data.files import check_file
 from fame.make.evaluate import popularity_ranks, ranks
-from fame.make.guidance import Guidance, GuidanceConfig
+from fame.make.guidance import Guidance
 from fame.make.maps import build_atlas
 from fame.make.probes.gather import evidence
-from fame.make.recipe import DataConfig, Recipe
+from fame.make.recipe import Recipe
 from fame.make.recovery import recovery
-from fame.make.simulate import PlantedConfig, bayes_filter, countable, simulate
+from fame.make.simulate import bayes_filter, countable, simulate
 from fame.make.start import start_from_log
 from fame.make.train import Step, curve, launched, train
 from fame.model import FAME
@@ -104,7 +104,7 @@ def prepare(recipe: Recipe) -> Prepared:
         said.append("Only items of the catalogue are kept.")
     if d.k_core:
         said.append(f"Every user and item is there at least {d.k_core} times ({d.k_core}-core).")
-    catalogue = replace(log.catalogue, noun=d.noun)
+    catalogue = replace(log.catalogue, noun=d.called)
     return Prepared(catalogue, split, Facts.of(sequences, split, log.catalogue.n_items, d.form, " ".join(said)))
 
 
@@ -112,7 +112,7 @@ def prepare_planted(d: DataConfig) -> Prepared:
     """The simulated audience, split."""
     assert d.items is not None
     config = d.planted or PlantedConfig()
-    catalogue = replace(Catalogue.from_csv(d.items), noun=d.noun)
+    catalogue = replace(Catalogue.from_csv(d.items), noun=d.called)
     sequences = simulate(catalogue, config).sequences
     split = leave_one_out(sequences)
     if not len(split.test):
@@ -223,7 +223,7 @@ def train_recipe(
         data.catalogue,
         atlas=atlas,
         examples=examples,
-        evidence=found,
+        evidence_json=found,
         training=curve(epochs),
         card=card,
         simulated=recipe.data.form == "planted",

@@ -28,24 +28,32 @@ Paths are relative to the folder that holds the recipe.
 from __future__ import annotations
 
 import difflib
-import math
+import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Self, get_args, get_origin
+
+from pydantic import Field, field_validator, model_validator
 
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.make.card import CardText
-from fame.make.data.files import check_file
-from fame.make.guidance import GuidanceConfig
-from fame.make.simulate import PlantedConfig
-from fame.make.train import TrainConfig
+from fame.make.configs import CardText, Comparison, DataConfig, GuidanceConfig, TrainConfig
+from fame.settings import Flag, Location, Setting, listing, plain, settings, validated
 
-__all__ = ["Comparison", "DataConfig", "Recipe", "load_recipe", "merged"]
+__all__ = [
+    "Comparison",
+    "DataConfig",
+    "Recipe",
+    "every_setting",
+    "load_recipe",
+    "merged",
+    "nested",
+    "overrides",
+    "to_toml",
+]
 
 TABLES = ("data", "model", "training", "guidance", "card", "comparison")
 MAX_RECIPE_BYTES = 1 << 20
@@ -53,58 +61,7 @@ MAX_RECIPE_BYTES = 1 << 20
 Tables = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class DataConfig:
-    """The log: `fame.make.data.read`'s arguments, and the k-core; or, with form 'planted', a simulated audience.
-
-    Raises:
-        FameError: a path is missing, or what belongs to one form is given with the other.
-    """
-
-    form: str
-    path: Path | None = None
-    items: Path | None = None
-    attributes: Path | None = None
-    user: str | None = None
-    item: str | None = None
-    order: str | None = None
-    k_core: int = 5  # 0 keeps every user and item
-    noun: str = ""  # what sentences call an item; else film where the form is movielens or planted, elsewhere item
-    planted: PlantedConfig | None = None
-
-    def __post_init__(self) -> None:
-        simulated = self.form == "planted"
-        if simulated and (self.path or not self.items):
-            raise FameError("[data] the form 'planted' needs items, a catalogue to simulate over, and no path")
-        if not simulated and not self.path:
-            raise FameError("[data] path is missing")
-        if not simulated and self.planted:
-            raise FameError(f"[data] planted is for the form 'planted', and the form is {self.form!r}")
-        if not self.noun:
-            object.__setattr__(self, "noun", "film" if self.form in ("movielens", "planted") else "item")
-        if self.k_core < 0:
-            raise FameError(f"k_core is {self.k_core}; expected 0, which keeps all, or more")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The baseline that the card compares the model with, and under which seeds.
-
-    Raises:
-        FameError: a seed is there twice.
-    """
-
-    model: FAMEConfig  # n_items is a placeholder
-    training: TrainConfig
-    seeds: tuple[int, ...] = (0, 1, 2)
-    probe: bool = False  # a bundle's evidence has the baseline's slices beside the heads
-
-    def __post_init__(self) -> None:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise FameError(f"[comparison] seeds are {list(self.seeds)}; expected each seed once")
-
-
-@dataclass(frozen=True)
+@settings("recipe")
 class Recipe:
     """All that a bundle is made from.
 
@@ -114,33 +71,45 @@ class Recipe:
         FameError: the name is no name for a bundle, or a baseline that is to be probed is of other widths.
     """
 
-    name: str
-    data: DataConfig
-    model: FAMEConfig = field(default_factory=lambda: FAMEConfig(n_items=1))
-    training: TrainConfig = field(default_factory=TrainConfig)
-    guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
-    card: CardText = field(default_factory=CardText)
+    name: str = Field(description="Of the bundle; letters, digits, '.', '-' and '_'.")
+    data: DataConfig = Field(description="The log.")
+    model: FAMEConfig = Field(default_factory=lambda: FAMEConfig(n_items=1))
+    training: TrainConfig = Field(default_factory=TrainConfig)
+    guidance: GuidanceConfig = Field(default_factory=GuidanceConfig)
+    card: CardText = Field(default_factory=CardText)
     comparison: Comparison | None = None
-    examples: Path | None = None
-    metrics: Path | None = None
-    maps: bool = True
-    evidence: bool = True
+    examples: Location | None = Field(
+        default=None, description='JSON, [{"title": …, "look_for": …, "items": [titles or ids]}, …].'
+    )
+    metrics: Location | None = Field(default=None, description="What `fame compare` wrote, for the model card.")
+    maps: Flag = Field(default=True, description="Build the atlas.")
+    evidence: Flag = Field(default=True, description="Probe heads and experts: minutes for 1,000 items.")
 
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
-            raise FameError(f"name is {self.name[:100]!r}; expected letters, digits, '.', '-' and '_'")
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"\w[\w.-]{0,99}", name):
+            raise ValueError(f"name is {name[:100]!r}; expected letters, digits, '.', '-' and '_'")
+        return name
+
+    @model_validator(mode="after")
+    def _slices_can_stand_beside_heads(self) -> Self:
         if self.comparison and self.comparison.probe and self.model.variant == "fame":
             other = self.comparison.model
             alike = (other.d_model, other.n_heads) == (self.model.d_model, self.model.n_heads)
             if other.variant != "sasrec" or not alike:
-                raise FameError(
+                raise ValueError(
                     f"[comparison] probe is for a sasrec of the model's d_model, {self.model.d_model}, and n_heads, "
                     f"{self.model.n_heads}; it is a {other.variant} of {other.d_model} and {other.n_heads}"
                 )
+        return self
 
     @classmethod
     def from_tables(cls, tables: Tables, folder: Path = Path()) -> Self:
         """The recipe in parsed TOML; paths are relative to `folder`.
+
+        A comparison's model and training have what the recipe's own have, but for what they say themselves. Where no
+        backbone_heads are given, an odd width gets 1, which every width divides by.
 
         Raises:
             FameError: a setting is unknown, missing, of another type or out of range.
@@ -149,19 +118,30 @@ class Recipe:
         model, training, contrast = (tables.get(key, {}) for key in ("model", "training", "comparison"))
         if "n_items" in model:
             raise FameError("[model] n_items: leave it out, the data tell how many items there are")
-        tables["model"] = {"n_items": 1} | model
+        tables["model"] = _fitting({"n_items": 1} | model)
         if model.get("variant") == "sasrec":  # has no heads to guide
             tables.pop("guidance", None)
         if "comparison" in tables:
             own = {key: _table(contrast.get(key, {}), f"comparison.{key}") for key in ("model", "training")}
             tables["comparison"] = contrast | {
-                "model": tables["model"] | {"variant": "sasrec"} | own["model"],
+                "model": _fitting({"n_items": 1} | model | {"variant": "sasrec"} | own["model"]),
                 "training": training | own["training"],
             }
-        return _build(cls, tables, "", folder)
+        return validated(cls, tables, folder)
 
 
-# --- reading a recipe ---------------------------------------------------------------------------------
+def _table(value: Any, name: str) -> Tables:
+    if not isinstance(value, dict):
+        raise FameError(f"{name} is {str(value)[:50]!r}; expected a table, [{name}]")
+    return value
+
+
+def _fitting(model: Tables) -> Tables:
+    odd = isinstance(width := model.get("d_model"), int) and width % 2
+    return {"backbone_heads": 1} | model if odd else model
+
+
+# --- reading and writing ------------------------------------------------------------------------------
 
 
 def load_recipe(path: str | Path, changes: Tables | None = None) -> Recipe:
@@ -173,6 +153,8 @@ def load_recipe(path: str | Path, changes: Tables | None = None) -> Recipe:
     Raises:
         FameError: the file is missing or no TOML, or a setting is unknown, missing, of another type or out of range.
     """
+    from fame.make.data.files import check_file  # here, since `fame train --help` needs no readers of logs
+
     path = check_file(path, MAX_RECIPE_BYTES)
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -198,63 +180,76 @@ def merged(tables: Tables, changes: Tables) -> Tables:
     return result
 
 
-FITS: Mapping[Any, tuple[Callable[[Any], bool], str]] = {
-    int: (lambda v: type(v) is int, "a whole number"),
-    float: (lambda v: type(v) in (int, float) and math.isfinite(v), "a number"),
-    bool: (lambda v: type(v) is bool, "true or false"),
-    str: (lambda v: isinstance(v, str), "text in quotes"),
-    Path: (lambda v: isinstance(v, str | Path) and v != "", "a path in quotes"),
-    tuple[int, ...]: (
-        lambda v: isinstance(v, list) and len(v) > 0 and all(type(x) is int and x >= 0 for x in v),
-        "whole numbers in brackets, like [0, 1, 2]",
-    ),
-    tuple[str, ...]: (
-        lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v),
-        "texts in brackets, like ['genres', '']",
-    ),
-}
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as a TOML file that `load_recipe` reads as the same one: every setting, paths absolute."""
+    return "\n".join(_lines(recipe, "")) + "\n"
 
 
-def _table(value: Any, name: str) -> Tables:
-    if not isinstance(value, dict):
-        raise FameError(f"{name} is {str(value)[:50]!r}; expected a table, [{name}]")
+def _lines(table: Any, name: str) -> list[str]:
+    values = {f.name: getattr(table, f.name) for f in fields(table) if f.name != "n_items"}
+    lines = [f"\n[{name}]"] if name else []
+    lines += [f"{key} = {_literal(v)}" for key, v in values.items() if v is not None and not is_dataclass(v)]
+    for key, value in values.items():
+        if is_dataclass(value):
+            lines += _lines(value, f"{name}.{key}".lstrip("."))
+    return lines
+
+
+def _literal(value: Any) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, str | Path):
+        text = str(value.absolute()) if isinstance(value, Path) else value
+        return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+# --- the command line ---------------------------------------------------------------------------------
+
+
+def every_setting() -> dict[str, Setting]:
+    """What a recipe can say, by dotted name; the number of items is the data's."""
+    return {setting.name: setting for setting in listing(Recipe) if not setting.name.endswith(".n_items")}
+
+
+def overrides(texts: Iterable[str]) -> Tables:
+    """Tables as of a recipe from texts like `model.n_heads=2`, each read as its setting's type.
+
+    Paths are relative to the working folder; several texts or numbers stand with commas between them.
+
+    Raises:
+        FameError: a setting is unknown.
+    """
+    known, tables = every_setting(), dict[str, Any]()
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in known:
+            alike = [] if "." in name else [full for full in known if full.endswith(f".{name}")]
+            near = alike or difflib.get_close_matches(name, known, 1, 0.5)
+            offer = f"did you mean {near[0]!r}?" if near else "`fame train --help` lists them"
+            raise FameError(f"there is no setting {name!r}; {offer}")
+        tables = merged(tables, nested(name, typed(known[name].kind, value)))
+    return tables
+
+
+def nested(name: str, value: Any) -> Tables:
+    """A setting by its dotted name, as tables of a recipe."""
+    for part in reversed(name.split(".")):
+        value = {part: value}
     return value
 
 
-def _build(cls: Any, values: Tables, table: str, folder: Path) -> Any:
-    """The dataclass `cls` from a table of a recipe, every key and type checked."""
-    hints = get_type_hints(cls)
-    where = f"[{table}] " if table else ""
-    for key in values:
-        if key not in hints:
-            near = difflib.get_close_matches(key, hints, 1, 0.5)
-            offer = (
-                f"did you mean {near[0]!r}?" if near else f"known are {', '.join(k for k in hints if k != 'n_items')}"
-            )
-            raise FameError(f"{where}there is no setting {key!r}; {offer}")
-    for f in fields(cls):
-        if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
-            raise FameError(f"{where}{f.name} is missing")
-    return cls(**{key: _setting(value, hints[key], table, key, folder) for key, value in values.items()})
-
-
-def _setting(value: Any, hint: Any, table: str, key: str, folder: Path) -> Any:
-    """One setting as its type."""
-    name = f"{table}.{key}".lstrip(".")
-    kind = next((k for k in get_args(hint) if k is not NoneType), hint) if NoneType in get_args(hint) else hint
-    if is_dataclass(kind):
-        return _build(kind, _table(value, name), name, folder)
-    if get_origin(kind) is Literal:
-        fits, expected = value in get_args(kind), " or ".join(map(repr, get_args(kind)))
-    else:
-        check, expected = FITS[kind]
-        fits = check(value)
-    if not fits:
-        raise FameError(f"{f'[{table}] ' if table else ''}{key} is {str(value)[:50]!r}; expected {expected}")
-    return folder / value if kind is Path else tuple(value) if isinstance(value, list) else value
-
-
-# --- making a bundle ----------------------------------------------------------------------------------
-
-
-# --- the comparison -----------------------------------------------------------------------------------
+def typed(kind: Any, text: str) -> Any:
+    """The text as a value of the type, or itself, where the type refuses it with the better message."""
+    if kind is Path:
+        return Path(text).expanduser().absolute() if text else text
+    if get_origin(kind) is tuple and not text.startswith("["):
+        parts = [part.strip() for part in text.split(",")] if text else []
+        return [typed(plain(get_args(kind)[0]), part) for part in parts]
+    if kind in (int, float, bool) or get_origin(kind) is tuple:
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except (ValueError, RecursionError):
+            return text
+    return text

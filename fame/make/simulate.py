@@ -14,58 +14,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fame.catalogue import Catalogue
 from fame.errors import FameError
+from fame.make.configs import PlantedConfig
 from fame.make.data.sequences import Sequences
 
 __all__ = ["Beliefs", "Planted", "PlantedConfig", "World", "bayes_filter", "countable", "simulate"]
 
 CELLS_AT_ONCE = 4_000_000  # viewers x items, or viewers x hypotheses x states, in one block: 32 MB of float64
 MAX_HYPOTHESES = 50_000
-
-
-@dataclass(frozen=True)
-class PlantedConfig:
-    """How the simulated viewers choose.
-
-    Raises:
-        FameError: a number is out of range, or no facet is named or one twice.
-    """
-
-    n_viewers: int = 20_000
-    shortest: int = 20  # a viewer's number of films is one of shortest … longest, equally likely
-    longest: int = 50
-    facets: tuple[str, ...] = ("genres", "director", "cast", "decade")  # attributes of the catalogue
-    values: int = 8  # W at most: so many values of a facet are ever preferred …
-    least_items: int = 8  # … of those that have so many films …
-    choice: Literal["frequent", "random"] = "frequent"  # … the most frequent ones, or any
-    preferences: int = 3  # at most; a viewer has one to so many per facet, equally likely
-    stickiness: float = 0.9  # chance that the facet stays in force; else another one, equally likely
-    value_stickiness: float = 0.8  # chance that the value stays while the facet does; else another preferred one
-    noise: float = 0.1  # chance that a film is drawn among all unseen ones
-    popularity: float = 0.8  # Zipf exponent over a random order of the films; 0: all alike
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "facets", tuple(self.facets))
-        for name in ("n_viewers", "shortest", "longest", "values", "least_items", "preferences", "seed"):
-            value, low = getattr(self, name), 0 if name == "seed" else 1
-            if not isinstance(value, int) or isinstance(value, bool) or value < low:
-                raise FameError(f"planted: {name} is {value!r}; expected a whole number of at least {low}")
-        for name, high in (("stickiness", 1), ("value_stickiness", 1), ("noise", 1), ("popularity", 3)):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= high:
-                raise FameError(f"planted: {name} is {value!r}; expected a number from 0 to {high}")
-        if self.choice not in ("frequent", "random"):
-            raise FameError(f"planted: choice is {self.choice!r}; expected 'frequent' or 'random'")
-        if self.shortest > self.longest:
-            raise FameError(f"planted: shortest is {self.shortest} and longest {self.longest}; swap them")
-        if not self.facets or len(set(self.facets)) < len(self.facets) or len(self.facets) > 100:
-            raise FameError(f"planted: facets are {self.facets}; expected attributes, each once")
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from fame.errors import FameError
 from fame.make.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from fame.make.configs import TrainConfig
 from fame.make.data.sequences import Sequences, Split, Task
 from fame.make.evaluate import METRICS, metric_values, ranks
 from fame.make.guidance import Guidance
@@ -31,50 +32,6 @@ __all__ = ["Objective", "Step", "TrainConfig", "curve", "launched", "relative_en
 
 BETAS = (0.9, 0.98)  # of Adam, as in the code of SASRec
 MAX_NORM = 5.0  # of the gradient
-LARGEST = 2**32  # numbers, and so seeds, are below
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to learn.
-
-    Raises:
-        FameError: a number is out of range.
-    """
-
-    epochs: int = 100  # at most
-    patience: int = 10  # epochs without a better validation NDCG@10 before the early stop
-    batch_size: int = 128  # windows of at most max_len items, over all devices
-    learning_rate: float = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"  # cosine: down to 0 over `epochs`
-    warmup_steps: int = 0  # steps over which the learning rate rises from 0
-    weight_decay: float = 0.0
-    negatives: int = 0  # 0: full softmax; else this many sampled items a step, with logQ correction
-    label_smoothing: float = 0.0
-    start: Literal["random", "log"] = "random"  # log: items, and experts' anchors, start from what is taken together
-    mask_seen: bool = False  # leave items that the window already holds out of the softmax
-    compete: float = 0.0  # weight of each expert's own likelihood, `losses.competition`
-    compete_positions: int = 256  # on so many targets a step
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        least = {"epochs": 1, "patience": 1, "batch_size": 1, "warmup_steps": 0, "negatives": 0, "seed": 0}
-        for name, low in least.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not low <= value < LARGEST:
-                raise FameError(f"training: {name} is {value!r}; expected a whole number of at least {low}, below 2³²")
-        for name, fits, expected in (
-            ("learning_rate", lambda x: 0 < x < 10, "a number above 0 and below 10, like 0.001"),
-            ("weight_decay", lambda x: 0 <= x < np.inf, "a number of at least 0"),
-            ("label_smoothing", lambda x: 0 <= x < 1, "a number from 0 up to, not including, 1"),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or isinstance(value, bool) or not fits(value):
-                raise FameError(f"training: {name} is {value!r}; expected {expected}")
-        if self.label_smoothing and self.negatives:
-            raise FameError("training: label_smoothing spreads over all items; it does not go with sampled negatives")
-        if self.schedule not in ("constant", "cosine"):
-            raise FameError(f"training: schedule is {self.schedule!r}; expected 'constant' or 'cosine'")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fame.errors import FameError
-from fame.evidence import SLICES, Findings, Interval
+from fame.evidence import SLICES, Evidence, Interval
 from fame.plots.style import (
     Theme,
     blend,
@@ -31,7 +31,7 @@ NAME = 24  # letters of an attribute or a value; beside a head there is room for
 CALLED = 13
 
 
-def probes(found: Findings, theme: Theme = "light") -> go.Figure:
+def probes(found: Evidence, theme: Theme = "light") -> go.Figure:
     """Heads as rows, attributes as columns: the average precision with which each is read from a head's item space.
 
     Lines are 95% intervals, of a SASRec's slices their range; the band is that of random spaces of the head's width,
@@ -98,8 +98,8 @@ def probes(found: Findings, theme: Theme = "light") -> go.Figure:
         f"{who}: " + ", ".join(f"{n} {number(x)}" for n, x in zip(found.attributes, row, strict=True))
         for who, row in lines.items()
     )
-    alt = f"{found.say()} Average precision: {figures}."
-    title = text(found.say().partition(". ")[0].removesuffix("."), 90)
+    alt = f"{found.summary()} Average precision: {figures}."
+    title = text(found.summary().partition(". ")[0].removesuffix("."), 90)
     note = (
         f"Average precision of a linear probe. Lines: 95% intervals{', of slices the range' * (SLICES in references)}. "
         "Grey: random spaces of that width. Disc filled: above them (q < .05)."
@@ -149,7 +149,7 @@ def _dots(
     )  # fmt: skip
 
 
-def values(found: Findings, attribute: str, theme: Theme = "light") -> go.Figure:
+def values(found: Evidence, attribute: str, theme: Theme = "light") -> go.Figure:
     """One attribute's values as columns, most frequent first, and how well each is read from each head's space.
 
     Below stand the full embedding and chance, which for a value is how frequent it is.
@@ -187,7 +187,7 @@ def values(found: Findings, attribute: str, theme: Theme = "light") -> go.Figure
     )
 
 
-def likeness(found: Findings, theme: Theme = "light") -> go.Figure:
+def likeness(found: Evidence, theme: Theme = "light") -> go.Figure:
     """How alike heads are, 0 to 1: their item spaces by linear CKA, their lists by rank-biased overlap."""
     H = len(found.verdicts)
     shift = max(H + 1.4, 4.6)  # where the second square begins
@@ -248,7 +248,7 @@ def _cells(
     )  # fmt: skip
 
 
-def _probed(found: Findings) -> tuple[int, int]:
+def _probed(found: Evidence) -> tuple[int, int]:
     """H and A."""
     if not found.attributes:
         raise FameError("nothing was probed: no attribute of the catalogue has two values common enough")

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fame.bundle import Bundle
-from fame.bundle.files import Example
+from fame.bundle import Bundle, Example
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.make.data.sequences import Sequences

@@ -69,9 +69,9 @@ def test_the_box_of_models_says_what_each_learned_from(folder: Path, small: Bund
         return kind(Source(at.name, str(at), at.stat().st_mtime_ns))
 
     assert told(folder) == "real users"
-    guided = replace(small, simulated=True, evidence={"guided": ["genres", "", "decade"]})
+    guided = replace(small, simulated=True, evidence_json={"guided": ["genres", "", "decade"]})
     assert told(guided.save(tmp_path / "guided")) == "simulated users, guided by genres, decade"
-    free = replace(small, evidence={"guided": []})
+    free = replace(small, evidence_json={"guided": []})
     assert told(free.save(tmp_path / "free")) == "real users, no guidance"
     (tmp_path / "free" / "evidence.json").write_text("[" * 100_000)
     assert kind(Source("free", str(tmp_path / "free"), 1)) == ""

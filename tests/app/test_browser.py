@@ -21,7 +21,7 @@ def final_list(page: Page) -> list[str]:
 
 
 def chips(page: Page) -> list[str]:
-    return page.locator(".films .name span").all_inner_texts()
+    return page.locator(".chips .name span").all_inner_texts()
 
 
 def gone_from(page: Page, before: list[str]) -> None:
@@ -43,7 +43,7 @@ def add(page: Page, text: str, title: str) -> None:
     box.fill(text)
     expect(page.get_by_role("option").first).to_contain_text(title)
     box.press("Enter")
-    expect(page.locator(".films .name span").last).to_have_text(title)
+    expect(page.locator(".chips .name span").last).to_have_text(title)
     expect(page).not_to_have_url(before)  # the chip is there at once, the address follows what is drawn
 
 
@@ -62,7 +62,7 @@ def test_search_add_undo_redo_by_keyboard(open_page: Open, small_address: str) -
     expect(page.get_by_role("option", selected=True)).to_contain_text("Crocodile Dundee")
     assert len(chips(page)) == 5
     box.press("Enter")
-    expect(page.locator(".films .name span").last).to_have_text("Crocodile Dundee")
+    expect(page.locator(".chips .name span").last).to_have_text("Crocodile Dundee")
     box.fill("al")
     expect(page.get_by_role("option").first).to_be_visible()
     box.press("Escape")
@@ -85,12 +85,12 @@ def test_reorder_and_remove_keep_the_focus(open_page: Open, small_address: str) 
     page = open_page(small_address)
     page.locator(".name").nth(0).focus()
     page.keyboard.press("Shift+ArrowRight")
-    expect(page.locator(".films .name span").first).to_have_text("Aladdin")
+    expect(page.locator(".chips .name span").first).to_have_text("Aladdin")
     assert chips(page) == ["Aladdin", "Toy Story", "The Lion King"]
     expect(page.locator(".name").nth(1)).to_be_focused()
     expect(page).to_have_url(re.compile(r"[?&]h=f2-f1-f3(&|$)"))
     page.locator(".chip").nth(2).drag_to(page.locator(".chip").nth(0), target_position={"x": 4, "y": 10})
-    expect(page.locator(".films .name span").first).to_have_text("The Lion King")
+    expect(page.locator(".chips .name span").first).to_have_text("The Lion King")
     page.locator(".name").nth(1).press("Delete")
     expect(page.locator(".chip")).to_have_count(2)
     assert chips(page) == ["The Lion King", "Toy Story"]
@@ -199,7 +199,7 @@ def test_back_and_forward_walk_through_changes_and_screens(open_page: Open, smal
     expect(page.locator("h1")).to_contain_text("Story")
     page.go_back()
     expect(page.locator(".chip")).to_have_count(3)
-    expect(page.locator(".films .name span").last).to_have_text("The Lion King")
+    expect(page.locator(".chips .name span").last).to_have_text("The Lion King")
     drawn_as(page, start)
     expect(page).to_have_url(f"{small_address}/")
     page.go_forward()
@@ -231,7 +231,7 @@ def test_a_phone_shows_the_bar_in_rows_and_scrolls_its_films(open_page: Open, sm
     films = "-".join(f"f{row}" for row in range(1, 12))
     page = open_page(f"{small_address}/merge?h={films}", width=390)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.locator(".films").evaluate("e => e.clientHeight < 45 && e.scrollLeft > 0"), (
+    assert page.locator(".chips").evaluate("e => e.clientHeight < 45 && e.scrollLeft > 0"), (
         "one row, the newest in sight"
     )
     expect(page.locator(".desk thead th").nth(2)).to_have_text("score")
@@ -239,7 +239,7 @@ def test_a_phone_shows_the_bar_in_rows_and_scrolls_its_films(open_page: Open, sm
 
 def test_hostile_titles_stay_text(open_page: Open, small_address: str) -> None:
     page = open_page(f"{small_address}/?h=f7-a%252Db%252Cc&film=a-b%2Cc&k=50&seen=1")
-    expect(page.locator(".films .name span").last).to_contain_text("<img src=x onerror")
+    expect(page.locator(".chips .name span").last).to_contain_text("<img src=x onerror")
     expect(page.locator(".fame-say b")).to_contain_text("<img src=x onerror")
     page.locator(".film-row.chosen").first.hover()
     assert "owned" not in page.title()
@@ -252,6 +252,6 @@ def test_nothing_runs_over_the_side(open_page: Open, small_address: str, width: 
     films = "-".join(f"f{row}" for row in range(1, 30))
     page = open_page(f"{small_address}/?h={films}&k=30", width=width)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.locator(".films").evaluate("e => e.clientHeight") < 130
+    assert page.locator(".chips").evaluate("e => e.clientHeight") < 130
     boxes = [row.bounding_box() for row in page.locator("ol[aria-label='Final list'] .film-row").all()]
     assert all(a["y"] + a["height"] <= b["y"] + 1 for a, b in pairwise(boxes) if a and b)

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from fame.bundle import Bundle, load
-from fame.evidence import SLICES, Findings
+from fame.evidence import SLICES
 from tests.app import browser as real
 from tests.app.conftest import Open
 from tests.app.small import measured
@@ -27,7 +27,7 @@ SHIPPED = ["ml-1m", "ml-1m-guided", "planted", "planted-plain"]
 @pytest.fixture(scope="module")
 def evident(small: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The small bundle with evidence."""
-    bundle = replace(small, evidence=measured(small.model, small.catalogue))
+    bundle = replace(small, evidence_json=measured(small.model, small.catalogue))
     bundle.save(tmp_path_factory.mktemp("evident") / bundle.name)
     return bundle
 
@@ -45,7 +45,7 @@ def test_every_bundle_that_ships(name: str, open_app: OpenApp) -> None:
     if not (folder / "manifest.json").is_file():
         pytest.skip(f"no bundle artifacts/{name}")
     bundle = load(folder)
-    found = Findings.read(bundle.evidence, bundle.config)
+    found = bundle.evidence
     app = open_app(at=folder, screen="evidence")
     text = words(app)
     assert bundle.summary and bundle.summary in text
@@ -70,7 +70,7 @@ def test_every_bundle_that_ships(name: str, open_app: OpenApp) -> None:
 
 
 def test_what_experts_look_at(evident: Bundle, open_app: OpenApp, tmp_path: Path) -> None:
-    evidence = copy.deepcopy(evident.evidence)
+    evidence = copy.deepcopy(evident.evidence_json)
     experts, values = evidence["experts"], evidence["attributes"][0]["values"]
     experts["lift_q"] = [[[[1.0] * 3] * 2] * 2 for _ in range(3)]
     experts["lift"][1][0][0], experts["lift_low"][1][0][0] = [2.5, 0.4, 1.0], [2.0, 0.3, 0.9]
@@ -80,7 +80,7 @@ def test_what_experts_look_at(evident: Bundle, open_app: OpenApp, tmp_path: Path
     evidence["gate"]["entropy"], experts["router_entropy"] = 0.5, [0.1, 0.2, 1.0]
     evidence["dci"] = dict.fromkeys(("disentanglement", "random_disentanglement"), 0.25)
     evidence["dci"] |= dict.fromkeys(("completeness", "random_completeness"), 0.75)
-    text = words(open_app(at=replace(evident, evidence=evidence).save(tmp_path / "x"), screen="evidence"))
+    text = words(open_app(at=replace(evident, evidence_json=evidence).save(tmp_path / "x"), screen="evidence"))
     assert re.search(rf"2\s+expert 1\s+25%\s+10%\s+{values[0]} ×2.50\s+{values[1]} ×0.40\s", text)
     assert re.search(r"2\s+expert 2 \(dead\)\s+75%\s+90%\s+–\s+–", text) and "1 of 6 experts are dead" in text
     assert re.search(r"the gate 0.50, the routers\s+1\s+0.10\s+2\s+0.20\s+3\s+1.00\.", text)
@@ -102,7 +102,7 @@ def test_it_is_about_the_model_and_needs_no_history(evident: Bundle, open_app: O
 def test_evidence_of_another_form_is_a_sentence(
     broken: dict[str, object], evident: Bundle, open_app: OpenApp, tmp_path: Path
 ) -> None:
-    folder = replace(evident, evidence={**evident.evidence, **broken}).save(tmp_path / "small")
+    folder = replace(evident, evidence_json={**evident.evidence_json, **broken}).save(tmp_path / "small")
     text = words(open_app(at=folder, screen="evidence"))
     assert "There is no evidence to show" in text and "gather it again" in text
     assert "3 heads × 2 experts" in text, "the bar is there, and leads to the other screens"

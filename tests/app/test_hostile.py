@@ -20,8 +20,7 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from fame.bundle import Bundle
-from fame.bundle.files import Example
+from fame.bundle import Bundle, Example
 from fame.catalogue import Catalogue
 from fame.make import maps
 from tests.app import browser as real
@@ -53,7 +52,7 @@ def hostile(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
     evidence |= {"verdicts": told, "rule": NASTY}
     evidence["recovery"] = {"gate": gate, "router": {NASTY: gate | {"head": 1}}}
     evidence["experts"]["lift_q"] = zeros(evidence["experts"]["lift_q"])
-    return replace(bundle, catalogue=catalogue, atlas=atlas, examples=examples, evidence=evidence)
+    return replace(bundle, catalogue=catalogue, atlas=atlas, examples=examples, evidence_json=evidence)
 
 
 def zeros(nested: Any) -> Any:

@@ -171,7 +171,7 @@ def test_the_usual_gate_stands_beside_it_where_it_is_known(
     open_app: OpenApp, small: Bundle, tmp_path: Path, gate: Any, usual: list[float] | None
 ) -> None:
     evidence = measured(small.model, small.catalogue) | {"gate": gate}
-    app = open_app(at=replace(small, evidence=evidence).save(tmp_path / "other"))
+    app = open_app(at=replace(small, evidence_json=evidence).save(tmp_path / "other"))
     assert check(app, small, [1, 2, 3])["usual"] == usual
 
 
@@ -240,11 +240,11 @@ def test_a_long_visit_takes_no_more_keys_than_a_short_one(open_app: OpenApp) -> 
 def test_heads_have_the_names_that_the_evidence_gives_them(open_app: OpenApp, small: Bundle, tmp_path: Path) -> None:
     told = [{"head": h + 1, "attribute": name, "why": ""} for h, name in enumerate((None, "genres", None))]
     evidence = measured(small.model, small.catalogue) | {"verdicts": told}
-    named = replace(small, evidence=evidence).save(tmp_path / "named")
+    named = replace(small, evidence_json=evidence).save(tmp_path / "named")
     assert component(open_app(at=named), "story")["called"] == ["Head 1", "Head 2 · genres", "Head 3"]
     assert component(open_app(at=named, screen="merge"), "desk")["names"] == ["", "genres", ""]
     heads = open_app(at=named, screen="experts").segmented_control(key="experts_head")
     assert heads.options == ["Head 1", "Head 2 · genres", "Head 3"]
     told[1]["attribute"] = "<b>mood"  # was not probed
-    plain = replace(small, evidence=evidence).save(tmp_path / "plain")
+    plain = replace(small, evidence_json=evidence).save(tmp_path / "plain")
     assert component(open_app(at=plain), "story")["called"] == ["Head 1", "Head 2", "Head 3"]

@@ -23,7 +23,7 @@ from fame.atlas import Atlas
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.evidence import Apart, Findings, Interval, Verdict
+from fame.evidence import Apart, Evidence, Interval, Verdict
 from fame.model import FAME
 from fame.plots import style
 from fame.plots.atlas import MOST_VALUES, SHAPES
@@ -81,7 +81,7 @@ def map_of(trace: Trace, theme: style.Theme = "light", **choices: Any) -> go.Fig
     )  # fmt: skip
 
 
-def findings(H: int) -> Findings:
+def findings(H: int) -> Evidence:
     """Probes of two attributes, the first with a hostile name and a hostile value."""
     rng = np.random.default_rng(H)
 
@@ -92,13 +92,13 @@ def findings(H: int) -> Findings:
     heads, by_value = interval(H, 2), (rng.random((H + 2, 5)), rng.random((H + 2, 2)))
     by_value[0][0, 0] = np.nan
     verdicts = tuple(Verdict(HOSTILE if h == 1 else None, "because") for h in range(H))
-    return Findings(
+    return Evidence(
         attributes=(HOSTILE, "decade"), values=((HOSTILE, "b", "c", "d", LONG), ("1980s", "1990s")), heads=heads,
         above=heads.mean > 0.5, spaces={name: interval(2) for name in names}, by_value=by_value,
         apart=Apart(0.1, 0.0, 0.2, 0.0), verdicts=verdicts, rule="rule", alike=rng.random((H, H)), alike_random=0.4,
         overlap=rng.random((H + 1, H + 1)), depth=50, histories=100, gate_mean=rng.random(H), gate_entropy=0.5,
         router_mean=rng.random((H, 2)), router_first=rng.random((H, 2)), router_entropy=rng.random(H),
-        dead=np.zeros((H, 2), bool), lifts=((((),) * 2),) * H, recovered=(), told=False, guided=(),
+        dead=np.zeros((H, 2), bool), lifts=((((),) * 2),) * H, recovered=(), observer_told=False, guided=(),
     )  # fmt: skip
 
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from fame.explain.compare import rank_biased_overlap
 from fame.make.evaluate import pad
-from fame.make.probes.statistics import benjamini_hochberg, jensen_shannon, rank_biased_overlap
+from fame.make.probes.statistics import benjamini_hochberg, jensen_shannon
 from fame.model import FAME
 
 __all__ = ["Readings", "attended_lift", "blind_p", "divergence", "list_overlap", "read_histories", "shares"]

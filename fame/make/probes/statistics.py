@@ -18,7 +18,6 @@ __all__ = [
     "logistic",
     "out_of_fold",
     "random_spaces",
-    "rank_biased_overlap",
     "spread",
     "standardise",
     "stratified_folds",
@@ -181,20 +180,6 @@ def spread(weights: np.ndarray, axis: int) -> np.ndarray:
         return np.zeros(weights.sum(axis).shape)
     p = np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / n)
     return -(p * np.log(np.where(p > 0, p, 1))).sum(axis) / math.log(n)
-
-
-def rank_biased_overlap(a: np.ndarray, b: np.ndarray, p: float) -> np.ndarray:
-    """Rank-biased overlap of lists of the same length, extrapolated: [… k] -> […].
-
-    Webber, Moffat & Zobel 2010, equation 23: 1 for equal lists, 0 for lists that share nothing; the agreement at
-    the last depth is taken to go on below. A list holds nothing twice.
-    """
-    k = a.shape[-1]
-    same = a[..., :, None] == b[..., None, :]
-    depth = np.maximum(np.arange(k)[:, None], np.arange(k))  # at which both lists have shown the item
-    found = np.stack([(same & (depth == t)).sum((-2, -1)) for t in range(k)], -1).cumsum(-1)
-    agreement = found / np.arange(1, k + 1)
-    return agreement[..., -1] * p**k + (1 - p) / p * (agreement * p ** np.arange(1, k + 1)).sum(-1)
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:
