@@ -69,7 +69,7 @@ def measure(folder: Path) -> None:
     from fame.make.data import Sequences, leave_one_out, read
 
     start = time.perf_counter()
-    log = read("movielens", folder)
+    log = read("auto", folder)
     read_seconds = time.perf_counter() - start
     core = log.core(5)
     split = leave_one_out(Sequences.from_interactions(core.interactions, core.catalogue))

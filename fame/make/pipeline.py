@@ -21,9 +21,12 @@ from fame.errors import FameError
 from fame.make.card import Facts, comparison, kind_name, metric_row, model_card, read_comparison, usage
 from fame.make.checkpoint import Epoch
 from fame.make.configs import DataConfig, GuidanceConfig, PlantedConfig
-from fame.make.data import Interactions, Sequences, Split, k_core, keep_items, leave_one_out, read
+from fame.make.data import Interactions, Log, Sequences, Split, k_core, keep_items, leave_one_out, read
 from fame.make.data.files import check_file
-from fame.make.evaluate import popularity_ranks, ranks
+from fame.make.data.items import coverage_of
+from fame.make.data.report import ReadReport, Tested
+from fame.make.data.sequences import Task
+from fame.make.evaluate import metric_values, popularity_ranks, ranks
 from fame.make.guidance import Guidance
 from fame.make.maps import build_atlas
 from fame.make.probes.gather import evidence
@@ -38,11 +41,13 @@ __all__ = [
     "SILENT",
     "Callbacks",
     "compare",
+    "for_catalogue",
     "learn",
     "prepare",
     "read_examples",
     "run_folder",
     "split_for",
+    "tested",
     "train_recipe",
 ]
 
@@ -75,6 +80,7 @@ class Prepared:
     catalogue: Catalogue
     split: Split
     facts: Facts
+    report: ReadReport | None = None  # None for a simulated audience
 
     @property
     def counts(self) -> np.ndarray:
@@ -92,7 +98,7 @@ def prepare(recipe: Recipe) -> Prepared:
     if d.form == "planted":
         return prepare_planted(d)
     assert d.path is not None
-    log = read(d.form, d.path, items=d.items, attributes=d.attributes, user=d.user, item=d.item, order=d.order)
+    log = read(d.form, d.path, d.reading)
     if d.k_core:
         log = log.core(d.k_core)
     sequences = Sequences.from_interactions(log.interactions, log.catalogue)
@@ -100,12 +106,28 @@ def prepare(recipe: Recipe) -> Prepared:
     if not len(split.test):
         raise FameError(f"{d.path}: no user has 3 items, which leave-one-out needs; give a larger log")
     said = []
-    if d.items:
-        said.append("Only items of the catalogue are kept.")
+    if d.only_items:
+        said.append("Only items of the item file are kept.")
     if d.k_core:
         said.append(f"Every user and item is there at least {d.k_core} times ({d.k_core}-core).")
-    catalogue = replace(log.catalogue, noun=d.called)
-    return Prepared(catalogue, split, Facts.of(sequences, split, log.catalogue.n_items, d.form, " ".join(said)))
+    noun = "film" if log.report.form == "movielens" and not d.noun else d.called
+    report = replace(log.report, tested=Tested(len(split.test), int(split.test.repeated.sum())))
+    facts = Facts.of(sequences, split, log.catalogue.n_items, log.report.form, " ".join(said))
+    return Prepared(replace(log.catalogue, noun=noun), split, facts, report)
+
+
+def tested(ranks: np.ndarray, task: Task) -> Tested:
+    """How many test items the history already holds, and the figures with and without them.
+
+    ranks: int [users] of the task's targets.
+    """
+    again = task.repeated
+    figures = {
+        name: (float(metric_values(ranks, name).mean()), float(metric_values(ranks[~again], name).mean()))
+        for name in ("HR@10", "NDCG@10")
+        if again.any() and not again.all()
+    }
+    return Tested(len(task), int(again.sum()), figures)
 
 
 def prepare_planted(d: DataConfig) -> Prepared:
@@ -158,6 +180,20 @@ def split_for(interactions: Interactions, catalogue: Catalogue, least: int) -> S
     return leave_one_out(Sequences.from_interactions(k_core(kept, least) if least else kept, catalogue))
 
 
+def for_catalogue(log: Log, catalogue: Catalogue, least: int) -> tuple[Task, ReadReport]:
+    """The test of a model of this catalogue on a log, split as `split_for` does, and how the two meet.
+
+    Raises:
+        FameError: no item of the log is in the catalogue, or no user is left.
+    """
+    listed = frozenset(catalogue.item_id[1:])
+    coverage = coverage_of("the model's catalogue", log.interactions, listed, only=True)
+    kept = keep_items(log.interactions, catalogue.item_id[1:])
+    usable = int((np.bincount(kept.user_codes) >= 3).sum())
+    report = replace(log.report, coverage=(*log.report.coverage, coverage), usable=usable)
+    return split_for(log.interactions, catalogue, least).test, report
+
+
 def train_recipe(
     recipe: Recipe,
     out: str | Path,
@@ -181,6 +217,8 @@ def train_recipe(
     tell = callbacks if fabric.is_global_zero else SILENT
     tell.stage("reading the log")
     data = prepare(recipe)
+    for line in data.report.lines() if data.report else ():
+        tell.warn(line)
     examples = read_examples(recipe.examples, data.catalogue) if recipe.examples else ()
     compared = read_comparison(recipe.metrics) if recipe.metrics else None
     model, epochs = learn(recipe, data, fabric, runs, fresh, tell)
@@ -192,6 +230,9 @@ def train_recipe(
         return None
     tell.stage(f"testing on {len(data.split.test):,} users")
     rank, popular = ranks(model, data.split.test), popularity_ranks(data.counts, data.split.test)
+    facts = data.facts
+    if data.report:
+        facts = replace(facts, read=tuple(replace(data.report, tested=tested(rank, data.split.test)).lines()))
     used = usage(model, data.split.test.histories)
     model.cpu()
     atlas = None
@@ -211,7 +252,7 @@ def train_recipe(
         model=model,
         training=recipe.training,
         guidance=recipe.guidance,
-        facts=data.facts,
+        facts=facts,
         epochs=epochs,
         metrics=pd.DataFrame([metric_row("this model", rank[None]), metric_row("the most popular", popular[None])]),
         used=used,

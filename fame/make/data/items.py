@@ -141,7 +141,8 @@ def _titles(table: dict[str, list[Any]], cells: list[str], form: str) -> None:
     form: 'film' for titles as MovieLens writes them, 'year' where a year may stand behind, '' for titles as they are.
     """
     cells = ["" if is_missing(cell) and cell.strip().lower() != "none" else cell for cell in cells]
-    if form == "film" or form == "year" and sum(bool(_YEAR_IN_TITLE.search(cell)) for cell in cells) > 0.5 * len(cells):
+    behind = sum(bool(_YEAR_IN_TITLE.search(cell)) for cell in cells) > 0.5 * len(cells)
+    if form == "film" or (form == "year" and behind):
         titles, years = zip(*map(parse_title, cells), strict=True)
         table["title"], table["year"] = list(titles), list(years)
     else:

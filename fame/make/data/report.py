@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -92,6 +92,7 @@ class ReadReport:
     source: what was given.   form: what it is: csv, json, parquet, sequences, movielens, recbole.
     taken: the dialect in words.   columns: role -> column.   time: what the order is.
     rows: read.   dropped, notes: what to know.   users, items, interactions: kept.
+    usable: users with three items of a model's catalogue, where the log was read for that model.
     span: first and last time as ISO text where the order is a time.   first: some rows (user, item, order).
     """
 
@@ -111,9 +112,11 @@ class ReadReport:
     core: KCore | None = None
     coverage: tuple[Coverage, ...] = ()
     tested: Tested | None = None
+    usable: int | None = None
 
-    def with_notes(self, *notes: str) -> ReadReport:
-        return replace(self, notes=(*self.notes, *notes))
+    def dropped_rows(self) -> int:
+        """All rows that were left out."""
+        return sum(d.count for d in self.dropped)
 
     def taken_line(self) -> str:
         """The one line of what was taken."""
@@ -142,6 +145,8 @@ class ReadReport:
                 if c.interactions
                 else f"{c.k}-core: takes nothing"
             )
+        if self.usable is not None:
+            said.append(f"{self.usable:,} of {plural(self.users, 'user')} have three items of this model's catalogue")
         if self.tested:
             said.append(self.tested.line())
         return said
