@@ -62,8 +62,9 @@ def find_dialect(
     if not rows:
         raise FameError(f"{name}: holds no rows; expected a line per row")
     quote = _quote(rows)
-    parts = wanted or _separator(rows, quote)
-    widths = Counter(len(fields_of(line, parts, quote)) for line in rows[:SAMPLE_LINES])
+    escape = _escape(rows, quote)
+    parts = wanted or _separator(rows, quote, escape)
+    widths = Counter(len(fields_of(line, parts, quote, escape)) for line in rows[:SAMPLE_LINES])
     width, often = max(widths.items(), key=lambda pair: (pair[1], pair[0]))
     first = fields_of(rows[0], parts, quote)
     if len(rows) > 1 and len(first) != width:  # a header may be of a width of its own
@@ -72,14 +73,16 @@ def find_dialect(
     if max(len(first), width) > MAX_COLUMNS and often > 1:
         raise FameError(f"{name}: more than {MAX_COLUMNS:,} columns; expected a table of user, item and time")
     uniform = often >= UNIFORM * (sum(widths.values()) or 1) and width > 1
-    base = Dialect(parts, quote, _escape(rows, quote), skip, (), False, uniform)
-    if not uniform:
+    base = Dialect(parts, quote, escape, skip, (), False, uniform)
+    if uniform and len(first) < width - 1 and _names_sequences(first):
+        base = replace(base, uniform=False)
+    if not base.uniform:
         return _of_sequences(base, rows, parts, quote, header, told)
     base, rows = _title_lines(base, lines, rows, width, told)
     return _of_table(base, rows, width, header, comment, told)
 
 
-def fields_of(line: str, separator: str, quote: str) -> list[str]:
+def fields_of(line: str, separator: str, quote: str, escape: str = "") -> list[str]:
     """One line as its fields."""
     line = line.rstrip("\r\n")
     if separator == SPACES:
@@ -90,7 +93,9 @@ def fields_of(line: str, separator: str, quote: str) -> list[str]:
         return line.split()
     if quote and quote in line and len(separator) == 1:
         try:
-            return next(csv.reader([line], delimiter=separator, quotechar=quote, skipinitialspace=True), [])
+            slash = "\\" if escape == "\\" else None
+            made = csv.reader([line], delimiter=separator, quotechar=quote, escapechar=slash, skipinitialspace=True)
+            return next(made, [])
         except csv.Error:
             pass
     return line.split(separator)
@@ -132,10 +137,10 @@ def _escape(rows: Sequence[str], quote: str) -> str:
     return "\\" if slashed > closing and slashed > sum(row.count(quote * 2) for row in rows) else quote
 
 
-def _separator(rows: Sequence[str], quote: str) -> str:
+def _separator(rows: Sequence[str], quote: str, escape: str) -> str:
     best: tuple[tuple[float, ...], str] | None = None
     for place, separator in enumerate(SEPARATORS):
-        split = [fields_of(row, separator, quote) for row in rows[:SAMPLE_LINES]]
+        split = [fields_of(row, separator, quote, escape) for row in rows[:SAMPLE_LINES]]
         if max(map(len, split)) < 2:
             continue
         widths = Counter(map(len, split[1:] or split))
@@ -177,19 +182,24 @@ def _of_sequences(
 ) -> Dialect:
     first = fields_of(rows[0], separator, quote)
     if header is None:
-        words = [plain_name(cell) for cell in first]
-        listy = {"items", "history", "sequence", "itemids", "itemlist", "itemsequence", "movies", "seq"}
-        header = len(rows) > 1 and len(first) <= 3 and bool(words) and KNOWN.get(words[0]) == "user"
-        header = header and all(w in KNOWN or w in listy or re.fullmatch(r"item\d*", w) for w in words)
+        header = len(rows) > 1 and _names_sequences(first)
     if header:
         told.append("a header line skipped")
     return replace(base, skip=base.skip + bool(header), header=bool(header), told=tuple(told))
 
 
+def _names_sequences(cells: Sequence[str]) -> bool:
+    """Whether the cells are a header of sequences, such as 'user items'."""
+    words = [plain_name(cell) for cell in cells]
+    listy = {"items", "history", "sequence", "itemids", "itemlist", "itemsequence", "movies", "seq"}
+    named = bool(words) and len(words) <= 3 and KNOWN.get(words[0]) == "user"
+    return named and all(w in KNOWN or w in listy or re.fullmatch(r"item\d*", w) for w in words)
+
+
 def _of_table(
     base: Dialect, rows: Sequence[str], width: int, header: bool | None, comment: str | None, told: list[str]
 ) -> Dialect:
-    split = [fields_of(row, base.separator, base.quote) for row in rows[:SAMPLE_LINES]]
+    split = [fields_of(row, base.separator, base.quote, base.escape) for row in rows[:SAMPLE_LINES]]
     first, body = split[0], [row for row in split[1:] if len(row) == width]
     own = first
     if header is None:

@@ -210,7 +210,7 @@ def _csv(path: Path, dialect: Dialect, quote: str, escape: str) -> str:
     source = (
         f"read_csv({_path(path)}, auto_detect = false, header = false, skip = {skip}, "
         f"delim = {quoted(separator)}, quote = {quoted(quote)}, escape = {quoted(escape)}, columns = {{{names}}}, "
-        f"nullstr = '{NO_NULL}', ignore_errors = true, store_rejects = true, rejects_limit = {MAX_REJECTS})"
+        f"nullstr = '{NO_NULL}', compression = 'none', ignore_errors = true, store_rejects = true, rejects_limit = {MAX_REJECTS})"
     )
     if dialect.quote == '"' and not quote:  # fields wholly in quotes lose them all the same
         shown = ", ".join(
@@ -280,7 +280,8 @@ def json_table(
     for part_name, path, layout in files:
         source = (
             f"(SELECT json FROM read_json_objects({_path(path)}, format = '{layout}', ignore_errors = "
-            f"{'true' if layout == 'newline_delimited' else 'false'}, maximum_object_size = {MAX_JSON_OBJECT}))"
+            f"{'true' if layout == 'newline_delimited' else 'false'}, maximum_object_size = {MAX_JSON_OBJECT}, "
+            "compression = 'none'))"
         )
         sql = f"SELECT {', '.join(shown)} FROM " + (f"(SELECT json{inner} FROM {source})" if inner else source)
         parts.append(Part(part_name, sql))

@@ -111,7 +111,7 @@ def kind_of(path: Path) -> str:
             raise FameError(f"{path}: this is {what}; expected a log: a table, JSON or sequences")
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if re.match(rb"<(!doctype html|html|head|body|script|!--.*?-->\s*<html)", text, re.DOTALL):
-        title = re.search(rb"<title[^>]*>([^<]{1,200})", text)
+        title = re.search(rb"<title[^>]*>([^<]{1,200})", head, re.IGNORECASE)
         shown = f", {' '.join(title[1].decode('latin-1').split())[:60]!r}" if title else ""
         raise FameError(
             f"{path}: this is an HTML page{shown}, perhaps what a site shows in place of a download; fetch the log anew"
@@ -127,10 +127,11 @@ def kind_of(path: Path) -> str:
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """The bytes of a file."""
     try:
-        with path.open("rb", BLOCK) as file:
-            yield file
+        file = path.open("rb", BLOCK)
     except OSError as error:
         raise FameError(f"{path}: cannot be read ({error.strerror or error})") from None
+    with file:
+        yield file
 
 
 def unpacked(path: Path, kind: str, folder: Path) -> list[Path]:

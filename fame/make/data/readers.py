@@ -112,6 +112,7 @@ class _Reading:
         self.taken: list[str] = []
         self.columns: dict[str, str] = {}
         self.time, self.unit = "", ""
+        self.timed = False  # rows of one user, item and time are copies
         missing = frozenset(w.strip().lower() for w in options.missing)
         self.builder = Builder(path, missing, options.strict)
         self.item_name: str | None = None
@@ -125,7 +126,7 @@ class _Reading:
         what = self._rows(source, known)
         interactions = self.builder.build()
         dropped = list(self.builder.dropped)
-        if self.time and not self.time.startswith("no time") and what != "sequences":
+        if self.timed:
             interactions, copies, example = without_copies(interactions)
             self._count(dropped, "the same user, item and time as another row", copies, example)
         if not self.options.repeats:
@@ -265,6 +266,7 @@ class _Reading:
         if roles.item_list:
             self.columns["item"] += ", a list a row"
         self.time, self.unit = order.words, order.unit
+        self.timed = bool(order.sql) and not roles.item_list
         self.item_name = table.names[roles.item] if roles.item is not None and table.header else None
         self.notes += extract(self.run, table, roles, order, rows, self.options, self.builder)
 
