@@ -303,15 +303,15 @@ HEADLESS = [
     Case("Netflix", {"combined_data_1.txt": "".join(
         f"{k}:\n" + "".join(f"{u[1:]},3,{datetime.fromtimestamp(t, UTC):%Y-%m-%d}\n" for u, i, t in ROWS if i == f"b{k}") for k in range(1, 13))},
         {u: sorted(i, key=lambda x: 0) for u, i in NUMBERED.items()}, ("Netflix",)),
-    Case("MIND", {"behaviors.tsv": lines("{n}\t{u}\t{d:%m/%d/%Y %I:%M:%S %p}\t{i} {i}x\t{i}-1 z-0")},
-         {u: [x for i in items for x in (i, i + "x")] for u, items in HISTORIES.items()}, ("history",)),
+    Case("MIND", {"behaviors.tsv": lines("{n}\t{u}\t{d:%m/%d/%Y %I:%M:%S %p}\t{i}y{n} {i}x\t{i}-1 z-0")},
+         {u: [x for k, (v, i, _) in enumerate(ROWS) if v == u for x in (f"{i}y{k}", f"{i}x")] for u in HISTORIES}, ("history",)),
     Case("MIND, one history a user", {"behaviors.tsv": "".join(
         f"{n}\t{u}\t11/15/2019 9:0{n % 10}:58 AM\t{' '.join(HISTORIES[u])}\tq-1 z-0\n" for n, u in enumerate(list(HISTORIES) * 3))}, says=("read once",)),
 ]  # fmt: skip
 NETFLIX = {u: [] for u in NUMBERED}  # ties within a day stand in the order of films
-for day_user, day_item, _ in sorted(ROWS, key=lambda r: (datetime.fromtimestamp(r[2], UTC).date(), int(r[1][1:]))):
+ONE_A_DAY = {(u, i, datetime.fromtimestamp(t, UTC).date()): None for u, i, t in ROWS}
+for day_user, day_item, _ in sorted(ONE_A_DAY, key=lambda r: (r[2], int(r[1][1:]))):
     NETFLIX[day_user[1:]].append(day_item[1:])
-NETFLIX = {u: i for u, i in NETFLIX.items()}
 
 SEQUENCES = [
     Case("sequences", {"s.txt": "".join(f"{u} {' '.join(i[: 3 + n % 5])}\n" for n, (u, i) in enumerate(HISTORIES.items()))},
@@ -431,7 +431,10 @@ def test_an_archive_cannot_write_elsewhere_nor_grow_without_end(tmp_path: Path) 
 
 
 def test_a_pattern_names_files_and_a_name_with_brackets_is_a_name(tmp_path: Path) -> None:
-    put(tmp_path, {"a1.csv": lines("{u},{i},{t}", HEAD, rows=ROWS[:40]), "a2.csv": lines("{u},{i},{t}", HEAD, rows=ROWS[40:])})
+    put(
+        tmp_path,
+        {"a1.csv": lines("{u},{i},{t}", HEAD, rows=ROWS[:40]), "a2.csv": lines("{u},{i},{t}", HEAD, rows=ROWS[40:])},
+    )
     assert histories(read("auto", tmp_path / "a*.csv")) == HISTORIES
     assert histories(read("auto", put(tmp_path / "x", {"log[1]*.csv": OK}))) == HISTORIES
     with pytest.raises(FameError, match="no file has a name like this"):

@@ -64,11 +64,12 @@ class Builder:
         item: pa.Array,
         order: np.ndarray | None,
         fits: np.ndarray | None = None,
+        raw: pa.Array | None = None,
         rows: int | None = None,
     ) -> None:
         """A block of text arrays (null where missing), and int64 or float64 [n] order; None: the order of adding.
 
-        fits: bool [n], False where the order is missing or no time; such rows are the caller's to count.
+        fits: bool [n], False where the order is missing or no time.   raw: the order as text, for what is said of it.
         rows: of the file that these are, where not one each.
 
         Raises:
@@ -82,7 +83,8 @@ class Builder:
             if bad.any():
                 self.drop(f"no {what}", int(bad.sum()), f"row {first + int(np.argmax(bad)) + 1:,}")
         keep = ~(user_bad | item_bad)
-        if fits is not None:
+        if fits is not None and not fits.all():
+            self._untimed(np.flatnonzero(keep & ~fits), raw, user, item, first)
             keep &= fits
         if order is None:
             order = np.arange(self._position, self._position + n, dtype=np.int64)
@@ -94,6 +96,21 @@ class Builder:
         self.n += len(order)
         if self.n > MAX_INTERACTIONS:
             raise FameError(f"{self.source}: more than {MAX_INTERACTIONS:,} interactions; use a part of the log")
+
+    def _untimed(self, bad: np.ndarray, raw: pa.Array | None, user: pa.Array, item: pa.Array, first: int) -> None:
+        """Counts rows without a time, and with one that is not understood."""
+        lacking, strange = [], []
+        for k in map(int, bad):
+            text = raw[k].as_py() if raw is not None else None
+            missing = text is None or is_missing(text) or text.strip().lower() in self.missing
+            (lacking if missing else strange).append(k)
+        for why, rows in (("no time", lacking), ("a time of another form", strange)):
+            if rows:
+                k = rows[0]
+                shown = f"row {first + k + 1:,} ({str(user[k].as_py())[:40]}, {str(item[k].as_py())[:40]})"
+                if why != "no time" and raw is not None:
+                    shown += f": {str(raw[k].as_py())[:40]!r}"
+                self.drop(why, len(rows), shown)
 
     def build(self) -> Interactions:
         """All blocks as one sorted log, users and items numbered as they first appear.

@@ -19,7 +19,7 @@ from fame.make.data.plain import Plain
 
 __all__ = ["Column", "Engine", "Part", "Table", "engine", "json_table", "parquet_table", "text_table"]
 
-MEMORY = "1GB"
+MEMORY = "512MB"
 SAMPLE_ROWS = 20_000
 MAX_JSON_OBJECT = 256 << 20
 MAX_REJECTS = 1_000_000
@@ -72,7 +72,7 @@ class Engine:
         except duckdb.Error as error:
             raise _refusal(name, error) from None
 
-    def batches(self, sql: str, name: str, size: int = 1 << 20) -> Iterator[pa.RecordBatch]:
+    def batches(self, sql: str, name: str, size: int = 1 << 18) -> Iterator[pa.RecordBatch]:
         try:
             yield from self.db.sql(sql).to_arrow_reader(size)
         except (duckdb.Error, pa.ArrowException) as error:
@@ -278,10 +278,10 @@ def json_table(
         raise FameError(f"{name}: the objects have no fields; expected one object per interaction")
     parts = []
     for part_name, path, layout in files:
+        lines = "true" if layout == "newline_delimited" else "false"
         source = (
-            f"(SELECT json FROM read_json_objects({_path(path)}, format = '{layout}', ignore_errors = "
-            f"{'true' if layout == 'newline_delimited' else 'false'}, maximum_object_size = {MAX_JSON_OBJECT}, "
-            "compression = 'none'))"
+            f"(SELECT json FROM read_json_objects({_path(path)}, format = '{layout}', ignore_errors = {lines}, "
+            f"maximum_object_size = {MAX_JSON_OBJECT}, compression = 'none'))"
         )
         sql = f"SELECT {', '.join(shown)} FROM " + (f"(SELECT json{inner} FROM {source})" if inner else source)
         parts.append(Part(part_name, sql))

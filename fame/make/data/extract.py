@@ -93,34 +93,11 @@ def _add(batch: pa.RecordBatch, builder: Builder, order: Order) -> None:
         builder.add(user, item, None)
         return
     if order.number:
-        raw = time
-        numbers, fits = numbers_of(time)
-    else:
-        raw = batch.column(4)
-        numbers = time.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-        fits = pc.is_valid(time).to_numpy(zero_copy_only=False)
-    if not fits.all():
-        bad = np.flatnonzero(~fits)
-        texts = [raw[int(k)].as_py() for k in bad]
-        lacking = [
-            k
-            for k, text in zip(bad, texts, strict=True)
-            if text is None or is_missing(text) or text.strip().lower() in builder.missing
-        ]
-        strange = len(bad) - len(lacking)
-        if lacking:
-            builder.drop("no time", len(lacking), _row(batch, builder, int(lacking[0])))
-        if strange:
-            k = next(k for k, text in zip(bad, texts, strict=True) if k not in set(lacking[:1_000_000]))
-            builder.drop(
-                "a time of another form", strange, _row(batch, builder, int(k)) + f": {str(raw[int(k)].as_py())[:40]!r}"
-            )
-    builder.add(user, item, numbers, fits)
-
-
-def _row(batch: pa.RecordBatch, builder: Builder, k: int) -> str:
-    user, item = (str(batch.column(c)[k].as_py())[:40] for c in (0, 1))
-    return f"row {builder.rows + k + 1:,} ({user}, {item})"
+        builder.add(user, item, *numbers_of(time), raw=time)
+        return
+    numbers = time.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    fits = pc.is_valid(time).to_numpy(zero_copy_only=False)
+    builder.add(user, item, numbers, fits, raw=batch.column(4))
 
 
 class _Lists:
@@ -157,8 +134,6 @@ class _Lists:
         self.builder.drop("an empty list", empty)
         self.builder.drop("the lists of items and times differ in length", uneven)
         number, fits = numbers_of(pa.array(orders, pa.string())) if self.roles.order else (None, None)
-        if fits is not None:
-            self.builder.drop("no time", int((~fits).sum()))
         if items:
             self.builder.add(pa.array(users, pa.string()), pa.array(items, pa.string()), number, fits, rows=0)
 

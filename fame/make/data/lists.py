@@ -47,13 +47,16 @@ def values_of(text: str) -> list[str] | None:
     text = text.strip()
     if len(text) < 2 or len(text) > MAX_CELL or (text[0], text[-1]) not in (("[", "]"), ("(", ")"), ("{", "}")):
         return None
-    try:
-        return list(flat(literal(text)))
-    except ValueError:
-        pass
+    inside = text[1:-1].strip()
+    # NumPy parts words by blanks, which Python would join to one.
+    blanks = re.search(r"['\"]\s+['\"]", inside) and not re.search(r"['\"]\s*,", inside)
+    if not blanks:
+        try:
+            return list(flat(literal(text)))
+        except ValueError:
+            pass
     if text[0] == "(":
         return None
-    inside = text[1:-1].strip()
     if quoted := _QUOTED.findall(inside):
         return [a or b for a, b in quoted if a or b]
     parts = inside.split(",") if "," in inside else inside.split()
