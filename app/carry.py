@@ -11,11 +11,13 @@ from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
+from fame.explain import Change
 from fame.trace import NOTHING, Intervention
 
 __all__ = ["Carried", "Moment", "fitting", "pack"]
 
-Moment = tuple[tuple[int, ...], Intervention]  # what undo goes back to: a history of rows, and what was changed
+# What undo goes back to: a history of rows, what was changed inside the model, and the changes of What if.
+Moment = tuple[tuple[int, ...], Intervention, tuple[Change, ...]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Carried:
             return tuple(row for row in (_row(catalogue, self.ids[row]) for row in history) if row)
 
         def moments(packed: tuple[Moment, ...]) -> list[Moment]:
-            return [(rows(history), fitting(change, config)[0]) for history, change in packed]
+            return [(rows(history), fitting(change, config)[0], b) for history, change, b in packed]
 
         kept, dropped = fitting(there.intervention, config)
         state = replace(
@@ -52,7 +54,7 @@ class Carried:
 
 def pack(state: State, past: list[Moment], future: list[Moment], bundle: Bundle, name: str) -> Carried:
     """A state of one model, to be opened by the model of another name."""
-    histories = [state.history, *(history for history, _ in (*past, *future))]
+    histories = [state.history, *(history for history, *_ in (*past, *future))]
     rows = {row for history in histories for row in history} | ({state.item} if state.item else set())
     ids = {row: str(bundle.catalogue.item_id[row]) for row in rows}
     return Carried(replace(state, model=name), tuple(past), tuple(future), ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import streamlit as st
@@ -13,7 +13,7 @@ from app.screen import Screen
 from app.sources import Source, shared
 from fame.catalogue import Catalogue
 
-__all__ = ["choose", "found", "row_of"]
+__all__ = ["choose", "found", "row_of", "take"]
 
 WHOLE = 2000  # items up to which the box holds the whole catalogue
 OFFERED = 300  # in the box of a larger one; the others are found by typing, so that the page stays small
@@ -31,14 +31,32 @@ def choose(
     rest = range(1, len(catalogue)) if whole else [row]
     offered = list(dict.fromkeys([*map(int, ranking if whole else ranking[:OFFERED]), *rest]))
 
-    def take(value: Any) -> None:
+    def store(value: Any) -> None:
         if chosen := found(catalogue, value):
             session.update(**{field: catalogue.item_id[chosen] if by_id else chosen})
 
     st.selectbox(
-        label, offered, **widgets.tied(key, row, take), accept_new_options=not whole,
+        label, offered, **widgets.tied(key, row, store), accept_new_options=not whole,
         format_func=lambda r: names[r] if isinstance(r, int) else str(r),
         help="Type to search; any title of the catalogue will do.",
+    )  # fmt: skip
+
+
+def take(screen: Screen, label: str, key: str, done: Callable[[int], None], without: Container[int] = ()) -> None:
+    """A select box that shows no item; the row of the one that is chosen goes to `done`, and it shows none again."""
+    catalogue, names = screen.bundle.catalogue, _names(screen.source)
+    whole = catalogue.n_items <= WHOLE
+    ranking = screen.trace.ranking(exclude_history=False)
+    rows = range(1, len(catalogue)) if whole else ranking[:OFFERED].tolist()
+
+    def chosen(value: Any) -> None:
+        if value is not None and (row := found(catalogue, value)):
+            done(row)
+
+    st.selectbox(
+        label, [row for row in rows if row not in without], **widgets.tied(key, None, chosen),
+        accept_new_options=not whole, format_func=lambda r: names[r] if isinstance(r, int) else str(r), index=None,
+        placeholder="Type to search", help="Any title of the catalogue will do.",
     )  # fmt: skip
 
 

@@ -39,8 +39,8 @@ def draw(name: str, pages: dict[str, Page]) -> None:
     top = st.container(key="frame")
     offer: dict[str, Source] = {}
     try:
-        offer |= {source.name: source for source in sources.sources()}
-        screen, unused = prepare(offer, name, entry)
+        offer |= sources.offered()
+        screen, unused = prepare(offer, name, entry, pages)
         with top:
             bar.render(screen, pages, offer, unused)
         with screen.header:
@@ -74,7 +74,9 @@ def empty(screen: Screen) -> None:
             st.button(example.title, key=f"empty_{i}", on_click=session.open_example, args=(screen.bundle, i))
 
 
-def prepare(offer: dict[str, Source], name: str, entry: screens.Entry) -> tuple[Screen, tuple[str, ...]]:
+def prepare(
+    offer: dict[str, Source], name: str, entry: screens.Entry, pages: dict[str, Page]
+) -> tuple[Screen, tuple[str, ...]]:
     """This run's screen, in step with the URL, and plain sentences on what in the link could not be used."""
     model, wrong = session.choose_model(list(offer))
     source = offer[model]
@@ -83,7 +85,7 @@ def prepare(offer: dict[str, Source], name: str, entry: screens.Entry) -> tuple[
     here = session.open_session(bundle, opening, source.version)
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
     header = st.container(horizontal=True, key=f"{name}_top", vertical_alignment="center")
-    draft = Screen(name, entry.declaration, header, source, bundle, here.state, opening, theme, {})
+    draft = Screen(name, entry.declaration, header, source, bundle, here.state, opening, theme, {}, pages)
     session.check_options(draft)
     links = session.write_url(bundle, opening, named=model != next(iter(offer)))
     return replace(draft, state=here.state, links=links), (*wrong, *here.unused)

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import urlencode
 
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import Page
 
 from app import sources
 from app.sources import Source
 from app.state import State, changed
+from app.url import query
 from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.plots.picture import Origin
 from fame.plots.style import Theme
+from fame.text import words
 from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = ["Declaration", "NothingToShow", "Option", "Screen", "words"]
-
-
-def words(noun: str) -> dict[str, str]:
-    """A noun as sentences need it: {one}, {many} and, with its article, {a}."""
-    return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}
 
 
 class NothingToShow(Exception):
@@ -73,6 +72,7 @@ class Screen:
 
     name: of its file.   header: the row that holds its heading.   opening: the state that a first visit opens with.
     theme: what the browser shows, light or dark.   links: the URL parameters that hold `state`.
+    pages: of all screens, by name, for links to another.
     """
 
     name: str
@@ -84,6 +84,7 @@ class Screen:
     opening: State
     theme: Theme
     links: dict[str, str]
+    pages: Mapping[str, Page]
 
     # ---- what it declares
 
@@ -158,9 +159,17 @@ class Screen:
         return self.source.name + " · simulated audience" * self.bundle.simulated
 
     @property
+    def link(self) -> str:
+        """All of what is shown as the parameters of an address, the model and the history by name."""
+        return urlencode(query(self.state, self.bundle, None))
+
+    @property
     def origin(self) -> Origin:
         """What a picture of `trace` was computed from; give it to `Picture.with_origin`."""
-        change = self.state.intervention
+        return self.origin_of(self.state.intervention)
+
+    def origin_of(self, change: Intervention) -> Origin:
+        """The origin of a picture of the visitor's history under a change."""
         titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
         return Origin(self.model, titles, changed(change) if change else "")
 

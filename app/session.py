@@ -70,17 +70,17 @@ def touched() -> bool:
 
 
 def can_undo() -> bool:
-    """Whether there is a change of history or intervention to take back."""
+    """Whether there is a change of history, intervention or B to take back."""
     return bool(_session().past)
 
 
 def can_redo() -> bool:
-    """Whether a change of history or intervention was taken back."""
+    """Whether a change of history, intervention or B was taken back."""
     return bool(_session().future)
 
 
 def update(**changes: Any) -> None:
-    """Change fields or options of this visitor's state, for callbacks. History and intervention can be undone."""
+    """Change fields or options of this visitor's state, for callbacks. All that decides A and B can be undone."""
     here = _session()
     before, here.state = here.state, here.state.changed(**changes)
     _remember(here, before)
@@ -92,7 +92,7 @@ def start(history: Sequence[int]) -> None:
     """Begin afresh with another history, for callbacks: what was looked at and compared belongs to the last one."""
     declared = (entry.declaration.options.items() for entry in screens.discover().values())
     forgotten = {name: None for options in declared for name, option in options if option.of_history}
-    update(history=history, item=None, **forgotten)
+    update(history=history, item=None, b=(), **forgotten)
 
 
 def open_example(bundle: Bundle, example: int) -> None:
@@ -123,7 +123,7 @@ def has_line(example: int, opening: State) -> bool:
 
 
 def undo() -> None:
-    """Take back the last change of history or intervention."""
+    """Take back the last change of history, intervention or B."""
     _step("past", "future")
 
 
@@ -135,16 +135,20 @@ def redo() -> None:
 def _step(source: str, target: str) -> None:
     here = _session()
     if stack := getattr(here, source):
-        getattr(here, target).append((here.state.history, here.state.intervention))
-        history, intervention = stack.pop()
-        here.state = here.state.changed(history=history, intervention=intervention)
+        getattr(here, target).append(_moment(here.state))
+        history, intervention, b = stack.pop()
+        here.state = here.state.changed(history=history, intervention=intervention, b=b)
         here.touched = True
+
+
+def _moment(state: State) -> Moment:
+    return state.history, state.intervention, state.b
 
 
 def _remember(here: Session, before: State) -> None:
     """Keep what undo goes back to, where a change can be undone."""
-    if (here.state.history, here.state.intervention) != (before.history, before.intervention):
-        here.past = [*here.past, (before.history, before.intervention)][-MAX_UNDO:]
+    if _moment(here.state) != _moment(before):
+        here.past = [*here.past, _moment(before)][-MAX_UNDO:]
         here.future = []
 
 

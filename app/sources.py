@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,12 +15,14 @@ from typing import Any, ParamSpec, TypeVar
 import streamlit as st
 import torch
 
+from fame import explain
 from fame.bundle import ARTIFACTS, MANIFEST, Bundle, glance
 from fame.errors import FameError
 from fame.evidence import Evidence
+from fame.explain import Listing
 from fame.trace import Intervention, Trace
 
-__all__ = ["Source", "findings", "kind", "load", "shared", "sources", "trace"]
+__all__ = ["Source", "final_list", "findings", "has_heads", "kind", "load", "offered", "shared", "sources", "trace"]
 
 KEPT = 128  # traces; one of 50 films, 1,000 items and 4 x 4 experts takes about 0.3 MB
 P = ParamSpec("P")
@@ -85,21 +88,40 @@ def sources() -> list[Source]:
     return list(found.values())
 
 
+def offered() -> dict[str, Source]:
+    """The bundles whose models can be looked into, by name.
+
+    Raises:
+        FameError: there is none.
+    """
+    found = sources()
+    if offer := {source.name: source for source in found if has_heads(source)}:
+        return offer
+    raise FameError(f"{found[0].path}: a plain sasrec; the app looks at heads, and it has none")
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
 def load(source: Source) -> Bundle:
     """The bundle of a source, shared by all visitors.
 
     Raises:
-        FameError: the bundle is missing, altered, or has no heads to look at.
+        FameError: the bundle is missing or altered.
     """
     torch.set_num_threads(1)  # visitors run in threads of their own
     bundle = Bundle.load(source.path)
-    if bundle.config.variant != "fame":
-        raise FameError(f"{source.path}: a plain {bundle.config.variant}; the app looks at heads, and it has none")
     bundle.catalogue.search("a")  # builds the index that searching needs
     gc.collect()
     gc.freeze()
     return bundle
+
+
+@shared(64)
+def has_heads(source: Source) -> bool:
+    """Whether a bundle's model can be looked into, or cannot be read, which opening it tells; from its config alone."""
+    try:
+        return bool(json.loads((Path(source.path) / "config.json").read_bytes()).get("variant") != "sasrec")
+    except (OSError, ValueError, AttributeError):
+        return True
 
 
 @shared(64)
@@ -120,6 +142,17 @@ def findings(source: Source) -> Evidence | str:
         return load(source).evidence
     except FameError as error:
         return f"{error}."
+
+
+@shared(KEPT)
+def final_list(source: Source, history: tuple[int, ...]) -> Listing:
+    """What a model that may have no heads recommends after a history of rows.
+
+    Raises:
+        FameError: the history is empty.
+    """
+    bundle = load(source)
+    return explain.final_list(bundle.model, bundle.catalogue, history)
 
 
 @shared(KEPT)

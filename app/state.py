@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fame.bundle import Bundle
+from fame.explain import Change
 from fame.trace import NOTHING, Intervention
 
 __all__ = [
@@ -47,6 +48,7 @@ class State:
     model: name of the bundle.   history: rows of its catalogue, oldest first, at most MAX_HISTORY.
     k: items per list.   hide_seen: leave items of the history out of the lists.
     head: the head that a screen looks at, from 0.   item: the row that is looked at, or None for the first one.
+    b: the changes that make What if's B of all this.
     options: a screen's own choices as text, under names like `atlas_colour`.
     """
 
@@ -57,6 +59,7 @@ class State:
     hide_seen: bool = True
     head: int = 0
     item: int | None = None
+    b: tuple[Change, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
 
     def changed(self, **changes: Any) -> State:

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from app.state import DEFAULT_K, MAX_HISTORY, MAX_K, MAX_OPTIONS, MAX_VALUE, OPTION, State
 from fame.bundle import Bundle
 from fame.errors import FameError
+from fame.explain import changes_text, read_changes
 
 __all__ = ["parse", "query", "quoted", "unknown_items"]
 
@@ -50,6 +51,7 @@ def query(state: State, bundle: Bundle, opening: State | None, named: bool = Tru
         "off": "-".join([*(str(h + 1) for h in change.heads_off), *pairs]),
         "router": "_".join(f"{h + 1}-{_weights(w)}" for h, w in change.router),
         "hold": "1" if change.hold_gate else "",
+        "b": changes_text(state.b),
     }
     return {**{name: value for name, value in params.items() if value}, **dict(sorted(state.options.items()))}
 
@@ -111,6 +113,8 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
     take("off", off)
     take("router", router)
     take("hold", lambda v: change(hold_gate=bool(_whole(v, 0, 1))))
+    b, broken = read_changes(params.get("b", ""))
+    state, unused = state.changed(b=b), [*unused, *broken]
     options = {name: value for name, value in params.items() if OPTION.fullmatch(name) and len(value) <= MAX_VALUE}
     return state.changed(**dict(list(options.items())[:MAX_OPTIONS])), tuple(unused)
 

@@ -70,21 +70,34 @@ class Pass:
 def attend(q: Tensor, k: Tensor, v: Tensor, record: bool, dropout: float) -> tuple[Tensor, Tensor | None]:
     """softmax(q kᵀ / sqrt(width)) v over the past, by the fused kernel or, recording, with the weights kept.
 
-    q [b h n t k], k and v [b h s k]: all n queries of an h share its keys and values. -> [b h n t k], [b h n t s].
+    q [b h n t k], k and v [b h s k]: all n queries of an h share its keys and values; the t are the last of the s.
+    -> [b h n t k], [b h n t s].
     """
     if record:
         weights = causal_weights(q, k.unsqueeze(2))
         return torch.einsum("bhnts,bhsk->bhntk", weights, v), weights
-    grouped = q.shape[2] > 1
-    out = fn.scaled_dot_product_attention(q.flatten(1, 2), k, v, dropout_p=dropout, is_causal=True, enable_gqa=grouped)
+    whole = q.shape[3] == k.shape[2]
+    out = fn.scaled_dot_product_attention(
+        q.flatten(1, 2), k, v, None if whole else ~future(q, k), dropout, is_causal=whole, enable_gqa=q.shape[2] > 1
+    )
     return out.unflatten(1, q.shape[1:3]), None
 
 
 def causal_weights(q: Tensor, k: Tensor) -> Tensor:
     """The attention weights themselves, [… t s]: what the fused kernel uses and does not keep."""
     logits = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
-    future = torch.ones(logits.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
-    return logits.masked_fill(future, -torch.inf).softmax(-1)
+    return logits.masked_fill(future(q, k), -torch.inf).softmax(-1)
+
+
+def future(q: Tensor, k: Tensor) -> Tensor:
+    """Which keys a query may not see, bool [t s]: the queries are the last t of the s positions."""
+    t, s = q.shape[-2], k.shape[-2]
+    return torch.ones(t, s, dtype=torch.bool, device=q.device).triu(1 + s - t)
+
+
+def after(past: Tensor, now: Tensor) -> Tensor:
+    """The positions of `past` and then those of `now`, [… s k] and [… t k]; `past` may be one for all of the batch."""
+    return torch.cat([past.expand(now.shape[0], -1, -1, -1), now], dim=-2)
 
 
 class FeedForward(nn.Module):
@@ -114,8 +127,11 @@ class Block(nn.Module):
         self.feed_forward = FeedForward(c.d_model, c.dropout)
         self.norm_out = nn.LayerNorm(c.d_model)
 
-    def forward(self, x: Tensor, record: bool) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor, record: bool, past: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each [b heads t k]
+        if past is not None:  # the positions before x, the same in every history: [1 s-t d]
+            _, old_k, old_v = self.qkv(past).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            k, v = after(old_k, k), after(old_v, v)
         seen, weights = attend(q.unsqueeze(2), k, v, record, self.attention_dropout if self.training else 0.0)
         x = self.norm_attention(x + self.dropout(self.out(seen.squeeze(2).transpose(1, 2).flatten(2))))
         return self.norm_out(x + self.feed_forward(x)), None if weights is None else weights.squeeze(2)
@@ -165,11 +181,14 @@ class Facets(nn.Module):
         self.anchors = nn.Parameter(torch.randn(H, N, k) * c.anchors) if c.anchors else None
         self.item_mlp = ItemMLP(d, c.facet_mlp * d, H * k) if c.facet_mlp else None
 
-    def forward(self, x: Tensor, what_if: Intervention, record: bool) -> Pass:
+    def forward(self, x: Tensor, what_if: Intervention, record: bool, past: Sequence[Tensor] = ()) -> Pass:
         # Q_n = X W_Q[h,n]        K = X W_K[h]        U = X W_V[h]
         Q = torch.einsum("btd,hndk->bhntk", x, self.W_Q)
         K = torch.einsum("btd,hdk->bhtk", x, self.W_K)
         U = torch.einsum("btd,hdk->bhtk", x, self.W_V)
+        for before in past[::-1]:  # the positions before x, the nearest last: [b s-t d], or [1 s-t d] if all alike
+            K = after(torch.einsum("btd,hdk->bhtk", before, self.W_K), K)
+            U = after(torch.einsum("btd,hdk->bhtk", before, self.W_V), U)
         # A_n = causal-softmax(Q_n Kᵀ / sqrt(d'))
         # O_n = A_n U
         O, A = attend(Q, K, U, record, self.attention_dropout if self.training else 0.0)
@@ -321,6 +340,24 @@ class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequenti
             return Pass(x, backbone_attention=kept)
         last = self.facets(x, intervention, record)
         return Pass(**{**vars(last), "backbone_attention": kept})
+
+    def last_query(self, items: Tensor, intervention: Intervention = NOTHING, alike: int = 0) -> Tensor:
+        """`forward(items, intervention).query[:, -1]`, [b q], at less cost; no padding, t ≥ 1.
+
+        alike: how many of the first items, fewer than t, are the same in every history: they are run once. In the
+            last block only the last position asks, and all are looked at.
+        """
+        if intervention:
+            intervention.check(self.config)
+        x = self.dropout(self.norm_in(self.items(items) + self.positions.weight[: items.shape[1]]))
+        past, x = (x[:1, :alike] if alike else None), x[:, alike:]
+        *early, final = self.blocks if self.config.variant == "sasrec" else [*self.blocks, None]
+        for block in early:
+            x, past = block(x, False, past)[0], None if past is None else block(past, False)[0]
+        if final is None:
+            before = [x[:, :-1]] if past is None else [past, x[:, :-1]]
+            return self.facets(x[:, -1:], intervention, False, before).query[:, -1]
+        return final(x, False, past)[0][:, -1]
 
     def score(self, query: Tensor) -> Tensor:
         """s(v) of every row: [… q] -> [… V]. Row 0, padding, is -inf."""

@@ -259,3 +259,16 @@ def test_dropout_is_of_training_only() -> None:
     noisy = [model(items).query for _ in range(2)]
     calm = [model.eval()(items).query for _ in range(2)]
     assert not torch.equal(*noisy) and torch.equal(*calm)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("sizes", [{}, {"n_layers": 1}, {"head_width": 30, "facet_mlp": 1, "anchors": 0.3}])
+@pytest.mark.parametrize("alike", [0, 1, 4])
+def test_the_last_query_is_the_last_one_of_a_whole_pass(variant: str, sizes: dict[str, float], alike: int) -> None:
+    config = replace(ODD, variant=variant, **sizes)  # type: ignore[arg-type]
+    model, change = scrambled(config), Intervention(experts_off=((0, 1),), heads_off=(2,), hold_gate=True)
+    items = torch.from_numpy(np.random.default_rng(1).integers(1, config.n_rows, (6, 5)))
+    items[:, :alike] = items[0, :alike]
+    with torch.no_grad():
+        for what_if in (Intervention(), change)[: 1 + (variant == "fame")]:
+            assert_allclose(model.last_query(items, what_if, alike), model(items, what_if).query[:, -1], atol=1e-10)

@@ -98,15 +98,17 @@ def evaluate(
     k-core is that of the bundle's own log, unless another is given.
     """
     from fame.bundle import load
+    from fame.make.card import with_interval
     from fame.make.data import read
     from fame.make.evaluate import KS, ranks, summarise
-    from fame.make.pipeline import for_catalogue, tested
+    from fame.make.prepare import for_catalogue, tested
+    from fame.text import plural
 
     loaded = load(bundle)
     d = data_config(data, columns, typed)
     k_core = typed["k_core"] if typed["k_core"] is not None else d.k_core if loaded.k_core is None else loaded.k_core
     task, report = for_catalogue(read(d.form, d.path or "", d.reading), loaded.catalogue, k_core)
-    with counting(f"ranking for {len(task):,} users", len(task)) as progress:
+    with counting(f"ranking for {plural(len(task), 'user')}", len(task)) as progress:
         rank = ranks(loaded.model, task, progress=progress)
     metrics, report = summarise(rank), replace(report, tested=tested(rank, task))
     if as_json:
@@ -116,13 +118,15 @@ def evaluate(
         return
     shown = grid("", *(f"@{k}" for k in KS), right=range(1, 1 + len(KS)))
     for kind in ("HR", "NDCG"):
-        shown.add_row(kind, *(f"{metrics[f'{kind}@{k}']:.4f} ± {metrics[f'{kind}@{k} ±']:.4f}" for k in KS))
-    shown.add_row("MRR", f"{metrics['MRR']:.4f} ± {metrics['MRR ±']:.4f}")
+        shown.add_row(kind, *(with_interval(metrics[f"{kind}@{k}"], metrics[f"{kind}@{k} ±"]) for k in KS))
+    shown.add_row("MRR", with_interval(metrics["MRR"], metrics["MRR ±"]))
     out = stdout()
     core = f" of the {k_core}-core" if k_core else ""
     for line in report.lines():
         out.print(printable(line), soft_wrap=True)
-    out.print(f"{loaded.name} on the last items of {len(task):,} users{core}; all items ranked, ± 95% over users")
+    out.print(
+        f"{loaded.name} on the last items of {plural(len(task), 'user')}{core}; all items ranked, ± 95% over users"
+    )
     out.print(shown)
 
 

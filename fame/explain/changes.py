@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 from urllib.parse import quote, unquote
 
 from fame.errors import FameError
@@ -280,7 +280,8 @@ def _read(text: str) -> Change:
     names = [f.name for f in fields(KINDS[kind])]
     if len(parts) != len(names):
         raise ValueError
-    return KINDS[kind](*(_value(name, part) for name, part in zip(names, parts, strict=True)))
+    values: list[Any] = [_value(name, part) for name, part in zip(names, parts, strict=True)]
+    return KINDS[kind](*values)
 
 
 def _value(name: str, part: str) -> int | str | Weights:

@@ -187,18 +187,18 @@ class _Searcher:
         near: dict[int, list[Single]] = {}
         for part in self.tried(self.singles()):
             self.keep_nearest(near, [single._replace(gap=gap) for [single], gap in part])
-            state = self.now(state, tried=state.tried + len(part))
+            state = self.now(replace(state, tried=state.tried + len(part)))
             yield state
         if not self.works and self.beam:
             jobs = self.pairs(near)
             state = replace(state, pairs=sum(map(len, jobs)))
             for part in self.tried(iter(jobs)):
-                state = self.now(state, pairs_tried=state.pairs_tried + len(part))
+                state = self.now(replace(state, pairs_tried=state.pairs_tried + len(part)))
                 yield state
         yield replace(state, done=True)
 
-    def now(self, state: Search, **more: int) -> Search:
-        return replace(state, found=tuple(found for _, found in self.kept), works=self.works, **more)
+    def now(self, state: Search) -> Search:
+        return replace(state, found=tuple(found for _, found in self.kept), works=self.works)
 
     # ---- what is tried
 
@@ -279,9 +279,11 @@ class _Searcher:
     def scores(self, variants: np.ndarray) -> np.ndarray:
         """The final scores after histories of one length [m,T]: [m,V]."""
         kept = variants[:, -self.model.config.max_len :]
+        same = (kept == kept[0]).all(axis=0)[:-1]
+        alike = int(same.cumprod().sum())
         with torch.inference_mode():
             items = torch.from_numpy(kept).to(self.model.items.weight.device)
-            return self.model.score(self.model(items, self.intervention).query[:, -1]).float().cpu().numpy()
+            return self.model.score(self.model.last_query(items, self.intervention, alike)).float().cpu().numpy()
 
     def top(self, scores: np.ndarray, candidate: np.ndarray) -> np.ndarray:
         rows = np.flatnonzero(candidate)

@@ -6,7 +6,8 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,15 @@ from lightning_fabric import Fabric
 from fame.bundle import Bundle, Example, check_target, check_writable
 from fame.catalogue import Catalogue
 from fame.errors import FameError
-from fame.make.card import Facts, comparison, kind_name, metric_row, model_card, read_comparison, usage
-from fame.make.checkpoint import Epoch
-from fame.make.configs import DataConfig, GuidanceConfig, PlantedConfig
-from fame.make.data import Interactions, Log, Sequences, Split, k_core, keep_items, leave_one_out, read
+from fame.make.card import comparison, kind_name, metric_row, model_card, read_comparison, usage
+from fame.make.checkpoint import Epoch, locked
+from fame.make.configs import GuidanceConfig, PlantedConfig
 from fame.make.data.files import check_file
-from fame.make.data.items import coverage_of
-from fame.make.data.report import ReadReport, Tested
-from fame.make.data.sequences import Task
-from fame.make.evaluate import metric_values, popularity_ranks, ranks
+from fame.make.evaluate import popularity_ranks, ranks
 from fame.make.guidance import Guidance
+from fame.make.logs import Curves, logger
 from fame.make.maps import build_atlas
+from fame.make.prepare import Prepared, prepare, split_for, tested
 from fame.make.probes.gather import evidence
 from fame.make.recipe import Recipe
 from fame.make.recovery import recovery
@@ -36,18 +35,17 @@ from fame.make.simulate import bayes_filter, countable, simulate
 from fame.make.start import start_from_log
 from fame.make.train import Step, curve, launched, train
 from fame.model import FAME
+from fame.text import plural
 
 __all__ = [
     "SILENT",
     "Callbacks",
     "compare",
-    "for_catalogue",
     "learn",
     "prepare",
     "read_examples",
     "run_folder",
     "split_for",
-    "tested",
     "train_recipe",
 ]
 
@@ -69,79 +67,21 @@ class Callbacks:
     epoch: Callable[[Epoch], None] = lambda epoch: None
     warn: Callable[[str], None] = lambda text: None
 
+    def with_curves(self, curves: Curves) -> Callbacks:
+        """The same, which write each step and epoch to `curves` too."""
+
+        def step(at: Step) -> None:
+            self.step(at)
+            curves.step(at)
+
+        def epoch(e: Epoch) -> None:
+            self.epoch(e)
+            curves.epoch(e)
+
+        return replace(self, step=step, epoch=epoch)
+
 
 SILENT = Callbacks()
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """A recipe's data, read and split."""
-
-    catalogue: Catalogue
-    split: Split
-    facts: Facts
-    report: ReadReport | None = None  # None for a simulated audience
-
-    @property
-    def counts(self) -> np.ndarray:
-        """int64 [V]: how often each item is in the training histories."""
-        return np.bincount(self.split.train.items, minlength=len(self.catalogue))
-
-
-def prepare(recipe: Recipe) -> Prepared:
-    """Read, limit to the items named, k-core, split.
-
-    Raises:
-        FameError: see `read`, `k_core`; or no user has the three items that leave-one-out needs.
-    """
-    d = recipe.data
-    if d.form == "planted":
-        return prepare_planted(d)
-    assert d.path is not None
-    log = read(d.form, d.path, d.reading)
-    if d.k_core:
-        log = log.core(d.k_core)
-    sequences = Sequences.from_interactions(log.interactions, log.catalogue)
-    split = leave_one_out(sequences)
-    if not len(split.test):
-        raise FameError(f"{d.path}: no user has 3 items, which leave-one-out needs; give a larger log")
-    said = []
-    if d.only_items:
-        said.append("Only items of the item file are kept.")
-    if d.k_core:
-        said.append(f"Every user and item is there at least {d.k_core} times ({d.k_core}-core).")
-    noun = "film" if log.report.form == "movielens" and not d.noun else d.called
-    report = replace(log.report, tested=Tested(len(split.test), int(split.test.repeated.sum())))
-    facts = Facts.of(sequences, split, log.catalogue.n_items, log.report.form, " ".join(said))
-    return Prepared(replace(log.catalogue, noun=noun), split, facts, report)
-
-
-def tested(ranks: np.ndarray, task: Task) -> Tested:
-    """How many test items the history already holds, and the figures with and without them.
-
-    ranks: int [users] of the task's targets.
-    """
-    again = task.repeated
-    figures = {
-        name: (float(metric_values(ranks, name).mean()), float(metric_values(ranks[~again], name).mean()))
-        for name in ("HR@10", "NDCG@10")
-        if again.any() and not again.all()
-    }
-    return Tested(len(task), int(again.sum()), figures)
-
-
-def prepare_planted(d: DataConfig) -> Prepared:
-    """The simulated audience, split."""
-    assert d.items is not None
-    config = d.planted or PlantedConfig()
-    catalogue = replace(Catalogue.from_csv(d.items), noun=d.called)
-    sequences = simulate(catalogue, config).sequences
-    split = leave_one_out(sequences)
-    if not len(split.test):
-        raise FameError("[data.planted] no viewer has 3 films, which leave-one-out needs; give a larger longest")
-    settings = ", ".join(f"{f.name} {getattr(config, f.name)}" for f in fields(config))
-    said = f"The audience is simulated, by no real viewer's choices: {settings}."
-    return Prepared(catalogue, split, Facts.of(sequences, split, catalogue.n_items, d.form, said))
 
 
 def gather(
@@ -171,77 +111,85 @@ def gather(
     return found
 
 
-def split_for(interactions: Interactions, catalogue: Catalogue, least: int) -> Split:
-    """A log split for testing a model of this catalogue: as `prepare` splits it, other items left out.
-
-    least: the k of the k-core; 0 keeps every user.
-    """
-    kept = keep_items(interactions, catalogue.item_id[1:])
-    return leave_one_out(Sequences.from_interactions(k_core(kept, least) if least else kept, catalogue))
-
-
-def for_catalogue(log: Log, catalogue: Catalogue, least: int) -> tuple[Task, ReadReport]:
-    """The test of a model of this catalogue on a log, split as `split_for` does, and how the two meet.
-
-    Raises:
-        FameError: no item of the log is in the catalogue, or no user is left.
-    """
-    listed = frozenset(catalogue.item_id[1:])
-    coverage = coverage_of("the model's catalogue", log.interactions, listed, only=True)
-    kept = keep_items(log.interactions, catalogue.item_id[1:])
-    usable = int((np.bincount(kept.user_codes) >= 3).sum())
-    report = replace(log.report, coverage=(*log.report.coverage, coverage), usable=usable)
-    return split_for(log.interactions, catalogue, least).test, report
-
-
 def train_recipe(
     recipe: Recipe,
     out: str | Path,
     *,
     runs: Path = Path("runs"),
     fresh: bool = False,
+    finish: bool = False,
+    log: str | None = None,
     callbacks: Callbacks = SILENT,
 ) -> Bundle | None:
     """Train, test, map, probe, write the card, and save the bundle in the directory `out`.
 
     runs: checkpoints are kept under `runs/<name>/`; a run that broke off goes on from its last epoch, and one that
-        is done is not trained again. `fresh` forgets them first.
+        is done is not trained again. `fresh` forgets them first; `finish` trains no more and takes the best of the
+        epochs that are done.
+    log: csv, tensorboard or wandb: where the training's curves go, beside the checkpoint.
 
     Under `fabric run` every process trains; the first alone goes on and has a bundle, the others get None.
 
     Raises:
-        FameError: anything in the recipe, its files or `out` is not as it should be, most of it told before training.
+        FameError: anything in the recipe, its files or `out` is not as it should be, most of it told before training;
+            or another process writes to `out` or trains a run of this name.
     """
+    if fresh and finish:
+        raise FameError("--fresh forgets the run that --finish is to finish; give one of them")
     out = check_target(out)
     fabric = launched()
     tell = callbacks if fabric.is_global_zero else SILENT
-    tell.stage("reading the log")
-    data = prepare(recipe)
-    for line in data.report.lines() if data.report else ():
-        tell.warn(line)
-    examples = read_examples(recipe.examples, data.catalogue) if recipe.examples else ()
-    compared = read_comparison(recipe.metrics) if recipe.metrics else None
-    model, epochs = learn(recipe, data, fabric, runs, fresh, tell)
-    probed = recipe.evidence and model.config.variant == "fame"
-    baseline = None
-    if probed and recipe.comparison and recipe.comparison.probe:
-        baseline = learn(baseline_of(recipe), data, fabric, runs, fresh, tell)[0].cpu()
-    if not fabric.is_global_zero:
-        return None
-    tell.stage(f"testing on {len(data.split.test):,} users")
+    curves = Curves(logger(log, run_folder(recipe, runs), recipe.name)) if log else None
+    with locked(out, "another --out") if fabric.is_global_zero else nullcontext():
+        tell.stage("reading the log")
+        data = prepare(recipe)
+        for line in data.report.lines() if data.report else ():
+            tell.warn(line)
+        examples = read_examples(recipe.examples, data.catalogue) if recipe.examples else ()
+        compared = read_comparison(recipe.metrics) if recipe.metrics else None
+        model, epochs = learn(recipe, data, fabric, runs, fresh, tell, finish, curves)
+        baseline = trained_baseline(recipe, data, fabric, runs, fresh, tell)
+        if not fabric.is_global_zero:
+            return None
+        bundle = described(recipe, data, model, baseline, epochs, examples, compared, tell)
+        tell.stage(f"saving {out}")
+        bundle.save(out)
+    return bundle
+
+
+def trained_baseline(
+    recipe: Recipe, data: Prepared, fabric: Fabric, runs: Path, fresh: bool, tell: Callbacks
+) -> FAME | None:
+    """The model whose slices are to stand beside the heads; None where there is nothing to probe, or none is asked."""
+    if recipe.evidence and recipe.model.variant == "fame" and recipe.comparison and recipe.comparison.probe:
+        return learn(baseline_of(recipe), data, fabric, runs, fresh, tell)[0].cpu()
+    return None
+
+
+def described(
+    recipe: Recipe,
+    data: Prepared,
+    model: FAME,
+    baseline: FAME | None,
+    epochs: list[Epoch],
+    examples: tuple[Example, ...],
+    compared: pd.DataFrame | None,
+    tell: Callbacks,
+) -> Bundle:
+    """The bundle of a trained model: tested, mapped, probed, with its card."""
+    tell.stage(f"testing on {plural(len(data.split.test), 'user')}")
     rank, popular = ranks(model, data.split.test), popularity_ranks(data.counts, data.split.test)
     facts = data.facts
     if data.report:
         facts = replace(facts, read=tuple(replace(data.report, tested=tested(rank, data.split.test)).lines()))
     used = usage(model, data.split.test.histories)
     model.cpu()
-    atlas = None
+    atlas, found = None, {}
     if recipe.maps and model.config.variant == "fame":
         atlas = build_atlas(
             model, seed=recipe.training.seed, progress=lambda space: tell.stage(f"drawing the map {space}")
         )
-    found = {}
-    if probed:
+    if recipe.evidence and model.config.variant == "fame":
         try:
             found = gather(recipe, model, data, tell, baseline)
         except FameError as error:  # what cannot be measured is no reason to lose what was learned
@@ -258,7 +206,8 @@ def train_recipe(
         used=used,
         compared=compared,
     )
-    bundle = Bundle(
+    simulated = recipe.data.form == "planted"
+    return Bundle(
         recipe.name,
         model,
         data.catalogue,
@@ -267,12 +216,9 @@ def train_recipe(
         evidence_json=found,
         training=curve(epochs),
         card=card,
-        simulated=recipe.data.form == "planted",
-        k_core=None if recipe.data.form == "planted" else recipe.data.k_core,
+        simulated=simulated,
+        k_core=None if simulated else recipe.data.k_core,
     )
-    tell.stage(f"saving {out}")
-    bundle.save(out)
-    return bundle
 
 
 def baseline_of(recipe: Recipe) -> Recipe:
@@ -288,13 +234,44 @@ def run_folder(recipe: Recipe, runs: Path) -> Path:
 
 
 def learn(
-    recipe: Recipe, data: Prepared, fabric: Fabric, runs: Path, fresh: bool, tell: Callbacks
+    recipe: Recipe,
+    data: Prepared,
+    fabric: Fabric,
+    runs: Path,
+    fresh: bool,
+    tell: Callbacks,
+    finish: bool = False,
+    curves: Curves | None = None,
 ) -> tuple[FAME, list[Epoch]]:
     """The trained model and its epochs, from a checkpoint where there is one."""
     folder = check_writable(run_folder(recipe, runs))
-    if fresh and fabric.is_global_zero:
-        shutil.rmtree(folder, ignore_errors=True)
-    fabric.barrier()
+    mine = locked(folder, "another --name or --runs") if fabric.is_global_zero else nullcontext()
+    with mine:
+        if fresh and fabric.is_global_zero:
+            shutil.rmtree(folder, ignore_errors=True)
+        fabric.barrier()
+        model, guidance = untrained(recipe, data, tell)
+        tell.begin(recipe)
+        told = tell.with_curves(curves) if curves and fabric.is_global_zero else tell
+        epochs = train(
+            model,
+            data.split,
+            recipe.training,
+            guidance=guidance,
+            fabric=fabric,
+            folder=folder,
+            finish=finish,
+            on_step=told.step,
+            on_epoch=told.epoch,
+            on_note=told.warn,
+        )
+        if curves and fabric.is_global_zero:
+            curves.close()
+    return model, epochs
+
+
+def untrained(recipe: Recipe, data: Prepared, tell: Callbacks) -> tuple[FAME, Guidance | None]:
+    """The network as training finds it, and what is to guide it."""
     torch.manual_seed(recipe.training.seed)
     model = FAME(replace(recipe.model, n_items=data.catalogue.n_items))
     if recipe.training.start == "log":
@@ -304,18 +281,7 @@ def learn(
     if guidance and recipe.guidance.pretrain:
         tell.stage("pretraining the heads' spaces")
         guidance.pretrain(model)
-    tell.begin(recipe)
-    epochs = train(
-        model,
-        data.split,
-        recipe.training,
-        guidance=guidance,
-        fabric=fabric,
-        folder=folder,
-        on_step=tell.step,
-        on_epoch=tell.epoch,
-    )
-    return model, epochs
+    return model, guidance
 
 
 def read_examples(path: Path, catalogue: Catalogue) -> tuple[Example, ...]:

@@ -210,7 +210,8 @@ def _csv(path: Path, dialect: Dialect, quote: str, escape: str) -> str:
     source = (
         f"read_csv({_path(path)}, auto_detect = false, header = false, skip = {skip}, "
         f"delim = {quoted(separator)}, quote = {quoted(quote)}, escape = {quoted(escape)}, columns = {{{names}}}, "
-        f"nullstr = '{NO_NULL}', compression = 'none', ignore_errors = true, store_rejects = true, rejects_limit = {MAX_REJECTS})"
+        f"nullstr = '{NO_NULL}', compression = 'none', ignore_errors = true, "
+        f"store_rejects = true, rejects_limit = {MAX_REJECTS})"
     )
     if dialect.quote == '"' and not quote:  # fields wholly in quotes lose them all the same
         shown = ", ".join(
