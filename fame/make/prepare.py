@@ -17,6 +17,7 @@ from fame.make.data.sequences import Task
 from fame.make.evaluate import metric_values
 from fame.make.recipe import Recipe
 from fame.make.simulate import simulate
+from fame.text import plural
 
 __all__ = ["Prepared", "for_catalogue", "prepare", "split_for", "tested"]
 

@@ -73,9 +73,11 @@ def find_dialect(
     if max(len(first), width) > MAX_COLUMNS and often > 1:
         raise FameError(f"{name}: more than {MAX_COLUMNS:,} columns; expected a table of user, item and time")
     uniform = often >= UNIFORM * (sum(widths.values()) or 1) and width > 1
+    if _names_sequences(first) and len(first) < width:
+        uniform = False
+    elif _roles(first) > 1:  # a header that says it: rows of other widths are broken, or texts of several lines
+        width, uniform = (width, True) if uniform else (len(first), True)
     base = Dialect(parts, quote, escape, skip, (), False, uniform)
-    if uniform and len(first) < width - 1 and _names_sequences(first):
-        base = replace(base, uniform=False)
     if not base.uniform:
         return _of_sequences(base, rows, parts, quote, header, told)
     base, rows = _title_lines(base, lines, rows, width, told)
@@ -186,6 +188,11 @@ def _of_sequences(
     if header:
         told.append("a header line skipped")
     return replace(base, skip=base.skip + bool(header), header=bool(header), told=tuple(told))
+
+
+def _roles(cells: Sequence[str]) -> int:
+    """How many different roles the cells name."""
+    return len({KNOWN[n] for cell in cells if (n := plain_name(cell)) in KNOWN})
 
 
 def _names_sequences(cells: Sequence[str]) -> bool:

@@ -21,7 +21,8 @@ __all__ = ["Column", "Engine", "Part", "Table", "engine", "json_table", "parquet
 
 MEMORY = "512MB"
 SAMPLE_ROWS = 20_000
-MAX_JSON_OBJECT = 256 << 20
+BATCH_ROWS = 1 << 18
+MAX_JSON_OBJECT = 16 << 20
 MAX_REJECTS = 1_000_000
 NO_NULL = "\x02"  # a text that stands for null and is in no file, so that an empty cell stays one
 
@@ -72,9 +73,9 @@ class Engine:
         except duckdb.Error as error:
             raise _refusal(name, error) from None
 
-    def batches(self, sql: str, name: str, size: int = 1 << 18) -> Iterator[pa.RecordBatch]:
+    def batches(self, sql: str, name: str) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self.db.sql(sql).to_arrow_reader(size)
+            yield from self.db.sql(sql).to_arrow_reader(BATCH_ROWS)
         except (duckdb.Error, pa.ArrowException) as error:
             raise _refusal(name, error) from None
 

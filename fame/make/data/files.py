@@ -74,6 +74,8 @@ def check_file(path: str | Path, limit: int = MAX_FILE_BYTES) -> Path:
         FameError: it is not.
     """
     path = Path(path)
+    if "\0" in str(path):
+        raise FameError(f"{str(path)[:80]!r}: no name of a file; check the path")
     try:
         if not path.exists():
             raise FameError(f"{path}: no such file; check the path")
@@ -82,8 +84,6 @@ def check_file(path: str | Path, limit: int = MAX_FILE_BYTES) -> Path:
         size = path.stat().st_size
     except OSError as error:
         raise FameError(f"{path}: cannot be opened ({error.strerror})") from None
-    except ValueError:  # a NUL in the name
-        raise FameError(f"{str(path)[:80]!r}: no name of a file; check the path") from None
     if size == 0:
         raise FameError(f"{path}: the file is empty")
     if size > limit:
