@@ -473,7 +473,7 @@ def test_paths_and_forms_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FameError, match="unknown form 'xml'; expected one of auto, sequences"):
         read("xml", tmp_path)
     log = write(tmp_path / "log.txt", "u a b\n")
-    with pytest.raises(FameError, match="no named columns"):
+    with pytest.raises(FameError, match="expected one column 'user' for the user"):
         read("sequences", log, user="user")
     with pytest.raises(FameError, match="ids like 'a', the file ids like 'tt01'"):
         read("sequences", log, items=write(tmp_path / "items.csv", "item_id\ntt01\n"))

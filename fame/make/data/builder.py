@@ -129,8 +129,10 @@ class Builder:
             part.clear()
         user, item, order = arrays
         del arrays
-        user, users = _used(user, list(self._users))
-        item, items = _used(item, list(self._items))
+        users, items = list(self._users), list(self._items)
+        if self.n < self._position:  # else every name has a row, and they stand as they first appeared
+            user, users = _used(user, users)
+            item, items = _used(item, items)
         return Interactions.from_codes(user, users, item, items, order)
 
     def _codes(self, values: pa.Array, what: str, known: dict[str, int], first: int) -> tuple[np.ndarray, np.ndarray]:

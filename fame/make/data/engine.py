@@ -21,7 +21,7 @@ __all__ = ["Column", "Engine", "Part", "Table", "engine", "json_table", "parquet
 
 MEMORY = "512MB"
 SAMPLE_ROWS = 20_000
-BATCH_ROWS = 1 << 18
+BATCH_ROWS = 1 << 20
 MAX_JSON_OBJECT = 16 << 20
 MAX_REJECTS = 1_000_000
 NO_NULL = "\x02"  # a text that stands for null and is in no file, so that an empty cell stays one

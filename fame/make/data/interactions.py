@@ -68,8 +68,9 @@ class Interactions:
         """
         same_user = user[1:] == user[:-1]
         if not np.all((user[1:] > user[:-1]) | (same_user & (order[1:] >= order[:-1]))):
-            rows = np.lexsort((order, user))  # stable: ties keep the order of the file
+            rows = _sorted_rows(user, order)
             user, item, order = user[rows], item[rows], order[rows]
+            del rows
         return cls(
             pd.DataFrame(
                 {
@@ -132,6 +133,21 @@ class Interactions:
     def items(self) -> pd.Index[str]:
         """Item ids, in order of first appearance."""
         return self.frame[Columns.ITEM].cat.categories
+
+
+def _sorted_rows(user: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Rows by user, then by order; stable, so that ties keep the order of the file."""
+    if order.dtype == np.int64 and len(order):
+        low, users = int(order.min()), int(user.max()) + 1
+        span = int(order.max()) - low + 1
+        if users * span < 2**63:
+            # One key of both: a file that has its users together is nearly sorted by it, which is far quicker.
+            key = user.astype(np.int64)
+            key *= span
+            key += order
+            key -= low
+            return np.argsort(key, kind="stable")
+    return np.lexsort((order, user))
 
 
 def k_core(interactions: Interactions, k: int = 5) -> Interactions:

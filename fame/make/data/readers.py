@@ -99,15 +99,17 @@ def read(form: str, path: str | Path, options: ReadOptions | None = None, **sett
         raise FameError(f"unknown form {form!r}; expected one of {', '.join(FORMS)}")
     options = options or ReadOptions(**settings)
     path = expanded(path)
-    with tempfile.TemporaryDirectory(prefix="fame-read-") as folder, engine(Path(folder)) as run:
-        return _Reading(run, form, path, options).log()
+    with tempfile.TemporaryDirectory(prefix="fame-read-") as folder:
+        return _Reading(Path(folder), form, path, options).log()
 
 
 class _Reading:
     """One call of `read`."""
 
-    def __init__(self, run: Engine, form: str, path: Path, options: ReadOptions) -> None:
-        self.run, self.form, self.path, self.options = run, form, path, options
+    run: Engine
+
+    def __init__(self, folder: Path, form: str, path: Path, options: ReadOptions) -> None:
+        self.folder, self.form, self.path, self.options = folder, form, path, options
         self.notes: list[str] = []
         self.taken: list[str] = []
         self.columns: dict[str, str] = {}
@@ -118,12 +120,13 @@ class _Reading:
         self.item_name: str | None = None
 
     def log(self) -> Log:
-        source = find_sources(self.path, self.run.folder, self.form)
+        source = find_sources(self.path, self.folder, self.form)
         known = source.form if self.form == "auto" else self.form if self.form in ("movielens", "recbole") else ""
         if known == "recbole" and not re.search(r"\.inter(\.\w+)?$", source.files[0][0]):
             raise FameError(f"{self.path}: not a RecBole log; expected a folder or a file ending in .inter")
         self.taken += source.told
-        what = self._rows(source, known)
+        with engine(self.folder) as self.run:  # closed before the log is sorted, which needs its memory
+            what = self._rows(source, known)
         interactions = self.builder.build()
         dropped = list(self.builder.dropped)
         if self.timed:
@@ -133,9 +136,10 @@ class _Reading:
             interactions, again, example = first_times(interactions)
             self._count(dropped, "a repeat of an item that the user had before (--no-repeats)", again, example)
         self._note_ids(interactions)
-        catalogue, interactions, coverage = catalogue_of(
-            self.run, source, known, interactions, self.options, self.item_name, self.notes
-        )
+        with engine(self.folder) as run:
+            catalogue, interactions, coverage = catalogue_of(
+                run, source, known, interactions, self.options, self.item_name, self.notes
+            )
         order = interactions.order
         report = ReadReport(
             str(self.path), known or what, tuple(self.taken), self.columns, self.time, self.builder.rows,
@@ -158,7 +162,7 @@ class _Reading:
             return "parquet"
         plains = []
         for number, (name, path, _) in enumerate(source.files):
-            folder = self.run.folder / f"text-{number}"
+            folder = self.folder / f"text-{number}"
             folder.mkdir()
             plains.append((name, plain_text(path, name, folder, self.options.encoding)))
         self._encoding(plains)
@@ -169,7 +173,7 @@ class _Reading:
         if self.form in ("json", "amazon"):
             raise FameError(f"{self.path}: not JSON; expected objects with user, item and time, one a line")
         if is_netflix(plains[0][1]):
-            folder = self.run.folder
+            folder = self.folder
             plains = [(n, netflix_rows(plain, folder / f"netflix-{k}.csv")) for k, (n, plain) in enumerate(plains)]
             self.taken.append("the Netflix Prize's, a line per film above its ratings")
         return self._text(plains, known)
