@@ -75,7 +75,8 @@ def measure(folder: Path) -> None:
     split = leave_one_out(Sequences.from_interactions(core.interactions, core.catalogue))
     seconds = time.perf_counter() - start
     processor = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-    print("| interactions | users | items | after 5-core | test users | read, s | in all, s | processor, s | memory, GB |")
+    head = "interactions | users | items | after 5-core | test users | read, s | in all, s | processor, s | memory, GB"
+    print(f"| {head} |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     sizes = (len(log.interactions), len(log.interactions.users), log.catalogue.n_items, len(core.interactions))
     counts = " | ".join(f"{n:,}" for n in (*sizes, len(split.test)))

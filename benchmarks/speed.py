@@ -1,6 +1,6 @@
 """Ratios inside FAME, in one run: a full trace against plain scoring, and the collapsed query against per-head scores.
 
-python benchmarks/speed.py [--items 12101]
+python benchmarks/speed.py [--items 12101] [--head-width 64 --facet-mlp 4 --anchors 1]
 """
 
 import argparse
@@ -29,15 +29,24 @@ def median_ms(work: Callable[[], object], repeats: int = 30) -> float:
     return 1000 * statistics.median(times)
 
 
-@torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=12_101)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--head-width", type=int, default=0)
+    parser.add_argument("--facet-mlp", type=int, default=0)
+    parser.add_argument("--anchors", type=float, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    model = FAME(FAMEConfig(n_items=arguments.items)).eval()
+    form = {name: getattr(arguments, name) for name in ("head_width", "facet_mlp", "anchors")}
+    model = FAME(FAMEConfig(n_items=arguments.items, **form)).eval()
+    with torch.inference_mode():  # the model is made before: what it keeps is known to be of these weights
+        measure(model, arguments)
+
+
+def measure(model: FAME, arguments: argparse.Namespace) -> None:
+    """Prints the table."""
     catalogue = Catalogue.from_frame(pd.DataFrame({"item_id": np.arange(arguments.items).astype(str)}))
     one = torch.randint(1, arguments.items + 1, (1, model.config.max_len))
     history = one[0].tolist()

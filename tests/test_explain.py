@@ -41,11 +41,13 @@ def network(config: FAMEConfig = CONFIG, scale: float = 12) -> FAME:
 
 
 MODEL = network()
+ALL_THREE = network(replace(CONFIG, head_width=12, facet_mlp=2, anchors=1.0))  # wide heads, facet MLP, anchors
+FORMS = pytest.mark.parametrize("model", [MODEL, ALL_THREE], ids=["paper", "all three"])
 ONE = network(replace(CONFIG, n_heads=1, n_experts=1, n_layers=1))
 
 
-def run(rows: list[int], **intervention: object) -> Trace:
-    return explain.trace(MODEL, CATALOGUE, rows, Intervention(**intervention))  # type: ignore[arg-type]
+def run(rows: list[int], model: FAME = MODEL, **intervention: object) -> Trace:
+    return explain.trace(model, CATALOGUE, rows, Intervention(**intervention))  # type: ignore[arg-type]
 
 
 def rank(trace: Trace, row: int) -> int:
@@ -99,15 +101,16 @@ def test_only_a_fame_model_at_rest_is_traced() -> None:
 # --- leave one out
 
 
+@FORMS
 @pytest.mark.parametrize("held", [False, True])
 @given(rows=st.lists(st.integers(1, 20), min_size=2, max_size=8), target=st.integers(1, 20))
-def test_leaving_out_is_running_without(rows: list[int], target: int, held: bool) -> None:
-    table = explain.leave_one_out(MODEL, CATALOGUE, rows, target, hold_gate=held)
-    kept, t = rows[-6:], run(rows)
+def test_leaving_out_is_running_without(model: FAME, rows: list[int], target: int, held: bool) -> None:
+    table = explain.leave_one_out(model, CATALOGUE, rows, target, hold_gate=held)
+    kept, t = rows[-6:], run(rows, model)
     assert table["row"].tolist() == kept
     candidate = np.isin(np.arange(21), [0, *rows], invert=True)
     for i in range(len(kept)):
-        without = run(kept[:i] + kept[i + 1 :])
+        without = run(kept[:i] + kept[i + 1 :], model)
         gate = t.gate[-1] if held else without.gate[-1]
         scores = np.r_[-np.inf, gate @ without.head_scores[:, 1:]]
         np.testing.assert_allclose(table["effect"][i], t.scores[target] - scores[target], **CLOSE)
@@ -143,16 +146,18 @@ def test_leaving_out_under_an_intervention() -> None:
 # --- experts
 
 
+@FORMS
 @given(rows=history, target=st.integers(1, 20))
-def test_expert_effects_are_intervention_runs(rows: list[int], target: int) -> None:
-    table = explain.expert_effects(MODEL, CATALOGUE, rows, target)
+def test_expert_effects_are_intervention_runs(model: FAME, rows: list[int], target: int) -> None:
+    table = explain.expert_effects(model, CATALOGUE, rows, target)
     assert len(table) == 3 * 4 * 4 and not table.isna().any(axis=None)
-    natural = run(rows)
+    natural = run(rows, model)
     candidate = np.isin(np.arange(21), [0, *natural.seen], invert=True)
     for case in table.sample(8, random_state=len(rows)).itertuples():
         h, n = case.head - 1, case.expert - 1
         changed = run(
             rows,
+            model,
             hold_gate=case.gate == "held",
             **({"router": ((h, tuple(np.eye(4)[n])),)} if case.run == "alone" else {"experts_off": ((h, n),)}),
         )
@@ -286,15 +291,16 @@ def test_beats_is_the_margin_by_head() -> None:
     assert b.margin == pytest.approx(t.scores[1] - t.scores[2]) == pytest.approx(0.75)
     assert b.table["share"].tolist() == pytest.approx([0.5, -0.5, 0.75])
     assert b.table["margin_without"].tolist() == pytest.approx([0.25, 1.25, 0.0])
-    assert b.table["winner_without"].tolist() == ["A", "A", "level"]
-    names = b.table[["item_a", "title_a", "item_b", "title_b"]].drop_duplicates()
+    assert b.table["without"].tolist() == ["wins", "wins", "level"]
+    names = b.table[["winner_id", "winner_title", "loser_id", "loser_title"]].drop_duplicates()
     assert names.to_numpy().tolist() == [["i1", "i1", "i2", "i2"]]
     assert b.sentence == (
         "i1 beats i2 by 0.75: head 3 (+0.75) and head 1 (+0.50) for it, head 2 (−0.50) against it. "
         "Without head 3 the two would stand level."
     )
     other_way = explain.beats(t, 2, 1)
-    assert other_way.sentence == b.sentence and other_way.margin == -b.margin
+    assert other_way.sentence == b.sentence and other_way.margin == b.margin
+    pd.testing.assert_frame_equal(other_way.table, b.table)
     assert explain.beats(spoken([0.8, 0.2, 0], [[2, 1], [1, 3], [0, 0]]), 1, 2).sentence == (
         "i1 beats i2 by 0.40: head 1 (+0.80) for it, head 2 (−0.40) against it. Without head 1 i2 would win."
     )
@@ -311,7 +317,8 @@ def test_a_small_difference_is_not_said_to_be_none() -> None:
 
 @given(history, st.integers(1, 20), st.integers(1, 20))
 def test_who_wins_without_a_head_is_who_wins_without_it(rows: list[int], a: int, b: int) -> None:
-    table = explain.beats(run(rows), a, b).table
+    told = explain.beats(run(rows), a, b)
+    table, a, b = told.table, told.winner, told.loser
     for h in range(3):
         without = run(rows, heads_off=(h,), hold_gate=False)
         gate = np.delete(run(rows).gate[-1], h)
@@ -319,7 +326,7 @@ def test_who_wins_without_a_head_is_who_wins_without_it(rows: list[int], a: int,
         np.testing.assert_allclose(table["margin_without"][h], margin, atol=1e-5)
         recomputed = float(without.scores[a] - without.scores[b])
         if abs(recomputed) > 1e-3:
-            assert table["winner_without"][h] == ("A" if recomputed > 0 else "B")
+            assert table["without"][h] == ("wins" if recomputed > 0 else "loses")
 
 
 def test_a_sentence_on_the_rank_by_hand() -> None:

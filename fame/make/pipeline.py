@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -17,17 +16,15 @@ import torch
 from lightning_fabric import Fabric
 
 from fame.bundle import Bundle, Example, check_target, check_writable
-from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.card import comparison, kind_name, metric_row, model_card, read_comparison, usage
 from fame.make.checkpoint import Epoch, locked
 from fame.make.configs import GuidanceConfig, PlantedConfig
-from fame.make.data.files import check_file
 from fame.make.evaluate import popularity_ranks, ranks
 from fame.make.guidance import Guidance
 from fame.make.logs import Curves, logger
 from fame.make.maps import build_atlas
-from fame.make.prepare import Prepared, prepare, split_for, tested
+from fame.make.prepare import Prepared, prepare, read_examples, tested
 from fame.make.probes.gather import evidence
 from fame.make.recipe import Recipe
 from fame.make.recovery import recovery
@@ -42,15 +39,10 @@ __all__ = [
     "Callbacks",
     "compare",
     "learn",
-    "prepare",
-    "read_examples",
     "run_folder",
-    "split_for",
     "train_recipe",
 ]
 
-
-MAX_EXAMPLES_BYTES = 10 << 20
 
 HELD_OUT = 500  # simulated viewers that the model has not learned from …
 
@@ -282,36 +274,6 @@ def untrained(recipe: Recipe, data: Prepared, tell: Callbacks) -> tuple[FAME, Gu
         tell.stage("pretraining the heads' spaces")
         guidance.pretrain(model)
     return model, guidance
-
-
-def read_examples(path: Path, catalogue: Catalogue) -> tuple[Example, ...]:
-    """Curated histories from a JSON file; their items are titles or ids.
-
-    Raises:
-        FameError: the file is missing or of another form, or an item is unknown.
-    """
-    expected = 'expected a list of {"title": …, "look_for": …, "items": [titles or ids]}'
-    checked = check_file(path, MAX_EXAMPLES_BYTES)
-    try:
-        values = json.loads(checked.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise FameError(f"{path}: not JSON; {expected}") from None
-    examples = []
-    try:
-        for value in values:
-            title, look_for, items = value["title"], value["look_for"], value["items"]
-            if not all(isinstance(text, str) for text in (title, look_for, *items)) or not items:
-                raise TypeError
-            examples.append((title, look_for, items))
-    except (TypeError, KeyError):
-        raise FameError(f"{path}: example {len(examples) + 1} is not as it should be; {expected}") from None
-    try:
-        return tuple(
-            Example(title, look_for, tuple(str(catalogue.item_id[catalogue.resolve(item)]) for item in items))
-            for title, look_for, items in examples
-        )
-    except FameError as error:
-        raise FameError(f"{path}: {error}") from None
 
 
 def compare(

@@ -14,11 +14,12 @@ CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
 if not CASES.is_dir():
     CASES = CASES.parents[2] / "shared" / "cases"  # a worktree lies a folder deeper
 
-SAME = (
-    "pipe.csv space.csv utf16.csv cr.csv ts_us2.csv ts_foursq.csv ts_iso_utcword.csv events.jsonl am_pydict.json "
-    "humancols.csv sep_line.csv comment.csv log.csv.GZ log.csv.bz2 log.zip pq_bytes.parquet orderid.csv dup_rows.csv "
-    "list.csv semi_quoted.csv ts_months.csv seq_header.txt seq_comma.txt seq_trip.txt"
-).split()
+SAME = [
+    "pipe.csv", "space.csv", "utf16.csv", "cr.csv", "ts_us2.csv", "ts_foursq.csv", "ts_iso_utcword.csv",
+    "events.jsonl", "am_pydict.json", "humancols.csv", "sep_line.csv", "comment.csv", "log.csv.GZ", "log.csv.bz2",
+    "log.zip", "pq_bytes.parquet", "orderid.csv", "dup_rows.csv", "list.csv", "semi_quoted.csv", "ts_months.csv",
+    "seq_header.txt", "seq_comma.txt", "seq_trip.txt",
+]  # fmt: skip
 
 
 @pytest.fixture

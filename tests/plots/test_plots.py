@@ -7,61 +7,28 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-import torch
 
 from fame import explain, plots
 from fame.atlas import Atlas
 from fame.catalogue import Catalogue
-from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.evidence import Apart, Evidence, Interval, Verdict
-from fame.model import FAME
 from fame.plots import style
 from fame.plots.atlas import MOST_VALUES, SHAPES
 from fame.plots.evidence import PITCH
-from fame.text import ordinal, percent
+from fame.text import percent
 from fame.trace import Intervention, Trace
+from tests.plots.made import HOSTILE, LONG, catalogue, make
 
-HOSTILE = '<b>bold</b> & <a href="javascript:alert(1)">link</a> $x^2$ </script><img src=x onerror=alert(2)>'
-LONG = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb"
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = [(1, 1, 1), (1, 4, 3), (3, 1, 2), (4, 4, 6), (8, 8, 50)]  # H, N, T
-
-
-def catalogue() -> Catalogue:
-    titles = [HOSTILE, LONG, "Twin", "Twin", *(f"Film {i}" for i in range(5, 81))]
-    return Catalogue.from_frame(
-        pd.DataFrame(
-            {
-                "item_id": [f"i{n}" for n in range(1, 81)],
-                "title": titles,
-                "year": [1950 + n // 2 for n in range(80)],
-                "genres": [("<i>Noir</i>", "Drama|Comedy", "Drama")[n % 3] for n in range(80)],
-            }
-        )
-    )
-
-
-def make(H: int = 4, N: int = 4, T: int = 6, intervention: Intervention | None = None) -> Trace:
-    """A trace of a network at random, with a history that starts with the hostile, long and equal titles."""
-    torch.manual_seed(H * 100 + N)
-    items = catalogue()
-    config = FAMEConfig(n_items=items.n_items, d_model=16 if H != 3 else 24, n_heads=H, n_experts=N)
-    model = FAME(config).eval()
-    with torch.no_grad():
-        model.items.weight.mul_(20)
-        model.facets.W_exp.mul_(50)
-        model.facets.gate.weight.mul_(20)
-    return explain.trace(model, items, list(range(1, T + 1)), intervention or Intervention())
 
 
 def atlas(V: int, H: int = 2) -> Atlas:
@@ -103,11 +70,7 @@ def findings(H: int) -> Evidence:
 
 
 FIGURES: dict[str, Callable[[Trace, style.Theme], go.Figure]] = {
-    "gate": lambda t, theme: plots.gate(t, np.full(t.gate.shape[1], 1 / t.gate.shape[1]), theme=theme),
-    "head_lists": lambda t, theme: plots.head_lists(t, 5, exclude_history=False, highlight=1, theme=theme),
-    "merge": lambda t, theme: plots.merge(None, t, rows=[1, 2, 3, 4, 60], theme=theme),
-    "merge_relative": lambda t, theme: plots.merge(None, t, rows=[1, 60], relative=True, theme=theme),
-    "beats": lambda t, theme: plots.beats(t, rows=(1, 2), theme=theme),
+    "beats": lambda t, theme: plots.beats(t, rows=(1, 2), theme=theme).figure,
     "expert_attention": lambda t, theme: plots.expert_attention(
         t, 0, np.linspace(-1, 2, len(t.items)), f"the score of {HOSTILE}", theme=theme
     ),
@@ -165,7 +128,7 @@ def test_titles_are_text(name: str) -> None:
     texts = drawn_texts(FIGURES[name](make(), "light"))
     assert not [t for t in texts if re.search(r"<(a|img|i|/script)\b", t) or "$" in t], "markup of a title got through"
     assert not [t for t in texts if "<b>bold" in t]
-    if name not in ("gate", "router", "attention_overview_full", "likeness"):
+    if name not in ("router", "attention_overview_full", "likeness"):
         assert any("&lt;b&gt;bold" in t for t in texts), "the hostile title is not in the picture at all"
 
 
@@ -191,7 +154,7 @@ def test_alternative_text_of_another_figure() -> None:
 
 
 def test_untitled_takes_only_the_sentence_away() -> None:
-    fig = plots.merge(None, make(), 5)
+    fig = plots.router(make())
     bare = plots.untitled(fig)
     assert bare.layout.title.text is None and fig.layout.title.text
     assert bare.layout.height < fig.layout.height and plots.alt_text(bare) == plots.alt_text(fig)
@@ -200,177 +163,6 @@ def test_untitled_takes_only_the_sentence_away() -> None:
 
 
 # --- numbers
-
-
-def test_gate_is_the_traces() -> None:
-    trace = make(4, 2)
-    widths = np.concatenate([w for w in bars(plots.gate(trace))])
-    np.testing.assert_array_equal(widths, trace.gate[-1])
-    with pytest.raises(FameError, match=r"usual has the shape \(2,\); expected 4 weights"):
-        plots.gate(trace, np.ones(2))
-
-
-def test_head_lists_say_how_far_down_the_highlighted_item_stands() -> None:
-    trace = make(4, 2, 6)
-    row = int(trace.ranking()[20])
-    fig = plots.head_lists(trace, 5, highlight=row)
-    told = {int(a.x): a.text for a in fig.layout.annotations if a.text.startswith("further down")}
-    ranks = explain.head_ranks(trace, [row])[:, 0]
-    assert told == {c: f"further down: {ordinal(int(r))}" for c, r in enumerate([*ranks, 21]) if r > 5}
-    seen = plots.head_lists(trace, 5, highlight=int(trace.items[0]))
-    assert not [a for a in seen.layout.annotations if a.text.startswith("further down")], "what was seen has no rank"
-
-
-@pytest.mark.parametrize("H", [1, 4])
-def test_a_sentence_is_not_cut_by_a_picture_of_its_own_width(H: int) -> None:
-    fig = plots.head_lists(make(H, 2, 3), 5, highlight=2, exclude_history=False)
-    width = fig.layout.width
-    assert width >= plots.least_width(fig) >= fig.layout.meta["sentence"]
-    inside = width - fig.layout.margin.r - style.MARGIN
-    assert inside == pytest.approx(205 * (H + 2)), "the picture itself keeps its size"
-
-
-def test_one_item_has_one_name_in_all_heads_columns() -> None:
-    trace = make()
-    alike = ["Star Wars: Episode IV - A New Hope", "Star Wars: Episode VI - Return of the Jedi"]
-    first = [int(trace.ranking(head=h)[0]) for h in (0, 1)]
-    assert first[0] != first[1]
-    titles = trace.catalogue.title.copy()
-    titles[first] = alike
-    fig = plots.head_lists(replace(trace, catalogue=replace(trace.catalogue, title=titles)), 1)
-    names = [t.text[0] for t in fig.data if getattr(t, "mode", "") == "text" and "Star" in t.text[0]]
-    assert len(set(names[:2])) == 2
-
-
-def test_head_lists_bars_add_up_to_the_score() -> None:
-    trace = make()
-    fig = plots.head_lists(trace, 7)
-    shares = np.stack(bars(fig))
-    rows = trace.ranking()[:7]
-    np.testing.assert_array_equal(shares, trace.shares(rows))
-    np.testing.assert_allclose(shares.sum(0), trace.scores[rows], rtol=1e-5)
-    lists = [np.asarray(t.customdata) for t in fig.data if t.customdata is not None]
-    for h in range(4):
-        np.testing.assert_array_equal(lists[h], trace.ranking(head=h)[:7])
-    np.testing.assert_array_equal(lists[4], rows)
-
-
-def test_links_are_as_wide_as_the_share() -> None:
-    """With one head both lists are the same: each link goes straight, its width is the film's score."""
-    trace = make(1, 1, 2)
-    fig = plots.head_lists(trace, 4)
-    rows = trace.ranking()[:4]
-    ribbons = []
-    for data in fig.data:
-        if data.type == "scatter" and data.fill == "toself":
-            xy = np.stack([data.x, data.y], 1)
-            cuts = np.flatnonzero(np.isnan(xy[:, 0]))
-            ribbons += [part[~np.isnan(part[:, 0])] for part in np.split(xy, cuts)]
-    thick = {round(float(r[:, 1].mean())): float(np.ptp(r[:, 1])) for r in ribbons}
-    scores = np.abs(trace.scores[rows])
-    np.testing.assert_allclose([thick[i + 1] / thick[1] for i in range(4)], scores / scores[0], rtol=0.02)
-
-
-@pytest.mark.parametrize("exclude", [True, False])
-def test_merge_cells_sum_to_the_score(exclude: bool) -> None:
-    trace = make()
-    fig = plots.merge(None, trace, 9, exclude_history=exclude)
-    cells = np.concatenate([t.z for t in fig.data if t.type == "heatmap"], axis=1)
-    rows = trace.ranking(exclude_history=exclude)[:9]
-    assert cells.shape == (9, 4) and (cells < 0).any(), "the case holds shares that pull down"
-    np.testing.assert_allclose(cells.sum(1), trace.scores[rows], atol=1e-5)
-    np.testing.assert_array_equal(cells, trace.shares(rows).T)
-
-
-def test_merge_relative_sums_to_the_lead() -> None:
-    trace = make()
-    fig = plots.merge(None, trace, 5, relative=True)
-    cells = np.concatenate([t.z for t in fig.data if t.type == "heatmap"], axis=1)
-    candidates = trace.scores[trace.ranking()]
-    np.testing.assert_allclose(cells.sum(1), candidates[:5] - candidates.mean(dtype=np.float64), atol=1e-5)
-
-
-@pytest.mark.parametrize("relative", [False, True])
-@pytest.mark.parametrize("exclude", [False, True])
-def test_merge_is_the_table_of_the_same_arguments(relative: bool, exclude: bool) -> None:
-    trace = make()
-    table = explain.merge_table(trace, trace, 6, 40, exclude, relative)
-    fig = plots.merge(None, trace, 6, None, exclude, relative, highlight=40)
-    cells = np.concatenate([t.z for t in fig.data if t.type == "heatmap"], axis=1)
-    np.testing.assert_allclose(cells, table[[f"head_{h}" for h in range(1, 5)]], rtol=1e-5, atol=1e-6)
-    texts = [t.text for t in fig.data if t.type == "scatter"]
-    sums = next(x for x in texts if all(words.startswith("<b>") for words in x))
-    np.testing.assert_allclose([_read(x) for x in sums], table["sum"], atol=0.006)
-    for h, part in enumerate(t for t in fig.data if t.type == "heatmap"):
-        said = [_read(hover[0].rpartition(" = ")[2]) for hover in part.hovertext]
-        np.testing.assert_allclose(said, table[f"head_{h + 1}"], atol=0.006)
-
-
-def _read(number: str) -> float:
-    return float(re.sub("<.*?>", "", number).replace("−", "-").replace(",", ""))
-
-
-def test_merge_tells_of_the_highlighted_item() -> None:
-    trace = make()
-    ranking = trace.ranking()
-    third, far = int(ranking[2]), int(ranking[30])
-    for row, place, count in ((None, 0, 5), (third, 2, 5), (far, 5, 6)):
-        fig = plots.merge(None, trace, 5, highlight=row)
-        label = style.label(trace.catalogue, far if row == far else int(ranking[place]), 40)
-        assert fig.layout.title.text.startswith(f"{label}: head ")
-        [box] = fig.layout.shapes
-        assert (box.y0 + box.y1) / 2 == place and box.layer == "below"
-        texts = [t.text for t in fig.data if getattr(t, "mode", "") == "text"]
-        titles = next(t for t in texts if any("Film" in x for x in t))
-        assert len(titles) == count and [x.startswith("<b>") for x in titles].index(True) == place
-        if row == far:
-            assert ("1", "2", "3", "4", "5", "31") in texts, "its own rank stands beside it"
-    given = plots.merge(None, trace, rows=[50, far, 60], highlight=far)
-    assert [s.y0 for s in given.layout.shapes] == [0.5], "what is shown already is not shown twice"
-    sunk = int(trace.shares(np.arange(81)).max(axis=0)[1:].argmin()) + 1
-    if float(trace.shares(np.array([sunk])).max()) <= 0:
-        assert "no head lifts it, its score is −" in plots.merge(None, trace, highlight=sunk).layout.title.text
-
-
-def test_a_long_title_keeps_its_year() -> None:
-    trace = make()
-    assert plots.beats(trace, rows=(2, 5)).layout.title.text.startswith("Dr. Strangelove or: How… (1950) ")
-    fig = plots.merge(None, trace, rows=[2, 3])
-    shown = {x for t in fig.data if getattr(t, "mode", "") == "text" for x in t.text}
-    assert any(x.startswith("<b>Dr. Strangelove or") and x.endswith("… (1950)</b>") for x in shown)
-
-
-def test_merge_numbers_read_on_their_cells() -> None:
-    """The ink of each number reaches AA on the colour that the scale gives its cell."""
-    for theme in ("light", "dark"):
-        fig = plots.merge(None, make(), 9, theme=cast(style.Theme, theme))
-        maps = [t for t in fig.data if t.type == "heatmap"]
-        numbers = [t for t in fig.data if getattr(t, "mode", "") == "text"][: len(maps)]
-        for cells, text in zip(maps, numbers, strict=True):
-            for z, ink in zip(np.ravel(cells.z), text.textfont.color, strict=True):
-                at = (z - cells.zmin) / (cells.zmax - cells.zmin)
-                (_, low), (_, mid), (_, high) = cells.colorscale
-                fill = style.blend(mid, high, 2 * at - 1) if at > 0.5 else style.blend(mid, low, 1 - 2 * at)
-                assert style.contrast(ink, fill) >= 4.49
-
-
-def test_merge_says_how_far_films_moved() -> None:
-    natural, changed = make(), make(intervention=Intervention(gate=(0, 0, 0, 1)))
-    bundle = cast(Any, SimpleNamespace(trace=lambda rows: natural if rows == natural.items.tolist() else None))
-    fig = plots.merge(bundle, changed, 5)
-    before = {row: i for i, row in enumerate(natural.ranking())}
-    expected = [before[row] - i for i, row in enumerate(changed.ranking()[:5])]
-    arrows = [f"{'↑' if m > 0 else '↓'} {abs(m)}" if m else "" for m in expected]
-    assert any(expected) and arrows in [list(t.text) for t in fig.data if getattr(t, "mode", "") == "text"]
-
-
-def test_beats_bars_are_differences_and_their_sum() -> None:
-    trace = make()
-    [values] = bars(plots.beats(trace, rows=(10, 20)))
-    shares = trace.shares(np.array([10, 20]))
-    np.testing.assert_allclose(values[:4], shares[:, 0] - shares[:, 1], atol=1e-6)
-    assert values[4] == pytest.approx(trace.scores[10] - trace.scores[20], abs=1e-5)
-    assert "stands below" in plots.beats(trace, rows=trace.ranking()[[5, 0]]).layout.title.text
 
 
 def test_probes_are_the_findings() -> None:
@@ -583,14 +375,6 @@ def test_labels_of_a_map_do_not_lie_on_each_other() -> None:
     assert "<b>the history</b>" in {a.text for a in fig.layout.annotations}
 
 
-def test_heads_are_called_what_they_are_about() -> None:
-    fig = plots.head_lists(make(3, 1, 2), 4, names=["genres", "", HOSTILE])
-    texts = drawn_texts(fig)
-    assert "<b>Head 1</b> · genres" in texts and "<b>Head 2</b>" in texts
-    assert "Heads are about: head 1 genres and head 3 <b>bold" in plots.alt_text(fig)
-    assert not [t for t in texts if "<b>bold" in t]
-
-
 def test_map_points_and_groups() -> None:
     trace = make()
     items = trace.catalogue
@@ -633,7 +417,7 @@ def test_big_catalogues_are_drawn_with_webgl() -> None:
     assert {t.type for t in map_of(make()).data} == {"scatter"}
 
 
-@pytest.mark.parametrize("name", ["attention_overview_full", "merge", "expert_attention", "atlas_map"])
+@pytest.mark.parametrize("name", ["attention_overview_full", "expert_attention", "atlas_map"])
 def test_arrays_travel_as_float32(name: str) -> None:
     """Lists of numbers, or doubles, would make a picture several times as heavy."""
     wide = [
@@ -651,14 +435,7 @@ def test_arrays_travel_as_float32(name: str) -> None:
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
-        (lambda t: plots.head_lists(t, 0), r"k is 0; expected at least 1"),
-        (lambda t: plots.head_lists(t, highlight=81), r"row 81 is not in the catalogue; rows are 1 to 80"),
-        (lambda t: plots.head_lists(t, names=["genres"]), r"1 name for 4 heads; expected one per head, or none"),
         (lambda t: plots.journey(t, head=4), r"there is no head 4; this model's heads are 0 to 3"),
-        (lambda t: plots.merge(None, t, items=[]), r"there is no item to show"),
-        (lambda t: plots.merge(None, t, items=["Twin"]), r"'Twin' names 2 items"),
-        (lambda t: plots.merge(None, t, highlight=81), r"row 81 is not in the catalogue; rows are 1 to 80"),
-        (lambda t: plots.beats(t, rows=(1, 99)), r"row 99 is not in the catalogue"),
         (lambda t: plots.expert_attention(t, 4), r"there is no head 4; this model's heads are 0 to 3"),
         (lambda t: plots.expert_attention(t, 0, step=6), r"there is no step 6; this history has the steps 0 to 5"),
         (lambda t: plots.expert_attention(t, 0, np.ones(5)), r"expected 6 numbers, one per item"),
@@ -751,57 +528,3 @@ def test_cut_titles_stay_apart() -> None:
     cut = style.texts([empire, "Heat", return_of, empire], 18)
     assert cut[0] == cut[3] != cut[2] and cut[1] == "Heat"
     assert all(len(c) <= 18 for c in cut) and cut[0].startswith("Star Wars") and cut[0].endswith("Empire")
-
-
-# --- files
-
-
-class Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-
-def test_page_stands_alone_and_executes_no_title() -> None:
-    trace = make()
-    figs = [draw(trace, "dark") for draw in FIGURES.values()]
-    text = plots.page(figs, HOSTILE)
-    parsed = Page()
-    parsed.feed(text)
-    tags = [tag for tag, _ in parsed.tags]
-    labels = [attrs["aria-label"] for tag, attrs in parsed.tags if tag == "figure"]
-    assert labels == [plots.alt_text(fig) for fig in figs]
-    assert "img" not in tags and "a" not in tags, "a title became markup"
-    assert tags.count("h1") == 1 and plots.look("dark").page in text
-    assert not [
-        attrs for tag, attrs in parsed.tags if tag in ("script", "link") and (attrs.get("src") or attrs.get("href"))
-    ]
-    assert text.count("Plotly.newPlot(") - plots.to_html(figs[0]).count("Plotly.newPlot(") == len(figs) - 1
-    assert len(text) < 7_000_000, "Plotly's script is in the page once"
-
-
-def test_page_refuses_what_it_cannot_draw() -> None:
-    with pytest.raises(FameError, match="there is no picture"):
-        plots.page([], "Nothing")
-    with pytest.raises(FameError, match="no alternative text"):
-        plots.page([go.Figure()], "Strange")
-
-
-def test_images_need_kaleido_and_chrome(monkeypatch: pytest.MonkeyPatch) -> None:
-    fig = plots.gate(make())
-    with pytest.raises(FameError, match="there is no image form 'gif'; expected svg, png, pdf"):
-        plots.to_image(fig, cast(Any, "gif"))
-    monkeypatch.setattr("fame.plots.export.find_spec", lambda name: None)
-    with pytest.raises(FameError, match="pip install kaleido"):
-        plots.to_image(fig)
-    monkeypatch.setattr("fame.plots.export.find_spec", lambda name: object())
-
-    def no_chrome(*_: Any, **__: Any) -> bytes:
-        raise RuntimeError("\nKaleido requires Google Chrome\n to be installed.")
-
-    monkeypatch.setattr(go.Figure, "to_image", no_chrome)
-    with pytest.raises(FameError, match=r"no image could be made \(Kaleido requires Google Chrome\)"):
-        plots.to_image(fig)
