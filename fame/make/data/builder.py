@@ -99,7 +99,8 @@ class Builder:
 
     def _untimed(self, bad: np.ndarray, raw: pa.Array | None, user: pa.Array, item: pa.Array, first: int) -> None:
         """Counts rows without a time, and with one that is not understood."""
-        lacking, strange = [], []
+        lacking: list[int] = []
+        strange: list[int] = []
         for k in map(int, bad):
             text = raw[k].as_py() if raw is not None else None
             missing = text is None or is_missing(text) or text.strip().lower() in self.missing
