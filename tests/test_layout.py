@@ -36,9 +36,6 @@ LONG: set[str] = {
     "fame/plots/attention.py: router",
     "fame/plots/evidence.py: probes",
     "fame/plots/journey.py: journey",
-    "fame/plots/story.py: story",
-    "fame/plots/svg.js: savable",
-    "fame/plots/what_if_inside.js: default",
 }
 FLOORS = {
     **dict.fromkeys(["errors", "text", "statistics"], 0),

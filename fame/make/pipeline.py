@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from fame.make.evaluate import popularity_ranks, ranks
 from fame.make.guidance import Guidance
 from fame.make.logs import Curves, logger
 from fame.make.maps import build_atlas
+from fame.make.population import measure_population, some_of
 from fame.make.prepare import Prepared, prepare, read_examples, tested
 from fame.make.probes.gather import evidence
 from fame.make.recipe import Recipe
@@ -32,6 +34,7 @@ from fame.make.simulate import bayes_filter, countable, simulate
 from fame.make.start import start_from_log
 from fame.make.train import Step, curve, launched, train
 from fame.model import FAME
+from fame.population import Population
 from fame.text import plural
 
 __all__ = [
@@ -199,6 +202,7 @@ def described(
         compared=compared,
     )
     simulated = recipe.data.form == "planted"
+    seen = population_of(recipe, data, model, baseline, tell) if recipe.population else None
     return Bundle(
         recipe.name,
         model,
@@ -210,7 +214,23 @@ def described(
         card=card,
         simulated=simulated,
         k_core=None if simulated else recipe.data.k_core,
+        population=seen,
     )
+
+
+def population_of(
+    recipe: Recipe, data: Prepared, model: FAME, baseline: FAME | None, tell: Callbacks
+) -> Population | None:
+    """What the model does with test histories, beside popularity and, where there is one, the baseline."""
+    if model.config.variant != "fame":
+        return None
+    tell.stage("measuring the population")
+    others = {"the most popular": partial(popularity_ranks, data.counts)}
+    if baseline is not None:
+        others = {kind_name(baseline.config): partial(ranks, baseline), **others}
+    kept = recipe.data.form == "planted" or recipe.data.histories == "kept"
+    some = some_of(data.split.test, recipe.training.seed)
+    return measure_population(model, data.catalogue, some, data.counts, others, keep_histories=kept)
 
 
 def baseline_of(recipe: Recipe) -> Recipe:
