@@ -26,8 +26,6 @@ LONG: set[str] = {
     "app/screens/experts.py: _own_lists",
     "app/url.py: parse",
     "fame/make/card.py: model_card",
-    "fame/make/data/readers.py: read",
-    "fame/make/pipeline.py",
     "fame/make/recovery.py: recovery",
     "fame/make/train.py: train",
     "fame/model.py",
