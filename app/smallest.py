@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import streamlit as st
 
@@ -10,6 +12,7 @@ from app.screen import Screen
 from app.searching import Asked, Job
 from fame import explain
 from fame.explain import Found, Wish
+from fame.text import percent
 
 __all__ = ["KINDS", "find"]
 
@@ -118,16 +121,14 @@ def _list(screen: Screen, found: tuple[Found, ...]) -> None:
         with st.container(horizontal=True, key=f"what_if_found_{i}", vertical_alignment="center"):
             st.button(
                 "Apply", key=f"what_if_apply_{i}", on_click=session.update,
-                kwargs={"b": each.changes, "what_if_at": None}, help="Make this B",
+                kwargs={"b": each.changes, "what_if_at": None}, help="Make this B", width="content",
             )  # fmt: skip
-            widgets.styled(explain.say_found(each, screen.bundle.catalogue), "fame-found", _more(each))
+            widgets.write(f"{explain.say_found(each, screen.bundle.catalogue)} {_more(each)}")
 
 
 def _more(found: Found) -> str:
-    parts = [f"the lists are {found.cost:.0%} alike"]
-    if found.alike == found.alike:
-        parts.insert(0, f"cosine to what was replaced {found.alike:.2f}")
-    return "; ".join(parts)
+    alike = "" if math.isnan(found.alike) else f", cosine to what was replaced {found.alike:.2f}"
+    return f"Lists {percent(found.cost)} alike{alike}."
 
 
 def _table(screen: Screen, found: tuple[Found, ...]) -> pd.DataFrame:

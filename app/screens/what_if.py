@@ -159,7 +159,7 @@ def _beside(screen: Screen, a: Trace, b: B, result: Trace | Listing, item: int) 
     with right:
         if isinstance(result, Listing):
             widgets.write(
-                f"{b.source.name} is a SASRec: it has no heads, gate or experts, so that only its list stands beside A's."
+                f"{b.source.name} is a SASRec: it has no heads, gate or experts; only its list stands beside A's."
             )
             return
         change = _score_change(screen, a, b, result, item)
