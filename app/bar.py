@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -35,8 +36,9 @@ def render(screen: Screen, pages: Mapping[str, Page], offer: Mapping[str, Source
     with st.container(horizontal=True, key="bar_top", vertical_alignment="center"):
         st.html('<span class="fame-brand" translate="no">FAME</span>', width="content")
         with st.container(horizontal=True, key="bar_screens", gap="xsmall"):
-            for page in pages.values():
-                st.page_link(page, query_params=screen.links)
+            for name, page in pages.items():
+                with st.container(key="bar_here", width="content") if name == screen.name else nullcontext():
+                    st.page_link(page, query_params=screen.links)
         _model(screen, offer)
         _export(screen)
     _history(screen)

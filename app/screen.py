@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import urlencode
 
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
@@ -12,18 +13,15 @@ from streamlit.navigation.page import Page
 from app import sources
 from app.sources import Source
 from app.state import State, changed
+from app.url import query
 from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.plots.picture import Origin
 from fame.plots.style import Theme
+from fame.text import words
 from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = ["Declaration", "NothingToShow", "Option", "Screen", "words"]
-
-
-def words(noun: str) -> dict[str, str]:
-    """A noun as sentences need it: {one}, {many} and, with its article, {a}."""
-    return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}
 
 
 class NothingToShow(Exception):
@@ -161,9 +159,17 @@ class Screen:
         return self.source.name + " · simulated audience" * self.bundle.simulated
 
     @property
+    def link(self) -> str:
+        """All of what is shown as the parameters of an address, the model and the history by name."""
+        return urlencode(query(self.state, self.bundle, None))
+
+    @property
     def origin(self) -> Origin:
         """What a picture of `trace` was computed from; give it to `Picture.with_origin`."""
-        change = self.state.intervention
+        return self.origin_of(self.state.intervention)
+
+    def origin_of(self, change: Intervention) -> Origin:
+        """The origin of a picture of the visitor's history under a change."""
         titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
         return Origin(self.model, titles, changed(change) if change else "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -44,6 +45,12 @@ __all__ = [
 
 
 _about = component("about")
+# Pictures are drawn in the theme's colours; on paper dark ones are turned to light, their ground to white.
+PAPER = (
+    "@media print{:is(.stBidiComponent,.stPlotlyChart,.fame-badge){color-scheme:only dark;"
+    "filter:invert(1) hue-rotate(180deg) brightness(1.15)}}"
+)
+RULES = Path(__file__).with_name("page.css").read_text("utf-8")
 
 
 class Badge(int):
@@ -129,9 +136,11 @@ def subheading(title: str, note: str = "") -> None:
 
 
 def explanation(screen: Screen) -> None:
-    """'What am I looking at?': the screen's help, open on a first visit, folded once read."""
+    """'What am I looking at?': the screen's help, folded once read. On paper, what the page was printed from."""
     paragraphs = [" ".join(part.split()) for part in screen.help.strip().split("\n\n")]
-    _about(key=f"about_{screen.name}", data={"screen": screen.name, "paragraphs": paragraphs})
+    of = "" if screen.declaration.of_the_model else screen.caption
+    origin = {"model": screen.model, "caption": of, "link": screen.link}
+    _about(key=f"about_{screen.name}", data={"screen": screen.name, "paragraphs": paragraphs, **origin})
 
 
 def controlled(key: str, value: Any, field: str, read: Callable[[Any], Any] = lambda v: v) -> dict[str, Any]:
@@ -192,7 +201,7 @@ def mount(picture: Picture, key: str, **triggers: Any) -> Any:
     """
     if isinstance(picture, Component):
         answers = {f"on_{name}_change": call for name, call in triggers.items()}
-        return drawn(picture.name, *picture.parts)(key=key, data=picture.payload, **answers)
+        return drawn(picture.name, *picture.parts)(key=key, data=picture.payload | {"live": True}, **answers)
     assert isinstance(picture, Chart)
     figure = plot_style.untitled(picture.figure)
     st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(figure)}px }}</style>")
@@ -242,67 +251,8 @@ def style() -> None:
     """The app's own rules, once per page."""
     heads = "".join(
         f".fame-h{h}{{background:var(--h{h + 1});color:var(--on{h + 1})}}"
-        f"[class*=st-key-experts_head] button:nth-of-type({h + 1}){{box-shadow:inset 0 -4px 0 var(--h{h + 1})}}"
+        f"[class*=_head] .stButtonGroup button:nth-of-type({h + 1}){{box-shadow:inset 0 -4px 0 var(--h{h + 1})}}"
         for h in range(8)
     )
-    st.html(f"<style>.stApp{{{palette()}}}{RULES}{heads}</style>")
-
-
-RULES = """
-[class*="_two"] > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
-[class*="_two"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: min(100%, 25rem); }
-[class*="_two"] [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) { row-gap: 1rem; }
-.stMainBlockContainer { padding: 1.25rem 2rem 3rem; max-width: 1600px; }
-.stAppHeader { display: none; }
-.stMainBlockContainer > .stVerticalBlock { gap: .75rem; }
-.st-key-bar_top { border-bottom: 1px solid var(--line); padding-bottom: .4rem; }
-.st-key-bar_model { margin-left: auto; }
-.fame-brand { font-weight: 700; letter-spacing: .06em; margin-right: .5rem; }
-.fame-model { font-weight: 600; }
-.fame-changed { padding: .2rem .7rem; border: 1px solid var(--line); border-left: 4px solid var(--ink);
-  border-radius: .4rem; background: var(--panel); }
-.fame-what { display: block; margin: -.3rem 0; color: var(--soft); font-size: .9rem; }
-:is(.fame-shape, .fame-simulated) { color: var(--soft); font-size: .85rem; white-space: nowrap; }
-[class*="_controls"] :is(.stNumberInput, .stSelectbox) { display: flex; align-items: center; gap: .5rem; }
-[class*="_controls"] :is(.stNumberInput, .stSelectbox) label { margin: 0; white-space: nowrap; }
-[class*="_controls"] .stSelectbox > div { flex: 1; min-width: 0; }
-[class*="_controls"] [data-testid="InputInstructions"] { display: none; }  /* they lie over the number's label */
-[data-testid="stWidgetLabel"] { gap: .35rem; }
-.stSelectbox input { text-overflow: ellipsis; }
-.stButtonGroup button { min-height: 2.5rem; }
-/* !important: Streamlit gives a button under the pointer a background of its own */
-.stApp .stButtonGroup button[aria-checked="true"] { background: var(--ink) !important; border-color: var(--ink); }
-.stApp .stButtonGroup button[aria-checked="true"] * { color: var(--page) !important; font-weight: 650; }
-.stVerticalBlock[class*="_wide"] { overflow-x: auto; }
-.js-plotly-plot .plotly, .js-plotly-plot .plotly text { font-family: "Source Sans", sans-serif !important; }
-.fame-title { font-size: 1.25rem; margin: 0; }
-.fame-title small { font-weight: 400; font-size: .9rem; margin-left: .4rem; color: var(--soft); }
-.fame-part { font-size: 1.05rem; font-weight: 600; margin: .9rem 0 0; }
-.fame-part small { font-weight: 400; font-size: .85rem; margin-left: .4rem; color: var(--soft); }
-.fame-say { margin: 0; font-size: 1rem; }
-.fame-badge { display: inline-flex; min-width: 1.35em; height: 1.35em; border-radius: .35em; align-items: center;
-  justify-content: center; font-size: .85em; font-weight: 700; vertical-align: baseline; }
-.fame-scroll { overflow-x: auto; }
-.fame-table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
-.fame-table :is(th, td) { padding: 4px 14px; text-align: right; border: 0; border-bottom: 1px solid var(--line); }
-.fame-table th { font-weight: 400; color: var(--soft); font-size: 13px; }
-.fame-table th[scope=row] { color: var(--ink); white-space: nowrap; }
-.fame-table :is(th:first-child, .words) { text-align: left; }
-.fame-table .words { min-width: 13rem; }
-.fame-table th:first-child { padding-left: 0; }
-.fame-note { color: var(--soft); font-size: .9rem; }
-.st-key-what_if_b button { min-height: 2rem; padding: .1rem .6rem; }
-.fame-empty { max-width: 40rem; margin: 12vh auto 0; text-align: center; }
-@media (max-width: 1100px) { .st-key-bar_choice { flex-basis: 240px; } }
-@media (max-width: 760px) {
-  .stMainBlockContainer { padding: .75rem 1rem 3rem; }
-  .st-key-bar_top { gap: .25rem .5rem; }
-  .st-key-bar_top > :has(> .st-key-bar_screens) { order: 1; flex: 1 0 100%; }
-  .st-key-bar_top > :has(> .st-key-bar_model) { flex: 1 1 0; min-width: 0; }
-  .st-key-bar_screens { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; }
-  .st-key-bar_model { gap: .25rem; }
-  .st-key-bar_choice { flex: 1 1 100%; min-width: 0; }
-  .st-key-bar_model > :has(.fame-shape) { display: none; }
-  .fame-brand { margin-right: 0; }
-}
-"""
+    paper = PAPER if st.context.theme.type == "dark" else ""
+    st.html(f"<style>.stApp{{{palette()}}}{RULES}{heads}{paper}</style>")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["digits_for", "listing", "number", "ordinal", "percent", "plural"]
+__all__ = ["digits_for", "listing", "number", "ordinal", "percent", "plural", "words"]
 
 
 def number(value: float, digits: int = 2, plus: bool = False) -> str:
@@ -46,3 +46,8 @@ def ordinal(n: int) -> str:
 def listing(words: Sequence[str], last: str = "and") -> str:
     """'a', 'a and b', 'a, b and c'."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def words(noun: str) -> dict[str, str]:
+    """A noun as sentences need it: {one}, {many} and, with its article, {a}."""
+    return {"one": noun, "many": f"{noun}s", "a": f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"}

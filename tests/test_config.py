@@ -111,3 +111,8 @@ def test_a_bad_setting_is_refused(field: str, value: object, expected: str) -> N
 def test_settings_that_do_not_fit_together_are_refused() -> None:
     with pytest.raises(FameError, match="label_smoothing spreads over all items"):
         TrainConfig(label_smoothing=0.1, negatives=100)
+    for other in ({"negatives": 100}, {"label_smoothing": 0.1}):
+        with pytest.raises(FameError, match="mask_seen is for the full softmax; it goes with neither"):
+            TrainConfig(mask_seen=True, **other)
+    with pytest.raises(FameError, match="compete scores all items by each expert"):
+        TrainConfig(compete=0.1, negatives=100)

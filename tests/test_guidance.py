@@ -167,7 +167,7 @@ def test_pretraining_leaves_each_head_its_own_attribute(form: dict[str, int], ca
     own, other, other_too, own_too = (
         linear_cka(spaces[h][told], guidance.values(v)[told]).item() for h in (0, 1) for v in (0, 1)
     )
-    assert min(own, own_too) > 0.8 and max(other, other_too) < 0.2
+    assert min(own, own_too) > (0.6 if form else 0.8) and max(other, other_too) < 0.2
     moved = {name for name, w in model.state_dict().items() if not w.equal(before.state_dict()[name])}
     assert {name for name in moved if "item_mlp" not in name} == {"items.weight", "facets.W_f"}
     assert any("item_mlp" in name for name in moved) is bool(form)

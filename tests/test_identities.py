@@ -151,7 +151,7 @@ def test_one_query_scores_as_the_heads_do(case: tuple[Setting, list[int], Interv
 @pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["double", "single"])
 @given(case=cases())
 def test_experts_parts_add_up(dtype: torch.dtype, case: tuple[Setting, list[int], Intervention]) -> None:
-    """With anchors s_h(v) = <state^h, x_v^(h)> + Σ_n β_n <b_n, x_v^(h)>, whatever the intervention; else refused."""
+    """With anchors s_h(v) = <state^h, x_v^(h)> + Σ_n β_n <b_n, x_v^(h)>, whatever the intervention."""
     setting, history, what_if = case
     setting = replace(setting, config=replace(setting.config, anchors=1.0))
     H, N, V = setting.config.n_heads, setting.config.n_experts, setting.config.n_rows

@@ -17,7 +17,7 @@ OPEN = [
 SOURCES = sorted(path for top in ("fame", "app") for end in ("py", "js") for path in (ROOT / top).rglob(f"*.{end}"))
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 60
 JS_FUNCTION = re.compile(
-    r"( *)(?:export (?:default )?)?(?:async )?(?:function *|(?:const|let) (?=\w+ = (?:async )?\())(\w*)"
+    r"( *)(?:export (?:default )?)?(?:async )?(?:function *|(?:const|let) (?=\w+ = (?:async )?\())(\w*).*\{$"
 )
 # What is still longer, to be split; the list only shrinks.
 LONG: set[str] = {
@@ -37,10 +37,6 @@ LONG: set[str] = {
     "fame/make/recovery.py: recovery",
     "fame/make/train.py: train",
     "fame/plots/atlas.js",
-    "fame/plots/atlas.js: g",
-    "fame/plots/atlas.js: history",
-    "fame/plots/atlas.js: rb",
-    "fame/plots/atlas.js: tools",
     "fame/plots/atlas.py: atlas_map",
     "fame/plots/attention.py",
     "fame/plots/attention.py: expert_attention",
@@ -48,13 +44,11 @@ LONG: set[str] = {
     "fame/plots/evidence.py: probes",
     "fame/plots/journey.py: journey",
     "fame/plots/merge.py: merge",
-    "fame/plots/story.js: number",
     "fame/plots/story.py: head_lists",
-    "fame/plots/svg.js: inside",
     "fame/plots/svg.js: savable",
 }
 FLOORS = {
-    **dict.fromkeys(["errors", "text"], 0),
+    **dict.fromkeys(["errors", "text", "statistics"], 0),
     **dict.fromkeys(["settings", "config", "catalogue", "search"], 1),
     "trace": 2,
     "model": 3,
@@ -153,10 +147,11 @@ def functions(path: Path) -> dict[str, int]:
 def test_functions_are_found(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("def f():\n    def g():\n        pass\n    return g\n")
     (tmp_path / "a.js").write_text(
-        "export default function (x) {\n  const f = (y) => {\n    return y\n  }\n  async function g() {\n  }\n}\n"
+        "export default function (x) {\n  const f = (y) => {\n    return y\n  }\n"
+        "  const h = (y) => y\n  async function g() {\n  }\n}\n"
     )
     assert functions(tmp_path / "a.py") == {"f": 4, "g": 2}
-    assert functions(tmp_path / "a.js") == {"default": 7, "f": 3, "g": 2}
+    assert functions(tmp_path / "a.js") == {"default": 8, "f": 3, "g": 2}
 
 
 def test_files_and_functions_are_short() -> None:

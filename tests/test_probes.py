@@ -21,23 +21,24 @@ from fame.make.data.sequences import Sequences
 from fame.make.probes.config import ProbeConfig
 from fame.make.probes.gather import evidence
 from fame.make.probes.histories import Readings, attended_lift, blind_p, divergence, list_overlap
-from fame.make.probes.items import labels_of, lead_over, verdict
+from fame.make.probes.labels import labels_of
 from fame.make.probes.statistics import (
     average_precision,
-    benjamini_hochberg,
     cka,
     dci,
     interval_around,
     jensen_shannon,
     logistic,
+    normalised_entropy,
     out_of_fold,
     p_values,
     solve,
-    spread,
     standardise,
     stratified_folds,
 )
+from fame.make.probes.verdicts import lead_over, verdict
 from fame.model import FAME
+from fame.statistics import benjamini_hochberg
 
 QUICK = ProbeConfig(permutations=30, projections=60, bootstraps=20, folds=3, histories=20, depth=10)
 
@@ -194,7 +195,7 @@ def test_dci_by_hand() -> None:
     assert (mixed.disentanglement, mixed.completeness) == pytest.approx((1 - entropy, 1 - entropy))
     # Head 1 is about one attribute alone; head 2, which has 3/4 of all weight, about both by 2 to 1.
     uneven = dci(np.array([[1.0, 0], [1, 1]]))
-    np.testing.assert_allclose(uneven.by_head, [1, 1 - spread(np.array([1 / 3, 2 / 3]), 0)])
+    np.testing.assert_allclose(uneven.by_head, [1, 1 - normalised_entropy(np.array([1 / 3, 2 / 3]), 0)])
     assert uneven.disentanglement == pytest.approx(0.25 * uneven.by_head[0] + 0.75 * uneven.by_head[1])
     np.testing.assert_allclose(uneven.by_attribute, [0, 1], atol=1e-12)
 
@@ -429,7 +430,7 @@ def test_evidence_takes_as_many_draws_as_heads_and_attributes_need(monkeypatch: 
     model, catalogue, histories = small_world()
     eight = FAME(replace(model.config, n_heads=8))
     used: list[ProbeConfig] = []
-    monkeypatch.setattr("fame.make.probes.items.item_evidence", lambda *given: used.append(given[5]) or {})
+    monkeypatch.setattr("fame.make.probes.gather.item_evidence", lambda *given: used.append(given[5]) or {})
     settings = evidence(eight, catalogue, histories)["settings"]
     assert settings == asdict(used[0]) and settings["projections"] == 2 * 8 * 2 / 0.05
 

@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.make.checkpoint import CHECKPOINT, Epoch, fingerprint
+from fame.make.checkpoint import CHECKPOINT, Epoch, difference
 from fame.make.data.sequences import Sequences, Split, Task, leave_one_out
 from fame.make.guidance import Guidance, GuidanceConfig
 from fame.make.train import (
@@ -36,6 +36,7 @@ from fame.make.train import (
     TrainConfig,
     curve,
     epoch_batches,
+    fingerprint,
     rate,
     relative_entropy,
     train,
@@ -255,13 +256,14 @@ def test_batches_of_like_length_pad_little() -> None:
 
 
 def test_a_guided_run_goes_on_only_with_the_attributes_it_began_with() -> None:
-    settings, prints = GuidanceConfig(heads=("genre",), sup=0.1, least_items=1), set()
+    settings, prints = GuidanceConfig(heads=("genre",), sup=0.1, least_items=1), []
     for genres in ("ab", "ab", "ba"):
         frame = pd.DataFrame({"item_id": range(20), "genre": list(genres * 10)})
         model = FAME(MODEL)
         guidance = Guidance(settings, model, Catalogue.from_frame(frame))
-        prints.add(fingerprint(model, CONFIG, guidance, log().train))
-    assert len(prints) == 2
+        prints.append(fingerprint(model, CONFIG, guidance, log().train))
+    assert difference(prints[0], prints[1]) == ""
+    assert difference(prints[0], prints[2]) == "on other attributes of the items"
 
 
 @pytest.mark.parametrize("changes", [{"schedule": "cosine", "warmup_steps": 9}, {"negatives": 5}], ids=str)
@@ -297,20 +299,69 @@ def test_the_seed_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "config", "split"),
+    ("model", "config", "split", "other"),
     [
-        (MODEL, replace(CONFIG, learning_rate=0.02), log()),
-        (replace(MODEL, dropout=0.3), CONFIG, log()),
-        (MODEL, CONFIG, log(seed=1)),
+        (
+            MODEL,
+            replace(CONFIG, learning_rate=0.02),
+            log(),
+            "with training.learning_rate 0.01, where this one has 0.02",
+        ),
+        (replace(MODEL, dropout=0.3), CONFIG, log(), "with model.dropout 0.2, where this one has 0.3"),
+        (MODEL, CONFIG, log(seed=1), "on another log"),
     ],
     ids=["settings", "model", "data"],
 )
 def test_a_checkpoint_of_another_run_is_refused(
-    tmp_path: Path, model: FAMEConfig, config: TrainConfig, split: Split
+    tmp_path: Path, model: FAMEConfig, config: TrainConfig, split: Split, other: str
 ) -> None:
     train(fresh(), log(), replace(CONFIG, epochs=1), folder=tmp_path)
-    with pytest.raises(FameError, match="other settings or data; --fresh forgets it, another --name or --runs keeps"):
-        train(fresh(model), split, replace(config, epochs=1), folder=tmp_path)
+    with pytest.raises(FameError, match=f"is of a run {other}; --fresh forgets it, another --name or --runs keeps"):
+        train(fresh(model), split, config, folder=tmp_path)
+
+
+def test_a_run_of_other_epochs_and_patience_goes_on_to_the_weights_of_a_straight_one(tmp_path: Path) -> None:
+    whole = fresh()
+    expected = train(whole, log(), CONFIG)
+    notes: list[str] = []
+    train(fresh(), log(), replace(CONFIG, epochs=1, patience=1), folder=tmp_path, on_note=notes.append)
+    resumed = fresh(seed=99)
+    assert told(train(resumed, log(), CONFIG, folder=tmp_path, on_note=notes.append)) == told(expected)
+    assert same_weights(resumed, whole) and not notes
+    again = fresh(seed=98)
+    train(again, log(), replace(CONFIG, epochs=2), folder=tmp_path, on_note=notes.append)
+    assert same_weights(again, whole)
+    assert notes == ["4 epochs are done, more than the 2 asked for now; the best of them all is kept"]
+
+
+def test_a_cosine_says_what_other_epochs_do_to_it(tmp_path: Path) -> None:
+    config = replace(CONFIG, schedule="cosine", epochs=1)
+    notes: list[str] = []
+    train(fresh(), log(), config, folder=tmp_path)
+    steps: list[Step] = []
+    longer = replace(config, epochs=2)
+    train(fresh(), log(), longer, folder=tmp_path, on_note=notes.append, on_step=steps.append)
+    [note] = notes
+    assert (
+        "ends at epoch 2, not 1: the learning rate goes on at 50% of its highest, where the run had come to 0%" in note
+    )
+    assert steps[0].learning_rate == pytest.approx(0.5 * config.learning_rate, rel=0.2)
+
+
+def test_a_stopped_run_is_finished_with_its_best_epoch(tmp_path: Path) -> None:
+    with pytest.raises(FameError, match="no epoch is done, so that there is nothing to finish"):
+        train(fresh(), log(), CONFIG, folder=tmp_path, finish=True)
+
+    def stop(epoch: Epoch) -> None:
+        if epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(fresh(), log(), CONFIG, folder=tmp_path, on_epoch=stop)
+    short, finished = fresh(), fresh(seed=9)
+    expected = train(short, log(), replace(CONFIG, epochs=2))
+    assert told(train(finished, log(), CONFIG, folder=tmp_path, finish=True)) == told(expected)
+    assert same_weights(finished, short)
 
 
 @pytest.mark.parametrize("kind", ["garbage", "empty", "cut", "pickle"])
@@ -337,7 +388,7 @@ def test_a_full_disk_keeps_the_epochs_before(tmp_path: Path, monkeypatch: pytest
             raise SafetensorError("I/O error: No space left on device")
         save_file(tensors, path, metadata)
 
-    monkeypatch.setattr("fame.make.train.save_file", once)
+    monkeypatch.setattr("fame.make.checkpoint.save_file", once)
     with pytest.raises(FameError, match=r"cannot be written \(.*No space left.*\); check space and rights"):
         train(fresh(), log(), CONFIG, folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]

@@ -1,4 +1,5 @@
 // A folded explanation. It stands open on a first visit; once folded, this browser remembers that it was read.
+// On paper a line in its place says what the page was printed from.
 
 const REMEMBER = "fame-read"
 
@@ -17,30 +18,38 @@ const words = text => text.split(/(\*\*[^*]+\*\*|\*[^*]+\*)/).filter(Boolean).ma
   return node
 })
 
-export default function ({ data, parentElement }) {
-  const root = parentElement.querySelector(".root")
-  const told = JSON.stringify(data) // another model may need other words
-  if (root.told === told) return
-  root.told = told
+const explain = ({ screen, paragraphs }) => {
   const details = document.createElement("details")
   const summary = document.createElement("summary")
   summary.textContent = "What am I looking at?"
   const text = document.createElement("div")
   text.className = "text"
-  for (const paragraph of data.paragraphs) {
+  for (const paragraph of paragraphs) {
     const p = document.createElement("p")
     p.append(...words(paragraph))
     text.append(p)
   }
   details.append(summary, text)
-  details.open = !read()[data.screen]
+  details.open = !read()[screen]
   details.addEventListener("toggle", () => {
     if (details.open) return
     try {
-      localStorage.setItem(REMEMBER, JSON.stringify({ ...read(), [data.screen]: true }))
+      localStorage.setItem(REMEMBER, JSON.stringify({ ...read(), [screen]: true }))
     } catch {
       // no storage: it stands open again next time
     }
   })
-  root.replaceChildren(details)
+  return details
+}
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".root")
+  const { model, caption, link, ...help } = data
+  const explained = JSON.stringify(help) // another model may need other words
+  if (root.explained !== explained) {
+    root.explained = explained
+    root.footer = document.createElement("footer")
+    root.replaceChildren(explain(help), root.footer)
+  }
+  root.footer.textContent = `FAME · ${model} · ${caption} ${location.origin}${location.pathname}?${link}`
 }

@@ -5,6 +5,7 @@
 
 const PATIENCE = 5000 // ms after which a change without an answer is given up
 const DRAG = 6 // pixels that a chip moves before it is dragged, not clicked
+const PAPER = 1040 // pixels across A4 on its side, without its margins
 const HOLD = 350 // ms that a finger rests on a chip before it is dragged, where moving sideways scrolls the row
 
 class Bar {
@@ -31,10 +32,17 @@ class Bar {
     this.heard = [
       [document, "pointerdown", away, undefined],
       [document, "scroll", away, { capture: true, passive: true }],
-      [window, "resize", away, undefined],
+      [window, "resize", () => { this.shut(); this.measure() }, undefined],
       [document, "keydown", event => this.tools.key(event), undefined],
     ]
     for (const [where, what, call, how] of this.heard) where.addEventListener(what, call, how)
+    this.measure()
+  }
+
+  /** What printing needs to know: how wide the page is, and how much smaller it is on paper. */
+  measure() {
+    document.documentElement.style.setProperty("--screen", `${innerWidth}px`)
+    document.documentElement.style.setProperty("--shrink", Math.min(1, PAPER / innerWidth))
   }
 
   gone() {

@@ -1,43 +1,38 @@
-"""Merge: why does this film stand where it stands?"""
+"""Merge: why does this item stand where it stands?"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from app import item_picker, session, state, widgets
-from app.components import component
 from app.screen import Declaration, NothingToShow, Option, Screen
 from fame import explain, plots
-from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.text import digits_for, number
 from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = ["SCREEN", "read_gate", "render"]
 
-_desk = component("merge", "shared")
-_beats = component("beats", "shared")
-
 MANY = 5  # heads above which the table takes the page's whole width
-VALUES = {"score": "Score", "lead": "Against the average {one}"}
+VALUES = {"score": "Score", "lead": "Against the average candidate"}
 HELP = """
 Each head scores every {one}. The **gate** says how much each head counts for this history, and the score of {a} is the
 sum over the heads of **gate × score**. The table shows those numbers, so that each row adds up; the badge gives the
 largest difference, over all {many}, between that sum and the score of the model's own pass.
 
-The fader over a column is the head's weight in the gate; the small mark is where the model put it. Weights are scaled
-to shares that add up to 1, the percentage over the fader. *Solo* keeps one head, *mute* takes one out. The list is then
+The slider over a column is the head's weight in the gate; the small mark is where the model put it. Sliders set raw
+weights; the percentages over them are the resulting shares, which add up to 1. *Solo* keeps one head, *mute* takes one out. The list is then
 merged again from the same head scores, which is exact, and arrows show the places won or lost against the model's own.
 
-A number that a head adds to all {many} alike moves no rank. *Against the average {one}* takes it away: what is left
-says how much the head prefers this {one} to the average candidate.
+A number that a head adds to all {many} alike moves no rank. *Against the average candidate* takes it away: what is left
+says how much the head prefers this {one} to the average {one} that may be recommended.
+
+Everywhere on this screen **+ raises** the score of what it stands beside and **− lowers** it; where two are compared, +
+speaks for the one that stands higher.
 """
 SCREEN = Declaration(
     title="Merge",
@@ -92,117 +87,25 @@ def _panel(screen: Screen, base: Trace, ranking: Sequence[int]) -> None:
     dragged = _asked(screen, done=False)
     change = dragged or now.intervention
     shown = explain.regate(base, change.gate, change.heads_off)
-    relative = screen.option("merge_values") == "lead"
     sentence = explain.say_rank(shown, film, now.hide_seen, screen.names)
     widgets.write(*widgets.with_badges(sentence, str(shown.catalogue.title[film])))
-    table = explain.merge_table(natural, shown, now.k, film, now.hide_seen, relative)
     wide = len(shown.head_scores) > MANY
     with st.container(key="merge_two"):
         left, right = (st.container(), st.container()) if wide else st.columns([3, 2], gap="large")
     with left:
-        proof = None if dragged else explain.additivity(shown, screen.trace_of(intervention=change))
-        _desk(
-            key="merge_desk",
-            data=_desk_data(base, shown, change, table, film, relative, proof)
-            | {"names": screen.names, "noun": screen.words},
-            on_gate_change=lambda: _set_gate(screen),
-            on_film_change=lambda: _set_film(screen),
-        )
+        picture = plots.merge(
+            screen.bundle, shown, now.k, now.hide_seen, screen.option("merge_values") == "lead", film, screen.theme,
+            screen.names, (natural, base), None if dragged else screen.trace_of(intervention=change), not dragged,
+        ).with_origin(screen.origin_of(change))  # fmt: skip
+        widgets.mount(picture, "merge_table", gate=lambda: _set_gate(screen), item=lambda: _set_item(screen))
         with st.container(horizontal=True):
-            widgets.download_table("Table as CSV", table.drop(columns="part"), "fame-merge.csv", "merge_csv")
-            widgets.download_picture(
-                screen, lambda: _picture(screen, shown, table, relative), "fame-merge", "merge_html"
-            )
+            widgets.save(screen, picture, "merge")
     with right:
         _why(screen, shown, ranking, _pair(screen, natural.ranking(exclude_history=now.hide_seen).tolist()))
 
 
-def _picture(screen: Screen, shown: Trace, table: pd.DataFrame, relative: bool) -> go.Figure:
-    """The table as a picture of its own, arrows included."""
-    return plots.merge(
-        screen.bundle, shown, rows=table["row"].tolist(), exclude_history=screen.state.hide_seen, relative=relative,
-        theme=screen.theme, highlight=screen.item,
-    )  # fmt: skip
-
-
-# ---- the desk
-
-
-def _desk_data(
-    base: Trace, shown: Trace, change: Intervention, table: pd.DataFrame, film: int, relative: bool, proof: float | None
-) -> dict[str, Any]:
-    """What the desk shows, as JSON values."""
-    H = len(shown.head_scores)
-    own, shares = base.gate[-1].tolist(), shown.gate[-1].tolist()
-    # A link may hold weights above 1, where faders end: a part of each is the same gate.
-    weights = own if change.gate is None else [w / max(1, *change.gate) for w in change.gate]
-    off = set(change.heads_off)
-    columns = table[[f"head_{h + 1}" for h in range(H)]].to_numpy()
-    changed = change.gate is not None or bool(off)
-    return {
-        "heads": [
-            {
-                "weight": float(weights[h]),
-                "own": own[h],
-                "share": shares[h],
-                "off": h in off,
-                "solo": H > 1 and len(off) == H - 1 and h not in off,
-            }
-            for h in range(H)
-        ],
-        "forced": change.gate is not None,
-        "changed": changed,
-        "note": _note(H, changed, bool(change)),
-        "proof": _proof(proof, changed, shown.catalogue),
-        "rows": [
-            {
-                "row": int(line["row"]),
-                "part": line["part"],
-                "title": line["title"],
-                "year": int(line["year"]),
-                "rank": None if pd.isna(line["rank"]) else int(line["rank"]),
-                "old": None if pd.isna(line["old_rank"]) else int(line["old_rank"]),
-                "move": 0 if pd.isna(line["move"]) or not change else int(line["move"]),
-                "shares": columns[i].tolist(),
-                "scores": shown.head_scores[:, line["row"]].tolist(),
-                "sum": float(line["sum"]),
-            }
-            for i, line in enumerate(table.to_dict("records"))
-        ],
-        "parts": {"left": "No longer on the list", "chosen": f"The {shown.catalogue.noun} looked at"},
-        "film": film,
-        "relative": relative,
-        "largest": float(abs(columns).max()) or 1.0,
-        "digits": min(2, digits_for(columns)),
-    }
-
-
-def _note(H: int, by_hand: bool, changed: bool) -> str:
-    if changed and not by_hand:
-        return "Experts or routers are changed. Arrows: places against the model's own list."
-    if H == 1:
-        return "This model has one head, so that its gate is always 1."
-    if by_hand:
-        return "Set by hand: thumbs are weights, numbers shares. Arrows: places won or lost."
-    return "The gate is as the model set it. Move a fader to merge again. Numbers are rounded."
-
-
-def _proof(difference: float | None, changed: bool, catalogue: Catalogue) -> dict[str, Any]:
-    """The badge: whether the sums are the scores of the model's pass."""
-    if difference is None:
-        return {"ok": True, "text": "merged again", "about": "Checked against a pass of the model when you let go."}
-    what = "merged = run again" if changed else "sum = score"
-    ok = difference <= explain.ADDS_UP
-    return {
-        "ok": ok,
-        "text": f"{what if ok else what.replace('=', '≠')}, largest difference {difference:.0e}",
-        "about": f"Over all {catalogue.n_items:,} {catalogue.noun}s, against a forward pass; "
-        f"up to {explain.ADDS_UP:.0e} is rounding.",
-    }
-
-
 def read_gate(asked: Any, done: bool, now: Intervention, config: FAMEConfig) -> Intervention | None:
-    """What the desk asks for, while dragging or when `done`, beside what is changed `now`; None if it asks nothing.
+    """What the faders ask for, while dragging or when `done`, beside what is changed `now`; None if it asks nothing.
 
     It comes from outside and may be anything.
     """
@@ -219,7 +122,7 @@ def read_gate(asked: Any, done: bool, now: Intervention, config: FAMEConfig) -> 
 
 
 def _asked(screen: Screen, done: bool) -> Intervention | None:
-    asked = st.session_state.get("merge_desk", {}).get("gate")
+    asked = st.session_state.get("merge_table", {}).get("gate")
     return read_gate(asked, done, session.current().intervention, screen.bundle.config)
 
 
@@ -228,8 +131,8 @@ def _set_gate(screen: Screen) -> None:
         session.update(intervention=change)
 
 
-def _set_film(screen: Screen) -> None:
-    row = st.session_state["merge_desk"].get("film")
+def _set_item(screen: Screen) -> None:
+    row = st.session_state["merge_table"].get("item")
     if isinstance(row, int) and 0 < row < len(screen.bundle.catalogue):
         session.update(item=row)
 
@@ -238,7 +141,7 @@ def _set_film(screen: Screen) -> None:
 
 
 def _pair(screen: Screen, natural: Sequence[int]) -> tuple[int, int]:
-    """The two films that are compared: the chosen ones, or the film looked at and the one that the model has just
+    """The two items that are compared: the chosen ones, or the one looked at and the one that the model has just
     above it; below the first one, the second. A changed gate moves neither."""
     film = screen.item
     place = natural.index(film) if film in natural else 1
@@ -250,47 +153,18 @@ def _pair(screen: Screen, natural: Sequence[int]) -> tuple[int, int]:
 
 def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, int]) -> None:
     a, b = pair
+    picture = plots.beats(shown, rows=pair, theme=screen.theme).with_origin(screen.origin_of(shown.intervention))
     told = explain.beats(shown, a, b)
-    widgets.subheading({"A": "A beats B because…", "B": "B beats A because…"}.get(_winner(told.margin), "A and B"))
+    first, second = ("A", "B") if told.winner == a else ("B", "A")
+    widgets.subheading(f"{first} beats {second} because…" if told.margin else "A and B")
     with st.container(horizontal=True, key="merge_ab"):
         item_picker.choose(screen, "A", "merge_box_a", "merge_a", a, ranking, by_id=True)
         item_picker.choose(screen, "B", "merge_box_b", "merge_b", b, ranking, by_id=True)
     if a == b:
         widgets.write(f"A and B are the same {screen.noun}. Choose another one to compare.")
         return
-    winner = a if told.margin >= 0 else b
-    widgets.write(*widgets.with_badges(told.sentence, str(shown.catalogue.title[winner])))
-    digits = min(3, max(2, digits_for(told.table["share"].to_numpy())))
-    _beats(
-        key="merge_beats",
-        data={
-            "heads": [
-                {"share": line["share"], **_without(line, told.margin, digits)}
-                for line in told.table.to_dict("records")
-            ],
-            "total": told.margin,
-            "digits": digits,
-            "alt": told.sentence,
-        },
-    )
+    widgets.write(*widgets.with_badges(told.sentence, str(shown.catalogue.title[told.winner])))
+    widgets.plain(f"Bars: gate × score of {first} less that of {second}; + speaks for {first}.", "fame-what")
+    widgets.mount(picture, "merge_beats")
     with st.container(horizontal=True):
-        widgets.download_table("Differences as CSV", told.table, "fame-beats.csv", "merge_beats_csv")
-        widgets.download_picture(
-            screen, lambda: plots.beats(shown, rows=(a, b), theme=screen.theme), "fame-beats", "merge_beats_html"
-        )
-
-
-def _winner(margin: float) -> str:
-    """Who wins with a margin of A's, in letters."""
-    return "A" if margin > 0 else "B" if margin < 0 else "level"
-
-
-def _without(line: Mapping[Hashable, Any], natural: float, digits: int) -> dict[str, Any]:
-    """Who would win without a head; nothing where it has no say, or all of it."""
-    margin = line["margin_without"]
-    if line["gate"] in (0, 1):
-        return {"without": "–", "turned": False}
-    winner, turned = _winner(margin), _winner(margin) != _winner(natural)
-    if winner == "level":
-        return {"without": winner, "turned": turned}
-    return {"without": f"{winner if turned else f'still {winner}'}, by {number(abs(margin), digits)}", "turned": turned}
+        widgets.save(screen, picture, "merge_beats", table="Differences as CSV")

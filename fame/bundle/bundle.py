@@ -15,13 +15,23 @@ from fame import explain
 from fame.atlas import Atlas, spaces_of
 from fame.bundle.archive import Archive
 from fame.bundle.files import AGAIN, CARD, Folder, Place, manifest_of, read, read_card
-from fame.bundle.parts import Example, atlas_of, config_of, evidence_of, examples_of, network_of, training_of
+from fame.bundle.parts import (
+    Example,
+    atlas_of,
+    config_of,
+    evidence_of,
+    examples_of,
+    network_of,
+    population_of,
+    training_of,
+)
 from fame.bundle.save import write
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.evidence import Evidence
 from fame.model import FAME
+from fame.population import Population
 from fame.trace import NOTHING, Intervention, Trace
 
 __all__ = ["Bundle", "place_of"]
@@ -37,6 +47,7 @@ class Bundle:
     training: the curve, one row per epoch.
     card: the model card, Markdown.   simulated: whether the model learned from a simulated audience.
     k_core: how often each user and item was there at least in the log that it learned from; None where not known.
+    population: what the model does with many held-out histories; None where that was not measured.
 
     Raises:
         FameError: the parts do not belong together.
@@ -52,6 +63,7 @@ class Bundle:
     card: str = field(default="", repr=False)
     simulated: bool = False
     k_core: int | None = None
+    population: Population | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
@@ -69,6 +81,11 @@ class Bundle:
                 f"atlas.npz maps the spaces {', '.join(self.atlas.spaces)[:200]}; "
                 f"the model has {', '.join(spaces)}; {AGAIN}"
             )
+        if self.population is not None:
+            try:
+                self.population.check(self.config)
+            except FameError as error:
+                raise FameError(f"population.npz: {error}; {AGAIN}") from None
         for example in self.examples:
             if unknown := [item for item in example.items if item not in self.catalogue]:
                 raise FameError(f"examples.json: {example.title!r} holds {unknown[0]!r}, no item_id of items.csv")
@@ -158,6 +175,7 @@ class Bundle:
                 card=read_card(place),
                 simulated=manifest["simulated"],
                 k_core=manifest.get("k_core"),
+                population=population_of(place.at("population.npz"), contents.get("population.npz")),
             )
         except FameError as error:
             text = str(error)

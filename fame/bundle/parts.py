@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,20 @@ from fame.bundle.files import AGAIN, LIMITS, MB, parse
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.model import FAME
+from fame.population import Population
 
-__all__ = ["Example", "atlas_of", "config_of", "evidence_of", "examples_of", "network_of", "training_of"]
+__all__ = [
+    "Example",
+    "atlas_of",
+    "config_of",
+    "evidence_of",
+    "examples_of",
+    "network_of",
+    "population_of",
+    "training_of",
+]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,18 +97,25 @@ def _least_weights(c: FAMEConfig) -> int:
 
 
 def atlas_of(path: str, content: bytes | None) -> Atlas | None:
-    if content is None:
-        return None
+    return None if content is None else arrays_of(path, content, "atlas.npz", Atlas.from_arrays)
+
+
+def population_of(path: str, content: bytes | None) -> Population | None:
+    return None if content is None else arrays_of(path, content, "population.npz", Population.from_arrays)
+
+
+def arrays_of(path: str, content: bytes, name: str, build: Callable[[Mapping[str, np.ndarray]], T]) -> T:
+    """What `build` makes of the plain arrays in an .npz that unpacks to no more than a file of this name may have."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > LIMITS["atlas.npz"]:
+        if unpacked > LIMITS[name]:
             raise FameError(f"{path}: unpacks to {unpacked // MB:,} MB, more than such a file may; {AGAIN}")
         with np.load(io.BytesIO(content), allow_pickle=False) as members:
             arrays = {name: members[name] for name in members.files}
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # other members come as bytes
             raise ValueError
-        return Atlas.from_arrays(arrays)
+        return build(arrays)
     except FameError as error:
         text = str(error)
         raise FameError(text if text.startswith(path) else f"{path}: {text}") from None

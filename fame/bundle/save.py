@@ -55,10 +55,11 @@ def write(bundle: Bundle, directory: str | Path) -> Path:
 def _contents(bundle: Bundle) -> dict[str, bytes]:
     """The files that the model does not write itself."""
     contents = {CARD: (bundle.card or _plain_card(bundle)).encode(), "items.csv": _csv(bundle.catalogue.to_frame())}
-    if bundle.atlas is not None:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **bundle.atlas.to_arrays())
-        contents["atlas.npz"] = buffer.getvalue()
+    for name, part in (("atlas.npz", bundle.atlas), ("population.npz", bundle.population)):
+        if part is not None:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, allow_pickle=False, **part.to_arrays())
+            contents[name] = buffer.getvalue()
     if bundle.examples:
         contents["examples.json"] = _json([asdict(example) for example in bundle.examples], "examples")
     if bundle.evidence_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fame.cli.choose import chosen
 from fame.cli.terminal import AsJson, BundleName, grid, stdout
 from fame.errors import FameError
 
@@ -38,7 +39,7 @@ def explain(
     from fame.explain import leave_one_out
 
     loaded = load(bundle)
-    trace = loaded.trace(items)
+    trace = loaded.trace(chosen(loaded.catalogue, items))
     ranking = trace.ranking()[:k]
     if not len(ranking):
         raise FameError(f"nothing is left to recommend: the history holds every {loaded.catalogue.noun}")
@@ -67,10 +68,8 @@ def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[
 
     top = trace.ranking()[:k].tolist()
     first = bundle.catalogue.label(top[0])
-    figures = [plots.gate(trace), plots.head_lists(trace, k), plots.merge(bundle, trace, k)]
-    figures += [
-        plots.expert_attention(trace, h, effects, f"the score of {first}") for h in range(bundle.config.n_heads)
-    ]
+    shown: list[Picture] = [plots.story(bundle, trace, k), plots.merge(bundle, trace, k)]
+    figures = [plots.expert_attention(trace, h, effects, f"the score of {first}") for h in range(bundle.config.n_heads)]
     figures += [plots.router(trace), plots.journey(trace)]
     if bundle.atlas is not None:
         attribute = next(colourings(bundle.catalogue), None)
@@ -83,7 +82,7 @@ def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[
                 recommendations=top,
             )
         )
-    return [plots.chart(f"figure-{i}", figure, pd.DataFrame()) for i, figure in enumerate(figures, 1)]
+    return shown + [plots.chart(f"figure-{i}", figure, pd.DataFrame()) for i, figure in enumerate(figures, 1)]
 
 
 def colourings(catalogue: Catalogue) -> Iterator[str]:

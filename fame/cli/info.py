@@ -101,17 +101,19 @@ def evaluate(
     It is ranked among all items that the user has not had. Items that the bundle does not know are left out.
     """
     from fame.bundle import load
+    from fame.make.card import with_interval
     from fame.make.data import read
     from fame.make.evaluate import KS, ranks, summarise
     from fame.make.pipeline import split_for
     from fame.make.recipe import DataConfig
+    from fame.text import plural
 
     loaded = load(bundle)
     table = data_table(data, columns)
     if k_core is None:
         k_core = DataConfig.k_core if loaded.k_core is None else loaded.k_core
     task = split_for(read(**table).interactions, loaded.catalogue, k_core).test
-    with counting(f"ranking for {len(task):,} users", len(task)) as progress:
+    with counting(f"ranking for {plural(len(task), 'user')}", len(task)) as progress:
         metrics = summarise(ranks(loaded.model, task, progress=progress))
     if as_json:
         known = {name: value if math.isfinite(value) else None for name, value in metrics.items()}  # JSON has no NaN
@@ -121,11 +123,13 @@ def evaluate(
         return
     shown = grid("", *(f"@{k}" for k in KS), right=range(1, 1 + len(KS)))
     for kind in ("HR", "NDCG"):
-        shown.add_row(kind, *(f"{metrics[f'{kind}@{k}']:.4f} ± {metrics[f'{kind}@{k} ±']:.4f}" for k in KS))
-    shown.add_row("MRR", f"{metrics['MRR']:.4f} ± {metrics['MRR ±']:.4f}")
+        shown.add_row(kind, *(with_interval(metrics[f"{kind}@{k}"], metrics[f"{kind}@{k} ±"]) for k in KS))
+    shown.add_row("MRR", with_interval(metrics["MRR"], metrics["MRR ±"]))
     out = stdout()
     core = f" of the {k_core}-core" if k_core else ""
-    out.print(f"{loaded.name} on the last items of {len(task):,} users{core}; all items ranked, ± 95% over users")
+    out.print(
+        f"{loaded.name} on the last items of {plural(len(task), 'user')}{core}; all items ranked, ± 95% over users"
+    )
     out.print(shown)
 
 

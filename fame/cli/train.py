@@ -111,6 +111,13 @@ def train(
     ] = None,
     runs: Runs = Path("runs"),
     fresh: Fresh = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Train no more; save the bundle from the best epoch of a stopped run.")
+    ] = False,
+    log: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="Write the curves, by step and epoch, to csv, tensorboard or wandb."),
+    ] = None,
     **short: Any,
 ) -> None:
     """Train a bundle from a recipe, or from a log.
@@ -129,7 +136,7 @@ def train(
         runs /= f"{zlib.crc32(os.fsencode(out.resolve())):08x}"
     target = out or runs / plan.name / "bundle"
     with watched(run_folder(plan, runs)) as callbacks:
-        bundle = train_recipe(plan, target, runs=runs, fresh=fresh, callbacks=callbacks)
+        bundle = train_recipe(plan, target, runs=runs, fresh=fresh, finish=finish, log=log, callbacks=callbacks)
     if bundle is not None:
         # A name alone might be one that ships.
         where = shlex.quote(str(target) if len(target.parts) > 1 else f"./{target}")

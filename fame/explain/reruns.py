@@ -54,7 +54,7 @@ def trace(model: FAME, catalogue: Catalogue, rows: History, intervention: Interv
             expert_queries=_queries(model, _alone(model, p.expert_out[0, -1], p.residual[0, -1])),
             table=model.table().detach().cpu().numpy(),
             older=history[:-T].astype(np.int32),
-            part_queries=None if model.facets.anchors is None else _queries(model, _parts(model, p)),
+            part_queries=_parts(model, p),
         )
 
 
@@ -66,10 +66,13 @@ def _alone(model: FAME, O: Tensor, residual: Tensor) -> Tensor:
     return model.facets.prefer(states, one).transpose(0, 1)
 
 
-def _parts(model: FAME, p: Pass) -> Tensor:
-    """What F is the sum of at the last position: [h 1+n k], the state and each expert's β_n b_n."""
-    assert p.state is not None and p.router is not None and model.facets.anchors is not None
-    return torch.cat([p.state[0, -1].unsqueeze(1), p.router[0, -1].unsqueeze(-1) * model.facets.anchors], 1)
+def _parts(model: FAME, p: Pass) -> np.ndarray | None:
+    """The queries of what F is the sum of at the last position, the state and each expert's β_n b_n: [h 1+n q]."""
+    anchors = model.facets.anchors
+    if anchors is None:
+        return None
+    assert p.state is not None and p.router is not None
+    return _queries(model, torch.cat([p.state[0, -1].unsqueeze(1), p.router[0, -1].unsqueeze(-1) * anchors], 1))
 
 
 def _queries(model: FAME, F: Tensor) -> np.ndarray:

@@ -93,54 +93,57 @@ def say_rank(trace: Trace, row: int, exclude_history: bool = True, names: Sequen
 
 @dataclass(frozen=True, eq=False)
 class Beats:
-    """Why item a stands above item b, or does not.
+    """Why one item stands above another. Every sign is the winner's: above 0 speaks for the one that stands higher.
 
-    a, b: their rows.   margin: s(a) − s(b).
-    table: one row per head: item_a, title_a, item_b, title_b, the same in all; head; gate g_h; difference
-        s_h(a) − s_h(b); share g_h (s_h(a) − s_h(b)), which sum to margin; margin_without, the margin that the other
-        heads leave; winner_without, who would stand higher without this head: 'A', 'B', or 'level'. To scale the
+    winner, loser: their rows; the first one asked for is the winner where both have one score.
+    margin: s(winner) − s(loser), never below 0.
+    table: one row per head: winner_id, winner_title, loser_id, loser_title, the same in all; head; gate g_h; difference
+        s_h(winner) − s_h(loser); share g_h times that, which sum to margin; margin_without, what the other heads leave
+        of it; without, what becomes of the winner when this head is left out: 'wins', 'loses', or 'level'. To scale the
         other heads' weights up to 1 changes no sign, so that it does not matter whether the gate is held.
     sentence: all that in words.
     """
 
-    a: int
-    b: int
+    winner: int
+    loser: int
     margin: float
     table: pd.DataFrame
     sentence: str
 
 
 def beats(trace: Trace, a: int, b: int) -> Beats:
-    """Why the item of row a stands above that of row b, or does not.
+    """Why one of the items of rows a and b stands above the other.
 
     Raises:
         FameError: a row is not in the catalogue.
     """
-    a, b = checked([a, b], len(trace.scores))
+    rows = checked([a, b], len(trace.scores))
     gate = trace.gate[-1].astype(np.float64)
-    difference = trace.head_scores[:, a].astype(np.float64) - trace.head_scores[:, b]
+    difference = trace.head_scores[:, rows[0]].astype(np.float64) - trace.head_scores[:, rows[1]]
+    if (gate * difference).sum() < 0:
+        rows, difference = rows[::-1], -difference
+    winner, loser = rows.tolist()
     share = gate * difference
-    margin = float(share.sum())
     without = np.array([np.delete(share, h).sum() for h in range(len(share))])
     items, titles = trace.catalogue.item_id, trace.catalogue.title
     table = pd.DataFrame(
         {
-            **{"item_a": items[a], "title_a": titles[a], "item_b": items[b], "title_b": titles[b]},
+            **{"winner_id": items[winner], "winner_title": titles[winner]},
+            **{"loser_id": items[loser], "loser_title": titles[loser]},
             "head": np.arange(1, len(share) + 1),
             "gate": gate,
             "difference": difference,
             "share": share,
             "margin_without": without,
-            "winner_without": np.select([without > 0, without < 0], ["A", "B"], "level"),
+            "without": np.select([without > 0, without < 0], ["wins", "loses"], "level"),
         }
     )
-    return Beats(int(a), int(b), margin, table, _say_beats(trace.catalogue, int(a), int(b), share, without))
+    sentence = _say_beats(trace.catalogue, winner, loser, share, without)
+    return Beats(winner, loser, float(share.sum()), table, sentence)
 
 
 def _say_beats(catalogue: Catalogue, a: int, b: int, share: np.ndarray, without: np.ndarray) -> str:
     margin = share.sum()
-    if margin < 0:
-        return _say_beats(catalogue, b, a, -share, -without)
     same = catalogue.title[a] == catalogue.title[b]
     name_a, name_b = (catalogue.label(row) if same else str(catalogue.title[row]) for row in (a, b))
     if margin == 0:

@@ -20,7 +20,7 @@ from fame.make.data.sequences import Sequences, Split
 from fame.make.evaluate import METRICS, batches, interval, metric_values, paired_bootstrap
 from fame.make.train import relative_entropy
 from fame.model import FAME
-from fame.text import ordinal
+from fame.text import ordinal, plural
 
 __all__ = ["CardText", "Facts", "Usage", "comparison", "model_card", "read_comparison", "usage"]
 
@@ -174,7 +174,8 @@ import fame
 bundle = fame.load("{name}")  # its name under artifacts/, or the path of this directory
 ```"""
     amounts = (
-        f"{facts.interactions:,} interactions of {facts.users:,} users with {facts.items:,} items "
+        f"{plural(facts.interactions, 'interaction')} of {plural(facts.users, 'user')} with "
+        f"{plural(facts.items, 'item')} "
         f"({facts.median_length:g} a user in the median), in time order; the last two of each user are for validation "
         f"and test. {facts.filters}"
     )
@@ -197,7 +198,7 @@ repeat what is frequent in the log and what it lacks: rare items and unusual use
         section("Protocol", PROTOCOL),
         section(
             "Metrics",
-            f"On the test items of {facts.tested:,} users; this model is of seed {training.seed}.",
+            f"On the test items of {plural(facts.tested, 'user')}; this model is of seed {training.seed}.",
             markdown(metrics),
             *((over_seeds, markdown(compared)) if compared is not None else ()),
         ),
@@ -264,7 +265,7 @@ def sizes(
     rows += [
         ("longest history", config.max_len),
         ("dropout, attention dropout", f"{config.dropout:g}, {config.attention_dropout:g}"),
-        ("trained for", f"{epochs} epochs, the best is the {ordinal(best.epoch)}"),
+        ("trained for", f"{plural(epochs, 'epoch')}, the best is the {ordinal(best.epoch)}"),
     ]
     changed = [f for f in fields(training) if f.name not in ("epochs", "seed")]
     rows.append(("training", ", ".join(f"{f.name} {getattr(training, f.name)}" for f in changed)))
@@ -287,9 +288,14 @@ def markdown(metrics: pd.DataFrame) -> str:
     """The SHOWN columns of a table of metrics."""
     rows = []
     for _, row in metrics.iterrows():
-        cells = [f"{row[metric]:.4f} ± {row[f'{metric} ±']:.4f}" for metric in SHOWN]
+        cells = [with_interval(row[metric], row[f"{metric} ±"]) for metric in SHOWN]
         rows.append([str(row["model"]).replace("|", "\\|"), str(int(row["seeds"])), *cells])
     return table(["model", "seeds", *SHOWN], rows)
+
+
+def with_interval(value: float, half: float) -> str:
+    """'0.1234 ± 0.0100'; the value alone where there is no interval, as of one user."""
+    return f"{value:.4f} ± {half:.4f}" if half == half else f"{value:.4f}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

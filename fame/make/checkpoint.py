@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fame.errors import FameError
 
-__all__ = ["CHECKPOINT", "Epoch", "load_checkpoint", "save_checkpoint"]
-
+__all__ = ["CHECKPOINT", "Epoch", "Progress", "load_checkpoint", "locked", "save_checkpoint"]
 
 CHECKPOINT = "checkpoint.safetensors"
+MAY_CHANGE = ("training.epochs", "training.patience")  # they say when to stop, and nothing of what was done
+HASHES = {"data": "another log", "values": "other attributes of the items"}
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,26 @@ class Epoch:
     best: bool = False
 
 
+@dataclass(frozen=True)
+class Progress:
+    """A run as far as it came.
+
+    best: the weights of the best epoch.   run: what it was made with, by table: what must be the same to go on.
+    """
+
+    history: list[Epoch]
+    best: dict[str, Tensor]
+    steps: int
+    run: dict[str, Any]
+
+
 def save_checkpoint(
     folder: Path,
     learner: nn.Module,
     optimizer: Any,
     best: dict[str, Tensor],
     history: list[Epoch],
-    run: str,
+    run: dict[str, Any],
     steps_done: int,
 ) -> None:
     """Everything a killed run needs, as safetensors (no pickle), replaced in one move.
@@ -52,7 +69,7 @@ def save_checkpoint(
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
     metadata = {
-        "run": run,
+        "run": json.dumps(run, sort_keys=True),
         "history": json.dumps([asdict(e) for e in history]),
         "steps": str(steps_done),
     }
@@ -68,26 +85,27 @@ def save_checkpoint(
         ) from None
 
 
-def load_checkpoint(
-    folder: Path | None, learner: nn.Module, optimizer: Any, run: str
-) -> tuple[list[Epoch], dict[str, Tensor], int]:
-    """The epochs done, the best weights and the steps done; sets learner and optimizer. Nothing there: a fresh start.
+def load_checkpoint(folder: Path | None, learner: nn.Module, optimizer: Any, run: dict[str, Any]) -> Progress:
+    """How far a run came; sets learner and optimizer. Nothing there: a fresh start.
 
     Raises:
-        FameError: the checkpoint is unreadable, or of another model or other settings.
+        FameError: the checkpoint is unreadable, or of another model, other data or other settings than may change.
     """
     path = folder and folder / CHECKPOINT
     if not path or not path.exists():
-        return [], {}, 0
+        return Progress([], {}, 0, run)
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
-    except (SafetensorError, OSError) as error:
+        before = json.loads(metadata["run"])
+        history = [Epoch(**e) for e in json.loads(metadata["history"])]
+        steps = int(metadata["steps"])
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
         raise FameError(f"{path}: not a readable checkpoint ({error}); delete it to start afresh") from None
-    if metadata.get("run") != run:
+    if other := difference(before, run):
         raise FameError(
-            f"{path}: is of a run with other settings or data; "
+            f"{path}: is of a run {other}; "
             "--fresh forgets it, another --name or --runs keeps it (from Python: delete it, or give another folder)"
         )
     parts: dict[str, dict[str, Tensor]] = {"learner": {}, "best": {}}
@@ -101,4 +119,48 @@ def load_checkpoint(
             parts[kind][rest] = tensor
     learner.load_state_dict(parts["learner"])
     optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
-    return [Epoch(**e) for e in json.loads(metadata["history"])], parts["best"], int(metadata["steps"])
+    return Progress(history, parts["best"], steps, before)
+
+
+def difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """In words the first thing in which two runs differ and may not: 'with model.n_heads 4, where …'; '' where none."""
+    old, new = flat(before), flat(now)
+    for name in dict.fromkeys([*new, *old]):
+        if name in MAY_CHANGE or (name in old and name in new and old[name] == new[name]):
+            continue
+        if name in HASHES:
+            return f"on {HASHES[name]}"
+        was, is_now = (repr(values[name]) if name in values else "nothing" for values in (old, new))
+        return f"with {name} {was}, where this one has {is_now}"
+    return ""
+
+
+def flat(run: dict[str, Any]) -> dict[str, Any]:
+    """Settings by dotted name, as JSON keeps their values."""
+    tables: dict[str, Any] = json.loads(json.dumps(run))
+    named: dict[str, Any] = {}
+    for table, values in tables.items():
+        named |= {f"{table}.{key}": v for key, v in values.items()} if isinstance(values, dict) else {table: values}
+    return named
+
+
+@contextmanager
+def locked(target: Path, instead: str) -> Iterator[None]:
+    """Keeps other processes from `target`, a file or folder that this one writes, by a lock file beside it.
+
+    Raises:
+        FameError: another process holds it; the message says what to give `instead`.
+    """
+    path = target.resolve()
+    path = path.with_name(f".{path.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise FameError(f"{target}: another run writes there now; wait until it is done, or give {instead}") from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from fame.bundle import Bundle, Example, check_target, check_writable
 from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.card import Facts, comparison, kind_name, metric_row, model_card, read_comparison, usage
-from fame.make.checkpoint import Epoch
+from fame.make.checkpoint import Epoch, locked
 from fame.make.configs import DataConfig, GuidanceConfig, PlantedConfig
 from fame.make.data import Interactions, Sequences, Split, k_core, keep_items, leave_one_out, read
 from fame.make.data.files import check_file
 from fame.make.evaluate import popularity_ranks, ranks
 from fame.make.guidance import Guidance
+from fame.make.logs import Curves, logger
 from fame.make.maps import build_atlas
 from fame.make.probes.gather import evidence
 from fame.make.recipe import Recipe
@@ -33,6 +35,7 @@ from fame.make.simulate import bayes_filter, countable, simulate
 from fame.make.start import start_from_log
 from fame.make.train import Step, curve, launched, train
 from fame.model import FAME
+from fame.text import plural
 
 __all__ = [
     "SILENT",
@@ -64,6 +67,19 @@ class Callbacks:
     epoch: Callable[[Epoch], None] = lambda epoch: None
     warn: Callable[[str], None] = lambda text: None
 
+    def with_curves(self, curves: Curves) -> Callbacks:
+        """The same, which write each step and epoch to `curves` too."""
+
+        def step(at: Step) -> None:
+            self.step(at)
+            curves.step(at)
+
+        def epoch(e: Epoch) -> None:
+            self.epoch(e)
+            curves.epoch(e)
+
+        return replace(self, step=step, epoch=epoch)
+
 
 SILENT = Callbacks()
 
@@ -94,7 +110,13 @@ def prepare(recipe: Recipe) -> Prepared:
     assert d.path is not None
     log = read(d.form, d.path, items=d.items, attributes=d.attributes, user=d.user, item=d.item, order=d.order)
     if d.k_core:
-        log = log.core(d.k_core)
+        try:
+            log = log.core(d.k_core)
+        except FameError as error:
+            if not d.items:
+                raise
+            few = plural(len(log.interactions), "interaction")
+            raise FameError(f"{d.items}: its items leave {few} of the log, too few for the k-core; {error}") from None
     sequences = Sequences.from_interactions(log.interactions, log.catalogue)
     split = leave_one_out(sequences)
     if not len(split.test):
@@ -164,43 +186,74 @@ def train_recipe(
     *,
     runs: Path = Path("runs"),
     fresh: bool = False,
+    finish: bool = False,
+    log: str | None = None,
     callbacks: Callbacks = SILENT,
 ) -> Bundle | None:
     """Train, test, map, probe, write the card, and save the bundle in the directory `out`.
 
     runs: checkpoints are kept under `runs/<name>/`; a run that broke off goes on from its last epoch, and one that
-        is done is not trained again. `fresh` forgets them first.
+        is done is not trained again. `fresh` forgets them first; `finish` trains no more and takes the best of the
+        epochs that are done.
+    log: csv, tensorboard or wandb: where the training's curves go, beside the checkpoint.
 
     Under `fabric run` every process trains; the first alone goes on and has a bundle, the others get None.
 
     Raises:
-        FameError: anything in the recipe, its files or `out` is not as it should be, most of it told before training.
+        FameError: anything in the recipe, its files or `out` is not as it should be, most of it told before training;
+            or another process writes to `out` or trains a run of this name.
     """
+    if fresh and finish:
+        raise FameError("--fresh forgets the run that --finish is to finish; give one of them")
     out = check_target(out)
     fabric = launched()
     tell = callbacks if fabric.is_global_zero else SILENT
-    tell.stage("reading the log")
-    data = prepare(recipe)
-    examples = read_examples(recipe.examples, data.catalogue) if recipe.examples else ()
-    compared = read_comparison(recipe.metrics) if recipe.metrics else None
-    model, epochs = learn(recipe, data, fabric, runs, fresh, tell)
-    probed = recipe.evidence and model.config.variant == "fame"
-    baseline = None
-    if probed and recipe.comparison and recipe.comparison.probe:
-        baseline = learn(baseline_of(recipe), data, fabric, runs, fresh, tell)[0].cpu()
-    if not fabric.is_global_zero:
-        return None
-    tell.stage(f"testing on {len(data.split.test):,} users")
+    curves = Curves(logger(log, run_folder(recipe, runs), recipe.name)) if log else None
+    with locked(out, "another --out") if fabric.is_global_zero else nullcontext():
+        tell.stage("reading the log")
+        data = prepare(recipe)
+        examples = read_examples(recipe.examples, data.catalogue) if recipe.examples else ()
+        compared = read_comparison(recipe.metrics) if recipe.metrics else None
+        model, epochs = learn(recipe, data, fabric, runs, fresh, tell, finish, curves)
+        baseline = trained_baseline(recipe, data, fabric, runs, fresh, tell)
+        if not fabric.is_global_zero:
+            return None
+        bundle = described(recipe, data, model, baseline, epochs, examples, compared, tell)
+        tell.stage(f"saving {out}")
+        bundle.save(out)
+    return bundle
+
+
+def trained_baseline(
+    recipe: Recipe, data: Prepared, fabric: Fabric, runs: Path, fresh: bool, tell: Callbacks
+) -> FAME | None:
+    """The model whose slices are to stand beside the heads; None where there is nothing to probe, or none is asked."""
+    if recipe.evidence and recipe.model.variant == "fame" and recipe.comparison and recipe.comparison.probe:
+        return learn(baseline_of(recipe), data, fabric, runs, fresh, tell)[0].cpu()
+    return None
+
+
+def described(
+    recipe: Recipe,
+    data: Prepared,
+    model: FAME,
+    baseline: FAME | None,
+    epochs: list[Epoch],
+    examples: tuple[Example, ...],
+    compared: pd.DataFrame | None,
+    tell: Callbacks,
+) -> Bundle:
+    """The bundle of a trained model: tested, mapped, probed, with its card."""
+    tell.stage(f"testing on {plural(len(data.split.test), 'user')}")
     rank, popular = ranks(model, data.split.test), popularity_ranks(data.counts, data.split.test)
     used = usage(model, data.split.test.histories)
     model.cpu()
-    atlas = None
+    atlas, found = None, {}
     if recipe.maps and model.config.variant == "fame":
         atlas = build_atlas(
             model, seed=recipe.training.seed, progress=lambda space: tell.stage(f"drawing the map {space}")
         )
-    found = {}
-    if probed:
+    if recipe.evidence and model.config.variant == "fame":
         try:
             found = gather(recipe, model, data, tell, baseline)
         except FameError as error:  # what cannot be measured is no reason to lose what was learned
@@ -217,7 +270,8 @@ def train_recipe(
         used=used,
         compared=compared,
     )
-    bundle = Bundle(
+    simulated = recipe.data.form == "planted"
+    return Bundle(
         recipe.name,
         model,
         data.catalogue,
@@ -226,12 +280,9 @@ def train_recipe(
         evidence_json=found,
         training=curve(epochs),
         card=card,
-        simulated=recipe.data.form == "planted",
-        k_core=None if recipe.data.form == "planted" else recipe.data.k_core,
+        simulated=simulated,
+        k_core=None if simulated else recipe.data.k_core,
     )
-    tell.stage(f"saving {out}")
-    bundle.save(out)
-    return bundle
 
 
 def baseline_of(recipe: Recipe) -> Recipe:
@@ -247,13 +298,44 @@ def run_folder(recipe: Recipe, runs: Path) -> Path:
 
 
 def learn(
-    recipe: Recipe, data: Prepared, fabric: Fabric, runs: Path, fresh: bool, tell: Callbacks
+    recipe: Recipe,
+    data: Prepared,
+    fabric: Fabric,
+    runs: Path,
+    fresh: bool,
+    tell: Callbacks,
+    finish: bool = False,
+    curves: Curves | None = None,
 ) -> tuple[FAME, list[Epoch]]:
     """The trained model and its epochs, from a checkpoint where there is one."""
     folder = check_writable(run_folder(recipe, runs))
-    if fresh and fabric.is_global_zero:
-        shutil.rmtree(folder, ignore_errors=True)
-    fabric.barrier()
+    mine = locked(folder, "another --name or --runs") if fabric.is_global_zero else nullcontext()
+    with mine:
+        if fresh and fabric.is_global_zero:
+            shutil.rmtree(folder, ignore_errors=True)
+        fabric.barrier()
+        model, guidance = untrained(recipe, data, tell)
+        tell.begin(recipe)
+        told = tell.with_curves(curves) if curves and fabric.is_global_zero else tell
+        epochs = train(
+            model,
+            data.split,
+            recipe.training,
+            guidance=guidance,
+            fabric=fabric,
+            folder=folder,
+            finish=finish,
+            on_step=told.step,
+            on_epoch=told.epoch,
+            on_note=told.warn,
+        )
+        if curves and fabric.is_global_zero:
+            curves.close()
+    return model, epochs
+
+
+def untrained(recipe: Recipe, data: Prepared, tell: Callbacks) -> tuple[FAME, Guidance | None]:
+    """The network as training finds it, and what is to guide it."""
     torch.manual_seed(recipe.training.seed)
     model = FAME(replace(recipe.model, n_items=data.catalogue.n_items))
     if recipe.training.start == "log":
@@ -263,18 +345,7 @@ def learn(
     if guidance and recipe.guidance.pretrain:
         tell.stage("pretraining the heads' spaces")
         guidance.pretrain(model)
-    tell.begin(recipe)
-    epochs = train(
-        model,
-        data.split,
-        recipe.training,
-        guidance=guidance,
-        fabric=fabric,
-        folder=folder,
-        on_step=tell.step,
-        on_epoch=tell.epoch,
-    )
-    return model, epochs
+    return model, guidance
 
 
 def read_examples(path: Path, catalogue: Catalogue) -> tuple[Example, ...]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from fame.errors import FameError
-from fame.make.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from fame.make.checkpoint import Epoch, Progress, load_checkpoint, save_checkpoint
 from fame.make.configs import TrainConfig
 from fame.make.data.sequences import Sequences, Split, Task
 from fame.make.evaluate import METRICS, metric_values, ranks
@@ -42,6 +41,8 @@ class Step:
     done: int
     of: int
     loss: float
+    steps: int  # in all epochs
+    learning_rate: float
 
 
 class Objective(nn.Module):
@@ -184,30 +185,32 @@ def train(
     guidance: Guidance | None = None,
     fabric: Fabric | None = None,
     folder: Path | None = None,
+    finish: bool = False,
     on_step: Callable[[Step], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> list[Epoch]:
     """Trains `model` in place and leaves it with the weights of its best epoch by validation NDCG@10.
 
     folder: a checkpoint is kept there after each epoch, and a run that finds one goes on from it and ends
-        with the weights it would have had: every epoch draws its randomness from (seed, epoch) alone. Several
-        machines need a folder that all of them see.
+        with the weights it would have had: every epoch draws its randomness from (seed, epoch) alone. Epochs and
+        patience may be others than before. Several machines need a folder that all of them see.
+    finish: train no more, and take the best of the epochs that are done.
     fabric: where to run; the default takes a GPU when there is one. Under `fabric run` every process works on
         its share of each batch.
+    on_note: told what changed epochs mean.
 
     Raises:
-        FameError: no history is long enough to learn from, the gradient is no longer finite, or the checkpoint
-            is of another run.
+        FameError: no history is long enough to learn from, the gradient is no longer finite, the checkpoint
+            is of another run, or there is nothing to finish.
     """
     fabric = launched(fabric)
-    sequences = split.train
     if config.compete and not model.config.anchors:
         raise FameError("training: compete is for experts with anchors; give [model] anchors, like 1.0, or compete = 0")
-    if not (sequences.lengths > 1).any():
+    if not (split.train.lengths > 1).any():
         raise FameError("nothing to learn from: no user has two training items; the log may be too short")
-    counts = torch.from_numpy(np.bincount(sequences.items, minlength=model.config.n_rows)[1:].astype(np.float32))
-    learner = Objective(model, config, counts, guidance)
-    objective: Any
+    items = np.bincount(split.train.items, minlength=model.config.n_rows)[1:]
+    learner = Objective(model, config, torch.from_numpy(items.astype(np.float32)), guidance)
     optimizer: Any = torch.optim.AdamW(
         learner.parameters(),
         lr=config.learning_rate,
@@ -216,54 +219,89 @@ def train(
         fused=True,  # one pass over the weights: on a million items an eighth of the time
     )
     objective, optimizer = fabric.setup(learner, optimizer)
-    run = fingerprint(model, config, guidance, sequences)
-    history, best, steps_done = load_checkpoint(folder, learner, optimizer, run)
+    run = fingerprint(model, config, guidance, split.train)
+    before = load_checkpoint(folder, learner, optimizer, run)
+    history, best, steps = before.history, before.best, before.steps
+    if finish and not history:
+        raise FameError(f"{folder}: no epoch is done, so that there is nothing to finish; train it without --finish")
+    if on_note and not finish and (note := changed_epochs(before, config)):
+        on_note(note)
 
-    for epoch in range(len(history) + 1, config.epochs + 1):
+    for epoch in range(len(history) + 1, 0 if finish else config.epochs + 1):
         if stopped(history, config):
             break
-        rng = np.random.default_rng([config.seed, epoch])
-        torch.manual_seed(int(rng.integers(2**31)) + fabric.global_rank)
-        batches = list(epoch_batches(sequences, model.config.max_len, config.batch_size, rng))
-        sums = np.zeros(4)  # loss, gate entropy, router entropy, targets
         began = time.perf_counter()
-        objective.train()
-        for done, (items, targets) in enumerate(batches, start=1):
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * rate(config, steps_done, len(batches))
-            share = slice(fabric.global_rank, None, fabric.world_size)
-            count = int((targets > 0).sum())
-            loss, entropy = objective(items[share].to(fabric.device), targets[share].to(fabric.device))
-            fabric.backward(loss * (fabric.world_size / count))  # devices' gradients are averaged, so × their number
-            norm = fabric.clip_gradients(objective, optimizer, max_norm=MAX_NORM, error_if_nonfinite=False)
-            if norm is not None and not norm.isfinite():
-                raise FameError(
-                    f"training: in epoch {epoch} the loss is {float(loss.detach()):g} and its gradient not finite; "
-                    f"lower learning_rate ({config.learning_rate:g}) or raise warmup_steps ({config.warmup_steps})"
-                )
-            optimizer.step()
-            optimizer.zero_grad()
-            steps_done += 1
-            mine = np.array([float(loss.detach()), *entropy.tolist(), float((targets[share] > 0).sum())])
-            sums += mine
-            if on_step:
-                on_step(Step(epoch, done, len(batches), mine[0] / max(1.0, mine[3])))
+        sums, steps = learn(objective, optimizer, fabric, split.train, config, epoch, steps, on_step)
         seconds = time.perf_counter() - began
-        sums = total(fabric, torch.from_numpy(sums)).numpy()
         valid = validate(model, split.valid, fabric)
         better = not history or valid["NDCG@10"] > max(e.valid["NDCG@10"] for e in history)
         if better:
             best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-        loss_mean, gate_entropy, router_entropy = (sums[:3] / sums[3]).tolist()
-        history.append(Epoch(epoch, loss_mean, gate_entropy, router_entropy, seconds, valid, better))
+        history.append(Epoch(epoch, *(sums[:3] / sums[3]).tolist(), seconds, valid, better))
         if folder and fabric.is_global_zero:
-            save_checkpoint(folder, learner, optimizer, best, history, run, steps_done)
+            save_checkpoint(folder, learner, optimizer, best, history, run, steps)
         fabric.barrier()
         if on_epoch:
             on_epoch(history[-1])
     model.load_state_dict(best)
     model.eval()
     return history
+
+
+def learn(
+    objective: Any,
+    optimizer: Any,
+    fabric: Fabric,
+    sequences: Sequences,
+    config: TrainConfig,
+    epoch: int,
+    steps: int,
+    on_step: Callable[[Step], None] | None,
+) -> tuple[np.ndarray, int]:
+    """One epoch. Sums over all processes of loss, gate entropy, router entropy and targets; and the steps done."""
+    rng = np.random.default_rng([config.seed, epoch])
+    torch.manual_seed(int(rng.integers(2**31)) + fabric.global_rank)
+    max_len = objective.model.config.max_len
+    batches = list(epoch_batches(sequences, max_len, config.batch_size, rng))
+    sums = np.zeros(4)
+    objective.train()
+    for done, (items, targets) in enumerate(batches, start=1):
+        now = config.learning_rate * rate(config, steps, len(batches))
+        for group in optimizer.param_groups:
+            group["lr"] = now
+        share = slice(fabric.global_rank, None, fabric.world_size)
+        count = int((targets > 0).sum())
+        loss, entropy = objective(items[share].to(fabric.device), targets[share].to(fabric.device))
+        fabric.backward(loss * (fabric.world_size / count))  # devices' gradients are averaged, so × their number
+        norm = fabric.clip_gradients(objective, optimizer, max_norm=MAX_NORM, error_if_nonfinite=False)
+        if norm is not None and not norm.isfinite():
+            raise FameError(
+                f"training: in epoch {epoch} the loss is {float(loss.detach()):g} and its gradient not finite; "
+                f"lower learning_rate ({config.learning_rate:g}) or raise warmup_steps ({config.warmup_steps})"
+            )
+        optimizer.step()
+        optimizer.zero_grad()
+        steps += 1
+        mine = np.array([float(loss.detach()), *entropy.tolist(), float((targets[share] > 0).sum())])
+        sums += mine
+        if on_step:
+            on_step(Step(epoch, done, len(batches), mine[0] / max(1.0, mine[3]), steps, now))
+    return total(fabric, torch.from_numpy(sums)).numpy(), steps
+
+
+def changed_epochs(before: Progress, config: TrainConfig) -> str:
+    """What it means that a run which goes on is to have other epochs than before; '' where it means nothing."""
+    done, planned = len(before.history), before.run["training"]["epochs"]
+    if config.epochs < done:
+        return f"{done} epochs are done, more than the {config.epochs} asked for now; the best of them all is kept"
+    if not done or config.schedule == "constant" or planned == config.epochs or stopped(before.history, config):
+        return ""
+    per_epoch = before.steps // done
+    was, now = (rate(replace(config, epochs=e), before.steps, per_epoch) for e in (planned, config.epochs))
+    return (
+        f"the cosine now ends at epoch {config.epochs}, not {planned}: the learning rate goes on at {now:.0%} of its "
+        f"highest, where the run had come to {was:.0%}; a run of {config.epochs} from the start learns otherwise"
+    )
 
 
 def stopped(history: list[Epoch], config: TrainConfig) -> bool:
@@ -311,11 +349,11 @@ def curve(history: list[Epoch]) -> pd.DataFrame:
     )
 
 
-def fingerprint(model: FAME, config: TrainConfig, guidance: Guidance | None, sequences: Sequences) -> str:
+def fingerprint(model: FAME, config: TrainConfig, guidance: Guidance | None, sequences: Sequences) -> dict[str, Any]:
     """What must be the same for a run to be gone on with."""
     data = hashlib.sha256(sequences.offsets.tobytes() + sequences.items.tobytes()).hexdigest()
-    settings = {"model": model.config.to_dict(), "training": asdict(config), "data": data}
+    settings: dict[str, Any] = {"model": model.config.to_dict(), "training": asdict(config), "data": data}
     if guidance:
         values = hashlib.sha256(b"".join(guidance.values(h).cpu().numpy().tobytes() for h in guidance.heads))
         settings |= {"guidance": asdict(guidance.config), "values": values.hexdigest()}
-    return json.dumps(settings, sort_keys=True)
+    return settings

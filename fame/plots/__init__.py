@@ -6,12 +6,13 @@ readers (`alt_text`), and treats titles as text, never as markup.
 
 from fame.plots.atlas import atlas_map
 from fame.plots.attention import attention_map, attention_overview, expert_attention, router
+from fame.plots.beats import beats
 from fame.plots.evidence import likeness, probes, values
 from fame.plots.export import page
 from fame.plots.journey import journey
-from fame.plots.merge import beats, merge
+from fame.plots.merge import merge
 from fame.plots.picture import Chart, Component, Origin, Picture, chart
-from fame.plots.story import gate, head_lists
+from fame.plots.story import story
 from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
 from fame.plots.what_if import what_if, what_if_inside
 
@@ -29,9 +30,7 @@ __all__ = [
     "beats",
     "chart",
     "expert_attention",
-    "gate",
     "head_colour",
-    "head_lists",
     "ink_on",
     "journey",
     "least_width",
@@ -41,6 +40,7 @@ __all__ = [
     "page",
     "probes",
     "router",
+    "story",
     "template",
     "text",
     "untitled",

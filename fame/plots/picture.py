@@ -134,6 +134,7 @@ class Component(Picture):
     """A picture that NAME.js draws from `data`, plain JSON.
 
     parts: files that come before NAME.js and NAME.css, without their endings.
+    Where clicks reach Python, as in the app, its data says `live`.
     """
 
     data: Mapping[str, Any] = field(repr=False)
@@ -217,7 +218,8 @@ def palette() -> str:
 def styles(name: str, *parts: str, folder: Path = HERE) -> str:
     """The rules of a component: the palette, base.css, those of its parts, its own."""
     own = (folder / f"{name}.css").read_text("utf-8")
-    return f".root{{{palette()}}}\n" + "".join(_read(f"{part}.css") for part in ("base", *parts)) + own
+    shared = [part for part in ("base", *parts) if (HERE / f"{part}.css").exists()]
+    return f".root{{{palette()}}}\n" + "".join(_read(f"{part}.css") for part in shared) + own
 
 
 def script(name: str, *parts: str, folder: Path = HERE) -> str:

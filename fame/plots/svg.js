@@ -168,7 +168,7 @@ const savable = (() => {
       const stops = (angle === null ? [first, ...rest] : rest).map(stop => stop.match(/^(.*?)((?: [\d.]+(?:px|%))*)$/).slice(1))
       if (found[1]) {
         const [ink, page] = [colour(stops[0][0]), colour(stops.at(-1)[0])]
-        const wide = stops[0][1].match(/[\d.]+/g)?.map(Number).at(-1) ?? 2
+        const wide = Math.max(...stops.filter(([shade]) => shade === stops[0][0]).flatMap(([, at]) => at.match(/[\d.]+/g) ?? []).map(Number)) || 2
         const inside = (page ? tag("rect", { width: 2 * wide, height: 2 * wide, fill: page[0] }) : "") + tag("rect", { width: 2 * wide, height: wide, fill: ink[0] })
         return this.define("pattern", { width: 2 * wide, height: 2 * wide, patternUnits: "userSpaceOnUse", patternTransform: `rotate(${(angle ?? 180) - 180})` }, inside)
       }

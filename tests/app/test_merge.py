@@ -26,11 +26,15 @@ def check(
 ) -> dict[str, Any]:
     """The desk shows what running the model says, and its moves from the untouched model."""
     assert not app.exception
-    natural, run, data = bundle.trace(rows=rows), bundle.trace(rows=rows, intervention=change), component(app, "desk")
+    natural, run, data = (
+        bundle.trace(rows=rows),
+        bundle.trace(rows=rows, intervention=change),
+        component(app, "picture_merge"),
+    )
     old, new = (t.ranking(exclude_history=seen).tolist() for t in (natural, run))
     assert [film["row"] for film in data["rows"] if film["part"] == "list"] == new[:k]
     assert {film["row"] for film in data["rows"] if film["part"] == "left"} == set(old[:k]) - set(new[:k])
-    assert data["film"] in [film["row"] for film in data["rows"]]
+    assert data["chosen"] in [film["row"] for film in data["rows"]]
     for film in data["rows"]:
         row = film["row"]
         assert film["title"] == bundle.catalogue.title[row]
@@ -85,14 +89,14 @@ def test_solo_is_all_others_muted(open_app: OpenApp, small: Bundle) -> None:
 
 def test_sums_that_are_not_the_scores_are_called_so(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explain, "additivity", lambda *_: 0.25)
-    proof = component(open_app(screen="merge"), "desk")["proof"]
+    proof = component(open_app(screen="merge"), "picture_merge")["proof"]
     assert not proof["ok"] and proof["text"] == "sum ≠ score, largest difference 2e-01"
 
 
 def test_against_the_average_film(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"h": "f4-f9-f2"}, screen="merge")
     app.segmented_control(key="merge_values").set_value("lead").run()
-    data, trace = component(app, "desk"), small.trace(rows=[4, 9, 2])
+    data, trace = component(app, "picture_merge"), small.trace(rows=[4, 9, 2])
     assert data["relative"] and app.query_params["merge_values"] == "lead"
     for film in data["rows"]:
         np.testing.assert_allclose(film["shares"], explain.relative_shares(trace, [film["row"]])[:, 0], atol=1e-5)
@@ -108,7 +112,7 @@ def test_any_film_can_be_looked_at_and_compared(open_app: OpenApp, small: Bundle
     app.selectbox(key="merge_film").set_value(last).run()
     data = check(app, small, [4, 9, 2], k=3)
     assert len(app.selectbox(key="merge_film").options) == 30, "any can be searched for"
-    assert data["film"] == last and data["rows"][-1]["part"] == "chosen" and data["rows"][-1]["rank"] == 27
+    assert data["chosen"] == last and data["rows"][-1]["part"] == "chosen" and data["rows"][-1]["rank"] == 27
     above, first = int(trace.ranking()[-2]), int(trace.ranking()[0])
     assert component(app, "beats")["total"] == pytest.approx(explain.beats(trace, above, last).margin)
     app.selectbox(key="merge_box_a-1").set_value(first).run()
@@ -144,7 +148,7 @@ def test_broken_choices_in_a_link_are_passed_over(open_app: OpenApp, small: Bund
 def test_a_hostile_title_is_text(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"h": "f4", "film": "a-b,c", "merge_a": "a-b,c"}, screen="merge")
     assert not app.exception
-    assert NASTY in [film["title"] for film in component(app, "desk")["rows"]]
+    assert NASTY in [film["title"] for film in component(app, "picture_merge")["rows"]]
     assert "<img" not in page_text(app) and "&lt;img" in page_text(app)
 
 
@@ -194,11 +198,11 @@ def test_what_the_desk_asks_for_joins_what_is_changed(small: Bundle) -> None:
 
 
 def table(page: Page) -> list[str]:
-    return page.locator(".st-key-merge_desk tbody tr").all_inner_texts()
+    return page.locator(".st-key-merge_table tbody tr").all_inner_texts()
 
 
 def proof(page: Page) -> Locator:
-    return page.locator(".st-key-merge_desk .proof")
+    return page.locator(".st-key-merge_table .proof")
 
 
 @pytest.mark.browser
@@ -212,7 +216,7 @@ def test_the_faders_merge_again_and_the_link_keeps_it(open_page: Open, small_add
     page.wait_for_url("**gate=*")
     gate = tuple(round(float(g), 4) for g in small.trace(rows=[1, 2, 3]).gate[-1])
     after = small.trace(rows=[1, 2, 3], intervention=Intervention(gate=(gate[0], 1.0, gate[2])))
-    titles = page.locator(".st-key-merge_desk tbody button").all_inner_texts()[:10]
+    titles = page.locator(".st-key-merge_table tbody button").all_inner_texts()[:10]
     wanted = after.top(10)
     assert titles == [f"{t} {y}" for t, y in zip(wanted["title"], wanted["year"], strict=True)]
     expect(fader).to_be_focused()
@@ -287,12 +291,12 @@ def test_one_head_always_counts(open_page: Open, small_address: str) -> None:
 @pytest.mark.browser
 def test_a_click_looks_at_a_film(open_page: Open, small_address: str, small: Bundle) -> None:
     page = open_page(f"{small_address}/merge")
-    third = page.locator(".st-key-merge_desk tbody button").nth(2)
+    third = page.locator(".st-key-merge_table tbody button").nth(2)
     title = third.inner_text().rsplit(" ", 1)[0]
     third.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**film=*")
     expect(page.locator(".fame-say b").first).to_have_text(title)
-    expect(page.locator(".st-key-merge_desk tbody button").nth(2)).to_be_focused()
+    expect(page.locator(".st-key-merge_table tbody button").nth(2)).to_be_focused()
     page.go_back()
     expect(page.locator(".fame-say b").first).not_to_have_text(title)

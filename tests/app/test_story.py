@@ -33,13 +33,13 @@ def page_text(app: AppTest) -> str:
 def check(app: AppTest, bundle: Bundle, rows: list[int], k: int = 10, seen: bool = True) -> dict[str, Any]:
     """The picture shows this history's lists, shares and ranks."""
     assert not app.exception
-    trace, data = bundle.trace(rows=rows), component(app, "story")
+    trace, data = bundle.trace(rows=rows), component(app, "picture_story")
     H = bundle.config.n_heads
     for head in (*range(H), None):
         wanted = trace.ranking(head=head, exclude_history=seen)[:k]
         assert data["lists"][H if head is None else head] == wanted.tolist()
     np.testing.assert_allclose(data["gate"], trace.gate[-1], rtol=1e-6)
-    for text, film in data["films"].items():
+    for text, film in data["items"].items():
         row = int(text)
         assert film["title"] == bundle.catalogue.title[row]
         np.testing.assert_allclose(sum(film["shares"]), film["score"], atol=1e-4)
@@ -57,7 +57,7 @@ def test_a_first_visit_opens_with_the_first_example(open_app: OpenApp, small: Bu
     app = open_app()
     data = check(app, small, [1, 2, 3])
     winner = int(small.trace(rows=[1, 2, 3]).ranking()[0])
-    assert data["film"] == winner
+    assert data["chosen"] == winner
     assert f"<b>{small.catalogue.title[winner]}</b> is first" in page_text(app)
     bar = component(app, "bar")
     assert bar["link"] == "m=tiny&h=f1-f2-f3"
@@ -77,7 +77,7 @@ def test_every_example(open_app: OpenApp, small: Bundle, example: int) -> None:
 def test_a_link_opens_the_same_screen(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"h": "f4-f5", "k": "3", "seen": "1", "film": "f9"})
     data = check(app, small, [4, 5], k=3, seen=False)
-    assert data["film"] == 9
+    assert data["chosen"] == 9
     assert "<b>Total Recall</b> is " in page_text(app)
     assert app.toggle(key="story_seen").value is False
     assert app.number_input(key="story_k").value == 3
@@ -90,7 +90,7 @@ def test_a_link_opens_the_same_screen(open_app: OpenApp, small: Bundle) -> None:
 
 def test_a_chosen_film_of_the_history_is_said_to_be_seen(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"h": "f4-f5", "film": "f5"})
-    assert check(app, small, [4, 5])["film"] == 5
+    assert check(app, small, [4, 5])["chosen"] == 5
     assert "is in the history" in page_text(app)
 
 
@@ -150,7 +150,7 @@ def test_one_head_and_eight(open_app: OpenApp, tmp_path: Path, heads: int) -> No
 
 def test_a_changed_model_is_said_with_a_way_back(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"off": "2", "gate": "1-1-2"})
-    data = component(app, "story")
+    data = component(app, "picture_story")
     np.testing.assert_allclose(data["gate"], [1 / 3, 0, 2 / 3], rtol=1e-6)
     assert "Changed by you: the gate is set by hand, head 2 is off." in page_text(app)
     app.button(key="bar_own").click().run()
@@ -241,10 +241,10 @@ def test_heads_have_the_names_that_the_evidence_gives_them(open_app: OpenApp, sm
     told = [{"head": h + 1, "attribute": name, "why": ""} for h, name in enumerate((None, "genres", None))]
     evidence = measured(small.model, small.catalogue) | {"verdicts": told}
     named = replace(small, evidence_json=evidence).save(tmp_path / "named")
-    assert component(open_app(at=named), "story")["called"] == ["Head 1", "Head 2 · genres", "Head 3"]
-    assert component(open_app(at=named, screen="merge"), "desk")["names"] == ["", "genres", ""]
+    assert component(open_app(at=named), "picture_story")["called"] == ["Head 1", "Head 2 · genres", "Head 3"]
+    assert component(open_app(at=named, screen="merge"), "picture_merge")["names"] == ["", "genres", ""]
     heads = open_app(at=named, screen="experts").segmented_control(key="experts_head")
     assert heads.options == ["Head 1", "Head 2 · genres", "Head 3"]
     told[1]["attribute"] = "<b>mood"  # was not probed
     plain = replace(small, evidence_json=evidence).save(tmp_path / "plain")
-    assert component(open_app(at=plain), "story")["called"] == ["Head 1", "Head 2", "Head 3"]
+    assert component(open_app(at=plain), "picture_story")["called"] == ["Head 1", "Head 2", "Head 3"]

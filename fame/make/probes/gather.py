@@ -7,6 +7,26 @@ x_v to the head's width (what any space so wide gives), x_v itself (what there i
 fame explains), and, where one is given, the slices of a plain SASRec.
 
 Letters: h head, n expert, a attribute, m value, i item, u history.
+
+What `evidence` returns (figures by head are lists of H, by attribute of A, by expert of N):
+    version, seconds, seed, settings (ProbeConfig), items (probed)
+    histories: count, source, median_length
+    attributes: one {name, values, items, base_rate} each; of probed items, `items` counts per value
+    probes: average precision by head and attribute: ap, ap_low, ap_high (95%, items resampled), p_null, q_null,
+        p_random, q_random, gain, lead, p_lead, q_lead (see RULE; null where not `known`), values (by head,
+        attribute, value); by attribute: null and random with _low and _high (95% of draws), full and popularity
+        with _low and _high, full_values, known (whether there is something to be about); baseline, baseline_low,
+        baseline_high by slice and attribute. popularity and baseline may be null; all of it may be
+    dci: over the known attributes: disentanglement, by_head, completeness, by_attribute, random_disentanglement and
+        random_completeness (means over random projections); importance (head, attribute). May be null
+    verdicts: one {head (from 1), verdict, attribute (or null), why} each;  rule
+    redundancy: cka (head, head) between the heads' item spaces, cka_random (mean of two random projections)
+    lists: depth, persistence, rbo (H+1 × H+1, the final list last)
+    gate: mean, std, first (share of histories where the head has the largest weight), relative_first (… the
+        largest weight relative to its mean), entropy, entropy_std (of its maximum)
+    experts: router_mean, router_first, router_most, dead (all head, expert), router_entropy, router_entropy_std
+        (head), divergence (head, expert, expert; bits, of attention), lift, lift_low, lift_high, lift_q (head,
+        expert, then attribute, value)
 """
 
 from __future__ import annotations
@@ -23,9 +43,9 @@ from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.data.sequences import Sequences
 from fame.make.probes.config import ProbeConfig
-from fame.make.probes.histories import attended_lift, divergence, list_overlap, read_histories, shares
-from fame.make.probes.items import by_owner, item_evidence, labels_of
-from fame.make.probes.statistics import spread
+from fame.make.probes.histories import history_evidence
+from fame.make.probes.items import item_evidence
+from fame.make.probes.labels import Labels, labels_of
 from fame.model import FAME
 
 __all__ = ["VERSION", "evidence"]
@@ -52,25 +72,7 @@ def evidence(
     popularity: [V], how often each item was taken; the confounder is left out without it.
     baseline: a plain SASRec over the same catalogue, probed slice by slice.
 
-    Keys (figures by head are lists of H, by attribute of A, by expert of N):
-        version, seconds, seed, settings (ProbeConfig), items (probed)
-        histories: count, source, median_length
-        attributes: one {name, values, items, base_rate} each; of probed items, `items` counts per value
-        probes: average precision by head and attribute: ap, ap_low, ap_high (95%, items resampled), p_null, q_null,
-            p_random, q_random, gain, lead, p_lead, q_lead (see RULE; null where not `known`), values (by head,
-            attribute, value); by attribute: null and random with _low and _high (95% of draws), full and popularity
-            with _low and _high, full_values, known (whether there is something to be about); baseline, baseline_low,
-            baseline_high by slice and attribute. popularity and baseline may be null; all of it may be
-        dci: over the known attributes: disentanglement, by_head, completeness, by_attribute, random_disentanglement and
-            random_completeness (means over random projections); importance (head, attribute). May be null
-        verdicts: one {head (from 1), verdict, attribute (or null), why} each;  rule
-        redundancy: cka (head, head) between the heads' item spaces, cka_random (mean of two random projections)
-        lists: depth, persistence, rbo (H+1 × H+1, the final list last)
-        gate: mean, std, first (share of histories where the head has the largest weight), relative_first (… the
-            largest weight relative to its mean), entropy, entropy_std (of its maximum)
-        experts: router_mean, router_first, router_most, dead (all head, expert), router_entropy, router_entropy_std
-            (head), divergence (head, expert, expert; bits, of attention), lift, lift_low, lift_high, lift_q (head,
-            expert, then attribute, value)
+    The keys are those at the top of this module.
 
     Raises:
         FameError: the model has no heads, the baseline is none, or catalogue, histories or popularity do not fit.
@@ -79,69 +81,30 @@ def evidence(
     config, tell = config or ProbeConfig(), progress or (lambda text: None)
     check(model, catalogue, histories, popularity, baseline)
     model.eval()
-    H, N = model.config.n_heads, model.config.n_experts
     rng = np.random.default_rng(seed)
     rows = 1 + np.sort(rng.permutation(catalogue.n_items)[: config.most_items])
     labels = labels_of(catalogue, rows, config)
-    config = config.with_draws(H, len(labels.attributes))
-    counts = labels.has[rows].sum(0)
+    config = config.with_draws(model.config.n_heads, len(labels.attributes))
     result: dict[str, Any] = {
         "version": VERSION,
         "seed": seed,
         "settings": asdict(config),
         "items": len(rows),
-        "attributes": [
-            {
-                "name": name,
-                "values": [v for v, o in zip(labels.values, labels.owner, strict=True) if o == a],
-                "items": counts[labels.owner == a],
-                "base_rate": (counts[labels.owner == a] / len(rows)).mean(),
-            }
-            for a, name in enumerate(labels.attributes)
-        ],
+        "attributes": attributes(labels, rows),
+        **item_evidence(model, labels, rows, popularity, baseline, config, rng, tell),
+        **history_evidence(model, histories, labels, source, config, rng, tell),
+        "seconds": time.perf_counter() - began,
     }
-    result |= item_evidence(model, labels, rows, popularity, baseline, config, rng, tell)
-
-    tell("reading histories")
-    read = [h for h in map(histories.history, range(len(histories))) if 0 < len(np.unique(h)) < catalogue.n_items]
-    if not read:
-        raise FameError("probes: expected a history with at least one item and one item left to recommend")
-    read = [read[u] for u in np.sort(rng.permutation(len(read))[: config.histories])]
-    readings = read_histories(model, read, config.depth)
-    lift = attended_lift(readings, labels.has, config.bootstraps, rng)
-    relative = readings.gate / readings.gate.mean(0)
-    entropy, router_entropy = spread(readings.gate, 1), spread(readings.router, 2)
-    result |= {
-        "histories": {"count": len(read), "source": source, "median_length": float(np.median([len(h) for h in read]))},
-        "lists": {
-            "depth": readings.lists.shape[-1],
-            "persistence": config.persistence,
-            "rbo": list_overlap(readings.lists, config.persistence),
-        },
-        "gate": {
-            "mean": readings.gate.mean(0),
-            "std": readings.gate.std(0),
-            "first": shares(readings.gate.argmax(1), H),
-            "relative_first": shares(relative.argmax(1), H),
-            "entropy": entropy.mean(),
-            "entropy_std": entropy.std(),
-        },
-        "experts": {
-            "router_mean": readings.router.mean(0),
-            "router_first": np.stack([shares(readings.router[:, h].argmax(1), N) for h in range(H)]),
-            "router_most": readings.router_most,
-            "dead": readings.router_most < 0.99 / N,  # never has even an equal share
-            "router_entropy": router_entropy.mean(0),
-            "router_entropy_std": router_entropy.std(0),
-            "divergence": divergence(readings.attention),
-            **{
-                f"lift{name}": [[by_owner(x[h, n], labels) for n in range(N)] for h in range(H)]
-                for name, x in (("", lift.lift), ("_low", lift.low), ("_high", lift.high), ("_q", lift.q))
-            },
-        },
-    }
-    result["seconds"] = time.perf_counter() - began
     return plain(result)
+
+
+def attributes(labels: Labels, rows: np.ndarray) -> list[dict[str, Any]]:
+    """The attributes that are probed, each with its values and how many of the probed items have them."""
+    counts, values = labels.split(labels.has[rows].sum(0)), np.array(labels.values, object)
+    return [
+        {"name": name, "values": list(of), "items": count, "base_rate": (count / len(rows)).mean()}
+        for name, of, count in zip(labels.attributes, labels.split(values), counts, strict=True)
+    ]
 
 
 def check(

@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from fame.errors import FameError
 from fame.explain.compare import rank_biased_overlap
+from fame.make.data.sequences import Sequences
 from fame.make.evaluate import pad
-from fame.make.probes.statistics import benjamini_hochberg, jensen_shannon
+from fame.make.probes.config import ProbeConfig
+from fame.make.probes.labels import Labels
+from fame.make.probes.statistics import jensen_shannon, normalised_entropy
 from fame.model import FAME
+from fame.statistics import benjamini_hochberg
 
-__all__ = ["Readings", "attended_lift", "blind_p", "divergence", "list_overlap", "read_histories", "shares"]
+__all__ = ["Readings", "attended_lift", "blind_p", "divergence", "history_evidence", "list_overlap", "read_histories"]
+
+
+def history_evidence(
+    model: FAME,
+    histories: Sequences,
+    labels: Labels,
+    source: str,
+    config: ProbeConfig,
+    rng: np.random.Generator,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
+    """The part of `gather.evidence` that is about histories: histories, lists, gate, experts.
+
+    Raises:
+        FameError: no history has an item and leaves one to recommend.
+    """
+    tell("reading histories")
+    n_items = model.config.n_items
+    fit = [h for h in map(histories.history, range(len(histories))) if 0 < len(np.unique(h)) < n_items]
+    if not fit:
+        raise FameError("probes: expected a history with at least one item and one item left to recommend")
+    fit = [fit[u] for u in np.sort(rng.permutation(len(fit))[: config.histories])]
+    readings = read_histories(model, fit, config.depth)
+    lift = attended_lift(readings, labels.has, config.bootstraps, rng)
+    return {
+        "histories": {"count": len(fit), "source": source, "median_length": float(np.median([len(h) for h in fit]))},
+        "lists": {
+            "depth": readings.lists.shape[-1],
+            "persistence": config.persistence,
+            "rbo": list_overlap(readings.lists, config.persistence),
+        },
+        "gate": _gate(readings.gate),
+        "experts": _experts(readings) | _lifts(lift, labels),
+    }
 
 
 class Readings(NamedTuple):
@@ -70,7 +110,7 @@ def list_overlap(lists: np.ndarray, p: float) -> np.ndarray:
     return overlap
 
 
-class Lift(NamedTuple):
+class AttendedLift(NamedTuple):
     """Share of attention on items with a value, over the value's share of the same histories' items: [H,N,M] each.
 
     low, high: 95% interval, histories resampled.   q: of attention being blind to the value (see `blind_p`), after
@@ -83,7 +123,7 @@ class Lift(NamedTuple):
     q: np.ndarray
 
 
-def attended_lift(readings: Readings, has: np.ndarray, draws: int, rng: np.random.Generator) -> Lift:
+def attended_lift(readings: Readings, has: np.ndarray, draws: int, rng: np.random.Generator) -> AttendedLift:
     """What experts look at beyond what is there to look at. has: boolean [V,M]."""
     value = has[readings.items]  # [u t m]
     there = (readings.items > 0).sum(1)
@@ -101,7 +141,7 @@ def attended_lift(readings: Readings, has: np.ndarray, draws: int, rng: np.rando
     if lift.size:  # nanquantile of nothing has another shape
         ends = np.nanquantile(np.where(known, resampled, 0), [0.025, 0.975], axis=0)
         low, high = np.where(known, ends, np.nan)
-    return Lift(lift, low, high, benjamini_hochberg(blind_p(readings.attention, value, there)))
+    return AttendedLift(lift, low, high, benjamini_hochberg(blind_p(readings.attention, value, there)))
 
 
 def blind_p(attention: np.ndarray, value: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -144,6 +184,41 @@ def divergence(attention: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.array(pairs), -1, 0)
 
 
-def shares(chosen: np.ndarray, n: int) -> np.ndarray:
+def choice_rates(chosen: np.ndarray, n: int) -> np.ndarray:
     """How often each of n was chosen: [n], sums to 1."""
     return np.bincount(chosen, minlength=n) / len(chosen)
+
+
+def _gate(gate: np.ndarray) -> dict[str, Any]:
+    """How gates [U,H] weigh the heads."""
+    H, entropy = gate.shape[1], normalised_entropy(gate, 1)
+    return {
+        "mean": gate.mean(0),
+        "std": gate.std(0),
+        "first": choice_rates(gate.argmax(1), H),
+        "relative_first": choice_rates((gate / gate.mean(0)).argmax(1), H),
+        "entropy": entropy.mean(),
+        "entropy_std": entropy.std(),
+    }
+
+
+def _experts(readings: Readings) -> dict[str, Any]:
+    """How routers weigh the experts, and how far the experts' attention differs."""
+    router = readings.router
+    _, H, N = router.shape
+    entropy = normalised_entropy(router, 2)
+    return {
+        "router_mean": router.mean(0),
+        "router_first": np.stack([choice_rates(router[:, h].argmax(1), N) for h in range(H)]),
+        "router_most": readings.router_most,
+        "dead": readings.router_most < 0.99 / N,  # never has even an equal share
+        "router_entropy": entropy.mean(0),
+        "router_entropy_std": entropy.std(0),
+        "divergence": divergence(readings.attention),
+    }
+
+
+def _lifts(lift: AttendedLift, labels: Labels) -> dict[str, Any]:
+    """Lifts [H,N,M] under their names in the file, attribute by attribute."""
+    named = {"lift": lift.lift, "lift_low": lift.low, "lift_high": lift.high, "lift_q": lift.q}
+    return {name: [[labels.split(values) for values in head] for head in x] for name, x in named.items()}

@@ -12,13 +12,12 @@ from torch.nn.functional import softplus
 
 __all__ = [
     "average_precision",
-    "benjamini_hochberg",
     "jensen_shannon",
     "linear_cka",
     "logistic",
+    "normalised_entropy",
     "out_of_fold",
     "random_spaces",
-    "spread",
     "standardise",
     "stratified_folds",
 ]
@@ -89,8 +88,8 @@ def solve(A: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def standardise(X: np.ndarray) -> np.ndarray:
     """Columns with mean 0 and deviation 1; a constant one becomes 0."""
-    spread = X.std(0)
-    return (X - X.mean(0)) / np.where(spread > 1e-12, spread, 1)
+    deviation = X.std(0)
+    return (X - X.mean(0)) / np.where(deviation > 1e-12, deviation, 1)
 
 
 def stratified_folds(Y: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
@@ -139,15 +138,6 @@ def p_values(observed: np.ndarray, draws: np.ndarray) -> np.ndarray:
     return (1 + (draws >= observed[..., None, :]).sum(-2)) / (1 + len(draws))
 
 
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """q-values over all entries of p (Benjamini & Hochberg 1995): the false discovery rate at which each is found."""
-    flat = p.ravel()
-    order = np.argsort(-flat, kind="stable")  # largest first
-    q = np.empty_like(flat)
-    q[order] = np.minimum.accumulate(flat[order] * len(flat) / np.arange(len(flat), 0, -1))
-    return np.minimum(q, 1).reshape(p.shape)
-
-
 class DCI(NamedTuple):
     """Disentanglement and completeness (Eastwood & Williams 2018), from 0 to 1.
 
@@ -168,12 +158,12 @@ def dci(importance: np.ndarray) -> DCI:
     disentangle (complete): 1.
     """
     share = importance / np.maximum(importance.sum(0), 1e-300)
-    by_head, by_attribute = 1 - spread(share, 1), 1 - spread(share, 0)
+    by_head, by_attribute = 1 - normalised_entropy(share, 1), 1 - normalised_entropy(share, 0)
     weight = share.sum(1) / max(share.sum(), 1e-300)
     return DCI(float(weight @ by_head), by_head, float(by_attribute.mean()), by_attribute)
 
 
-def spread(weights: np.ndarray, axis: int) -> np.ndarray:
+def normalised_entropy(weights: np.ndarray, axis: int) -> np.ndarray:
     """Entropy along an axis after scaling to sum 1, over its maximum: 0 for a single one, 1 for all alike or none."""
     n, total = weights.shape[axis], weights.sum(axis, keepdims=True)
     if n < 2:
