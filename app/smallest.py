@@ -63,7 +63,7 @@ def _form(screen: Screen, item: int) -> Asked | None:
             f"Choose another {screen.noun} to look at."
         )
         return None
-    k, other = int(screen.option("what_if_top")), None
+    k, other = int(screen.option("what_if_within")), None
     st.selectbox(
         "It is to be", list(KINDS), format_func=KINDS.__getitem__, width=270,
         **widgets.controlled("what_if_wish", kind, "what_if_wish"),
@@ -71,7 +71,7 @@ def _form(screen: Screen, item: int) -> Asked | None:
     if kind in ("in", "out"):
         st.number_input(
             f"how many, 1–{state.MAX_K}", 1, state.MAX_K, width=160,
-            **widgets.controlled("what_if_top", k, "what_if_top", str),
+            **widgets.controlled("what_if_within", k, "what_if_within", str),
         )  # fmt: skip
     elif kind == "above":
         ranking = [row for row in screen.trace.ranking().tolist() if row != item]

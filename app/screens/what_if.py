@@ -52,7 +52,7 @@ SCREEN = Declaration(
     help=HELP,
     options={
         "what_if_wish": Option(KINDS, _wish),
-        "what_if_top": Option(
+        "what_if_within": Option(
             lambda screen, value: value.isascii() and value.isdigit() and 0 < int(value) <= state.MAX_K, "10"
         ),
         "what_if_other": Option(lambda screen, value: value in screen.bundle.catalogue),
