@@ -21,7 +21,9 @@ RUN pip install --no-deps -e .
 
 RUN useradd --create-home visitor
 USER visitor
+# Streamlit does not start without it, where the container runs as a user of another number.
+ENV HOME=/home/visitor
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
-CMD ["streamlit", "run", "app/main.py", "--server.address=0.0.0.0", "--server.port=8501", "--server.headless=true"]
+CMD ["streamlit", "run", "app/serve.py", "--server.address=0.0.0.0", "--server.port=8501", "--server.headless=true"]

@@ -1,1 +1,1 @@
-"""The app: screens over a bundle. `streamlit run app/main.py`."""
+"""The app: screens over a bundle. `streamlit run app/serve.py`."""

@@ -156,7 +156,7 @@ def _switch(h: int, now: Sequence[int]) -> Callable[[Sequence[int]], None]:
 def _faders(screen: Screen, b: Trace) -> None:
     """B's gate, and its router of the head on show, set by hand."""
     H, N = b.router.shape[1:]
-    h = min(screen.state.head, H - 1)
+    h = min(screen.head, H - 1)
     by_hand = {(c.kind, getattr(c, "head", None)): c for c in screen.state.b if isinstance(c, (Gate, Router))}
     st.caption("Sliders set raw weights; shares follow from them.")
     if H > 1:

@@ -1,4 +1,4 @@
-"""The app: one bar, then one screen. `streamlit run app/main.py`."""
+"""The app: one bar, then one screen. `streamlit run app/serve.py`."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ async def clicks(address: str, bundle: Bundle, visitors: int, rounds: int, pause
                 await click("go to Merge", lambda: visitor.go("merge"))
                 for off in ([heads[-1]] if len(heads) > 1 else [], []):
                     gate = {"weights": None, "off": off, "done": True}
-                    await click("Merge: mute a head, and back", partial(visitor.run, ("merge_desk", "gate", gate)))
+                    await click("Merge: mute a head, and back", partial(visitor.run, ("merge_table", "gate", gate)))
                 await click("go to Experts", lambda: visitor.go("experts"))
                 if bundle.atlas is not None:
                     await click("go to Facet atlas", lambda: visitor.go("atlas"))
@@ -146,7 +146,7 @@ class Checked:
     async def pick(self) -> bool:
         row = self.rng.choice(self.visitor.data("story")["lists"][-1])
         await self.click("story", "pick", row)
-        if (shown := self.visitor.data("story")["film"]) != row:
+        if (shown := self.visitor.data("story")["chosen"]) != row:
             raise Wrong(f"film {shown} is chosen, expected {row}")
         return True
 
@@ -184,7 +184,7 @@ class Checked:
         self.took.append(await self.visitor.go("merge"))
         self.check_merge()
         self.change(self.chips, [] if self.off else [self.rng.randrange(self.bundle.config.n_heads)])
-        await self.click("merge_desk", "gate", {"weights": None, "off": self.off, "done": True})
+        await self.click("merge_table", "gate", {"weights": None, "off": self.off, "done": True})
         self.check_merge()
         self.took.append(await self.visitor.go(""))
         return True
@@ -223,7 +223,7 @@ class Checked:
     def check_merge(self) -> None:
         self.check_bar()
         trace = self.trace()
-        lines = [line for line in self.visitor.data("merge_desk")["rows"] if line["part"] == "list"]
+        lines = [line for line in self.visitor.data("merge_table")["rows"] if line["part"] == "list"]
         rows = trace.ranking()[:FILMS]
         self.same("Merge's list", [line["row"] for line in lines], rows.tolist())
         self.near("Merge's sums", [line["sum"] for line in lines], trace.scores[rows])
@@ -338,10 +338,10 @@ def paint_clicks(browser: Browser, address: str, repeats: int) -> dict[str, list
         measure("remove a film", page.get_by_role("button", name="Remove ").first.click, sums)
         measure("undo", page.get_by_role("button", name="Undo").click, sums)
         merge = page.get_by_role("link", name="Merge")
-        measure("go to Merge", merge.click, "text('merge_desk', 'tbody tr')")
+        measure("go to Merge", merge.click, "text('merge_table', 'tbody tr')")
         mute = page.get_by_role("button", name="Mute head 1")
         for _ in range(2):
-            measure("Merge: mute a head, and back", mute.click, "text('merge_desk', 'tbody .total')")
+            measure("Merge: mute a head, and back", mute.click, "text('merge_table', 'tbody .total')")
         measure("go to Story", page.get_by_role("link", name="Story").click, sums)
     page.close()
     return took

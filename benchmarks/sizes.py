@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from fame.make.pipeline import SILENT, learn, prepare
+from fame.make.pipeline import SILENT, learn
+from fame.make.prepare import prepare
 from fame.make.recipe import load_recipe
 from fame.make.train import launched
 

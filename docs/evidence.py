@@ -181,7 +181,8 @@ def run(data: str, idea: str, seed: int) -> dict[str, Any]:
     from fame.make.card import usage
     from fame.make.evaluate import ranks, summarise
     from fame.make.guidance import taught_items
-    from fame.make.pipeline import SILENT, learn, prepare
+    from fame.make.pipeline import SILENT, learn
+    from fame.make.prepare import prepare
     from fame.make.probes.config import ProbeConfig
     from fame.make.probes.gather import evidence
     from fame.make.probes.items import head_spaces

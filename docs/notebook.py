@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import html
 import io
 import os
 from collections.abc import Iterator
@@ -40,11 +41,12 @@ def executed(bundle: Path | None = None) -> nbformat.NotebookNode:
 
 
 def figures(notebook: nbformat.NotebookNode) -> Iterator[dict[str, Any]]:
-    """The outputs that hold a figure, by MIME type."""
+    """The outputs that hold a picture, by MIME type: a figure of Plotly, or a page in a frame."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if PLOTLY in output.get("data", {}):
-                yield output["data"]
+            data = output.get("data", {})
+            if PLOTLY in data or "".join(data.get("text/html", "")).startswith("<iframe srcdoc"):
+                yield data
 
 
 def photographed(figures: list[dict[str, Any]]) -> list[bytes]:
@@ -58,7 +60,14 @@ def photographed(figures: list[dict[str, Any]]) -> list[bytes]:
         page = browser.new_page(viewport={"width": WIDTH, "height": 600})
         page.set_content("<body style='margin:0'><div id='figure'></div></body>")
         page.add_script_tag(content=get_plotlyjs())
+        framed = browser.new_page(viewport={"width": WIDTH, "height": 600})
         for data in figures:
+            if PLOTLY not in data:
+                source = "".join(data["text/html"]).split('srcdoc="', 1)[1].split('"', 1)[0]
+                framed.set_content(html.unescape(source))
+                framed.locator(".root.files").evaluate("node => { node.hidden = true }")
+                pictures.append(small_png(framed.locator("figure").screenshot()))
+                continue
             figure = data[PLOTLY]
             layout = {"width": WIDTH} | figure["layout"] | {"autosize": False}
             page.set_viewport_size({"width": round(layout["width"]), "height": round(layout["height"])})
@@ -67,11 +76,17 @@ def photographed(figures: list[dict[str, Any]]) -> list[bytes]:
                 [figure["data"], layout],
             )
             page.evaluate("document.fonts.ready.then(() => new Promise(r => requestAnimationFrame(r)))")
-            image = Image.open(io.BytesIO(page.locator("#figure").screenshot())).convert("RGB")
-            small = io.BytesIO()
-            image.quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-            pictures.append(small.getvalue())
+            pictures.append(small_png(page.locator("#figure").screenshot()))
     return pictures
+
+
+def small_png(picture: bytes) -> bytes:
+    """A PNG with at most 256 colours."""
+    small = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        small, "PNG", optimize=True
+    )
+    return small.getvalue()
 
 
 def main() -> None:
@@ -82,7 +97,8 @@ def main() -> None:
     notebook = executed(arguments.bundle)
     drawn = list(figures(notebook))
     for data, picture in zip(drawn, photographed(drawn), strict=True):
-        del data[PLOTLY]
+        data.pop(PLOTLY, None)
+        data.pop("text/html", None)
         data["image/png"] = base64.b64encode(picture).decode()
     text = nbformat.writes(notebook) + "\n"
     if len(text) > LARGEST:

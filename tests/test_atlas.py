@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -217,12 +215,6 @@ def test_chance_has_no_labels(fast: Atlas) -> None:
     assert sum(labels) <= 2
     nothing = Attribute(np.zeros((ITEMS + 1, 0), bool), ())
     assert label_regions(fast, "full", nothing).columns.tolist() == ["x", "y", "label", "lift", "count", "size", "p"]
-
-
-def test_opening_a_bundle_loads_nothing_slow() -> None:
-    slow = {"umap", "numba", "sklearn", "scipy.stats"}
-    code = f"import sys, fame.atlas, fame.bundle; assert not {slow} & sys.modules.keys()"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.slow

@@ -623,3 +623,17 @@ def test_importing_fame_is_cheap() -> None:
     code = "import fame, sys; assert not {'torch', 'pandas', 'numpy'} & sys.modules.keys(); print(fame.load.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "load"
+
+
+def test_opening_a_model_loads_nothing_of_its_making(saved: Path) -> None:
+    """A fresh interpreter opens a bundle, traces and reads it, and then says which of these it has loaded."""
+    heavy = ["sklearn", "umap", "numba", "lightning", "scipy", "plotly", "streamlit", "fame.make", "fame.cli"]
+    code = f"""
+import json, sys
+import fame
+bundle = fame.load({str(saved)!r})
+bundle.trace(["i3", "i1"]).top(3)
+print(json.dumps([name for name in {heavy} if name in sys.modules]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []

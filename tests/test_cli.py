@@ -105,7 +105,9 @@ def test_two_runs_whose_folders_are_named_alike(toy_log: Path, tmp_path: Path, r
         said = run(*command(out, width))
         assert said.status == 0, said.err
         assert (fame.load(tmp_path / out).name, fame.load(tmp_path / out).config.d_model) == ("mine", width)
-    refused(run(*command("a/mine", 12)), "--fresh forgets it, another --name or --runs keeps it")
+    refused(
+        run(*command("a/mine", 12)), "model.d_model 8, where this one has 12; --fresh forgets it, another --name or"
+    )
     assert run(*command("a/mine", 12), "--name", "wider").status == 0
     assert run(*command("b/mine", 8), "--fresh").status == 0
 
@@ -214,6 +216,45 @@ def test_a_recipe_is_trained_with_what_the_command_line_changes(
     assert "plain" in run("info", "runs/plain/bundle").out
 
 
+def test_settings_are_given_beside_a_recipe_or_alone(
+    toy_log: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(toy_log))
+    quick = ["maps=false", "evidence=false", "model.d_model=63", "--heads", 3, "model.n_experts=1", "--epochs", 1]
+    said = run("train", "--data", "csv:~/log.csv", "--items", "~/items.csv", "--out", "mine", *quick, "--log", "csv")
+    assert said.status == 0, said.err
+    config = fame.load("./mine").config
+    assert (config.d_model, config.n_heads, config.n_experts, config.backbone_heads) == (63, 3, 1, 1)
+    assert list(tmp_path.rglob("metrics.csv"))
+    lines = said.err.splitlines()
+    assert re.fullmatch(r"reading the log: \d+\.\d s", lines[0]) and lines[1] == "training FAME, seed 0", said.err
+    assert any(line.startswith("saving mine: ") for line in lines), "where there is no terminal each stage is a line"
+    longer = run("train", "--data", "csv:~/log.csv", "--items", "~/items.csv", "--out", "mine", *quick[:-1], 2)
+    assert longer.status == 0 and "epoch   1" not in longer.err and "epoch   2" in longer.err
+    other = run("train", "--data", "csv:~/log.csv", "--out", "mine", *quick, "training.batch_size=7")
+    refused(other, "is of a run with training.batch_size 128, where this one has 7; --fresh forgets it")
+    refused(run("train", "a.toml", "b.toml"), "two recipes, 'a.toml' and 'b.toml'")
+    refused(run("train", "a.toml", "model.head=2"), "there is no setting 'model.head'; did you mean 'model.n_heads'")
+
+
+def test_a_title_that_several_films_share_is_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused(run("explain", "ml-1m", "Star Wars"), "'Star Wars' may be several; .*A New Hope.*id 260.*Phantom Menace")
+    asked: list[str] = []
+
+    def answer(text: str, **options: object) -> int:
+        asked.append(text)
+        return 2
+
+    monkeypatch.setattr("fame.cli.choose.terminal", lambda: True)
+    monkeypatch.setattr("typer.prompt", answer)
+    said = run("explain", "ml-1m", "Star Wars", "Toy Story", "--json")
+    offered = [line for line in said.err.splitlines() if line.startswith("  2 ")]
+    history = json.loads(said.out)["history"]
+    assert len(offered) == len(asked) == 1 and offered[0].startswith(f"  2 {history[0]['title']}")
+    assert history[1]["title"] == "Toy Story" and history[0]["title"].startswith("Star Wars")
+
+
 def test_compare_writes_the_table_that_the_recipe_names(toy_log: Path, tmp_path: Path, run: Run) -> None:
     (tmp_path / "mine.toml").write_text(
         f'name = "mine"\nmetrics = "mine.csv"\n[data]\nform = "csv"\npath = "{toy_log}/log.csv"\n'
@@ -295,7 +336,7 @@ def test_fabric_run_trains_on_two_processes(toy_log: Path, tmp_path: Path) -> No
         (["explain", "{bundle}", "f1", "--html", "{tmp}/gone/x.html"], "cannot be written"),
         (["explain", "{bundle}", *(f"f{i}" for i in range(1, 10))], "the history holds every item"),
         (["info", ""], "there is no bundle ''; give a name"),
-        (["info", "{tmp}"], "manifest.json: missing"),
+        (["info", "{tmp}"], "no bundle; expected manifest.json"),
         (["download", "ml-3m"], "unknown data set 'ml-3m'; expected one of ml-1m"),
     ],
 )  # fmt: skip
@@ -333,7 +374,7 @@ def test_a_stopped_training_says_how_to_go_on(
     monkeypatch.setattr(pipeline, "train", interrupted)
     said = run(*command)
     assert said.status == 130 and len(done) == 1
-    assert said.err.splitlines()[-1] == "stopped; the same command without --fresh goes on after the last full epoch"
+    assert said.err.splitlines()[-1].startswith("stopped; the same command without --fresh goes on after the last full")
     monkeypatch.setattr(pipeline, "train", learn)
     said = run(*command)
     assert said.status == 0 and "epoch   1" not in said.err and "epoch   2" in said.err

@@ -291,15 +291,16 @@ def test_beats_is_the_margin_by_head() -> None:
     assert b.margin == pytest.approx(t.scores[1] - t.scores[2]) == pytest.approx(0.75)
     assert b.table["share"].tolist() == pytest.approx([0.5, -0.5, 0.75])
     assert b.table["margin_without"].tolist() == pytest.approx([0.25, 1.25, 0.0])
-    assert b.table["winner_without"].tolist() == ["A", "A", "level"]
-    names = b.table[["item_a", "title_a", "item_b", "title_b"]].drop_duplicates()
+    assert b.table["without"].tolist() == ["wins", "wins", "level"]
+    names = b.table[["winner_id", "winner_title", "loser_id", "loser_title"]].drop_duplicates()
     assert names.to_numpy().tolist() == [["i1", "i1", "i2", "i2"]]
     assert b.sentence == (
         "i1 beats i2 by 0.75: head 3 (+0.75) and head 1 (+0.50) for it, head 2 (−0.50) against it. "
         "Without head 3 the two would stand level."
     )
     other_way = explain.beats(t, 2, 1)
-    assert other_way.sentence == b.sentence and other_way.margin == -b.margin
+    assert other_way.sentence == b.sentence and other_way.margin == b.margin
+    pd.testing.assert_frame_equal(other_way.table, b.table)
     assert explain.beats(spoken([0.8, 0.2, 0], [[2, 1], [1, 3], [0, 0]]), 1, 2).sentence == (
         "i1 beats i2 by 0.40: head 1 (+0.80) for it, head 2 (−0.40) against it. Without head 1 i2 would win."
     )
@@ -316,7 +317,8 @@ def test_a_small_difference_is_not_said_to_be_none() -> None:
 
 @given(history, st.integers(1, 20), st.integers(1, 20))
 def test_who_wins_without_a_head_is_who_wins_without_it(rows: list[int], a: int, b: int) -> None:
-    table = explain.beats(run(rows), a, b).table
+    told = explain.beats(run(rows), a, b)
+    table, a, b = told.table, told.winner, told.loser
     for h in range(3):
         without = run(rows, heads_off=(h,), hold_gate=False)
         gate = np.delete(run(rows).gate[-1], h)
@@ -324,7 +326,7 @@ def test_who_wins_without_a_head_is_who_wins_without_it(rows: list[int], a: int,
         np.testing.assert_allclose(table["margin_without"][h], margin, atol=1e-5)
         recomputed = float(without.scores[a] - without.scores[b])
         if abs(recomputed) > 1e-3:
-            assert table["winner_without"][h] == ("A" if recomputed > 0 else "B")
+            assert table["without"][h] == ("wins" if recomputed > 0 else "loses")
 
 
 def test_a_sentence_on_the_rank_by_hand() -> None:

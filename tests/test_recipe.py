@@ -21,7 +21,9 @@ from fame.make.card import SHOWN, comparison, read_comparison, usage
 from fame.make.checkpoint import Epoch
 from fame.make.data import read
 from fame.make.evaluate import METRICS, evaluate
-from fame.make.pipeline import Callbacks, compare, prepare, read_examples, run_folder, split_for, train_recipe
+from fame.make.logs import logger
+from fame.make.pipeline import Callbacks, compare, run_folder, train_recipe
+from fame.make.prepare import prepare, read_examples, split_for
 from fame.make.recipe import Recipe, load_recipe
 from fame.model import FAME
 
@@ -199,6 +201,68 @@ def test_a_broken_off_run_goes_on_to_the_same_weights(recipe: Recipe, tmp_path: 
     again = Watch()
     train_recipe(recipe, tmp_path / "b", runs=tmp_path / "runs-b", fresh=True, callbacks=again.callbacks)
     assert [e.epoch for e in again.epochs] == [1, 2, 3], "fresh forgets the checkpoint"
+
+
+def test_a_stopped_run_is_finished_and_a_second_one_is_kept_out(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, maps=False, evidence=False, training=replace(recipe.training, epochs=9))
+    out, runs = tmp_path / "out", tmp_path / "runs"
+    with pytest.raises(FameError, match="no epoch is done, so that there is nothing to finish"):
+        train_recipe(recipe, out, runs=runs, finish=True)
+    with pytest.raises(FameError, match="--fresh forgets the run that --finish is to finish"):
+        train_recipe(recipe, out, runs=runs, finish=True, fresh=True)
+
+    def stop(epoch: Epoch) -> None:
+        with pytest.raises(FameError, match=r"out: another run writes there now; .* give another --out"):
+            train_recipe(replace(recipe, name="other"), out, runs=runs)
+        with pytest.raises(FameError, match=r"toy/fame-0: another run writes there now; .* another --name or --runs"):
+            train_recipe(recipe, tmp_path / "elsewhere", runs=runs)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_recipe(recipe, out, runs=runs, callbacks=Callbacks(epoch=stop))
+    assert not out.exists() and not list(tmp_path.rglob("*.lock"))
+    made = train_recipe(recipe, out, runs=runs, finish=True)
+    assert made is not None and made.training["epoch"].tolist() == [1]
+    assert "1 epoch, the best is the first" in made.card
+
+
+def test_curves_are_written_by_step_and_epoch(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, maps=False, evidence=False)
+    made = train_recipe(recipe, tmp_path / "out", runs=tmp_path / "runs", log="csv")
+    assert made is not None
+    [path] = (tmp_path / "runs").rglob("metrics.csv")
+    curves = pd.read_csv(path)
+    steps, epochs = curves.dropna(subset="step/loss"), curves.dropna(subset="epoch/epoch")
+    assert steps["step"].tolist() == list(range(1, len(steps) + 1)) and (steps["step/learning_rate"] == 0.01).all()
+    assert epochs["epoch/epoch"].tolist() == [1, 2] and epochs["step"].iloc[-1] == len(steps)
+    assert epochs["valid/NDCG@10"].tolist() == pytest.approx(made.training["NDCG@10"].tolist())
+    with pytest.raises(FameError, match="log is 'xml'; expected csv, tensorboard, wandb"):
+        train_recipe(recipe, tmp_path / "out", runs=tmp_path / "runs", log="xml")
+
+
+@pytest.mark.parametrize("kind", ["tensorboard", "wandb"])
+def test_a_logger_that_is_not_installed_is_named(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fame.make.logs.find_spec", lambda name: None)
+    with pytest.raises(FameError, match=f"log {kind}: {kind} is not installed; pip install it, or take --log csv"):
+        logger(kind, tmp_path, "a")
+
+
+def test_a_card_of_one_user_is_right(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user,item,time\n" + "\n".join(f"u,i{k},{k}" for k in range(5)))
+    data = {"form": "csv", "path": tmp_path / "log.csv", "k_core": 0}
+    tables = {"name": "one", "data": data, "maps": False, "evidence": False, **SMALL}
+    made = train_recipe(Recipe.from_tables(tables), tmp_path / "out", runs=tmp_path / "runs")
+    assert made is not None and "nan" not in made.card and "1 users" not in made.card
+    assert "5 interactions of 1 user with 5 items" in made.card and "test items of 1 user; this" in made.card
+
+
+def test_an_item_file_that_leaves_too_little_is_blamed_for_it(toy_log: Path, tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text("item_id,title\nf1,One\nf2,Two\n")
+    data = {"form": "csv", "path": toy_log / "log.csv", "items": tmp_path / "few.csv", "k_core": 5}
+    with pytest.raises(
+        FameError, match=r"few.csv: its items leave \d+ interactions of the log, too few for the k-core"
+    ):
+        prepare(Recipe.from_tables({"name": "few", "data": data}))
 
 
 def test_what_cannot_be_measured_is_no_reason_to_lose_what_was_learned(tmp_path: Path) -> None:

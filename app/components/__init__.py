@@ -33,6 +33,6 @@ def component(name: str, *parts: str) -> Any:
 def drawn(name: str, *parts: str) -> Any:
     """The function that mounts a `Component` of `fame.plots`, with its control for files: call it as `component`'s."""
     return st.components.v2.component(
-        f"fame_picture_{name}", html='<div class="root"></div>', css=picture.styles(name, *parts),
+        f"fame_{name}", html='<div class="root"></div>', css=picture.styles(name, *parts),
         js=picture.module(name, *parts),
     )  # fmt: skip

@@ -25,8 +25,9 @@ sum over the heads of **gate × score**. The table shows those numbers, so that 
 largest difference, over all {many}, between that sum and the score of the model's own pass.
 
 The slider over a column is the head's weight in the gate; the small mark is where the model put it. Sliders set raw
-weights; the percentages over them are the resulting shares, which add up to 1. *Solo* keeps one head, *mute* takes one out. The list is then
-merged again from the same head scores, which is exact, and arrows show the places won or lost against the model's own.
+weights; the percentages over them are the resulting shares, which add up to 1. *Solo* keeps one head, *mute* takes one
+out. The list is then merged again from the same head scores, which is exact, and arrows show the places won or lost
+against the model's own.
 
 A number that a head adds to all {many} alike moves no rank. *Against the average candidate* takes it away: what is left
 says how much the head prefers this {one} to the average {one} that may be recommended.
@@ -164,7 +165,7 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, 
         widgets.write(f"A and B are the same {screen.noun}. Choose another one to compare.")
         return
     widgets.write(*widgets.with_badges(told.sentence, str(shown.catalogue.title[told.winner])))
-    widgets.plain(f"Bars: gate × score of {first} less that of {second}; + speaks for {first}.", "fame-what")
+    widgets.styled(f"Bars: gate × score of {first} less that of {second}; + speaks for {first}.", "fame-what")
     widgets.mount(picture, "merge_beats")
     with st.container(horizontal=True):
         widgets.save(screen, picture, "merge_beats", table="Differences as CSV")

@@ -150,7 +150,8 @@ def _beside(screen: Screen, a: Trace, b: B, result: Trace | Listing, item: int) 
     with right:
         if isinstance(result, Listing):
             widgets.write(
-                f"{b.source.name} is a SASRec: it has no heads, gate or experts, so that only its list stands beside A's."
+                f"{b.source.name} is a SASRec: it has no heads, gate or experts, so that only its list stands beside "
+                "A's."
             )
             return
         change = _score_change(screen, a, b, result, item)
@@ -158,7 +159,7 @@ def _beside(screen: Screen, a: Trace, b: B, result: Trace | Listing, item: int) 
             widgets.write(*widgets.with_badges(explain.say_score(change, title), title))
         else:
             widgets.write("Scores of two models have no common scale; heads of one number are different heads in each.")
-        inside = plots.what_if_inside(a, result, change, item, now.head, screen.theme, origin)
+        inside = plots.what_if_inside(a, result, change, item, screen.head, screen.theme, origin)
         _head_on_show(screen, a)
         widgets.mount(inside, "what_if_inside")
         with st.container(horizontal=True):
@@ -170,7 +171,7 @@ def _head_on_show(screen: Screen, a: Trace) -> None:
     if H > 1 and N > 1:
         st.segmented_control(
             "Router of", list(range(H)), format_func=lambda h: f"head {h + 1}", required=True,
-            label_visibility="collapsed", **widgets.controlled("what_if_head", min(screen.state.head, H - 1), "head"),
+            label_visibility="collapsed", **widgets.controlled("what_if_head", min(screen.head, H - 1), "head"),
         )  # fmt: skip
 
 

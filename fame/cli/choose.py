@@ -33,7 +33,7 @@ def one(catalogue: Catalogue, text: str) -> int:
         if len(offers) < 2:
             raise
         labels = [f"{i} {catalogue.label(row)}" for i, row in enumerate(offers, start=1)]
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not terminal():
             named = "; ".join(f"{catalogue.label(row)} (id {catalogue.item_id[row]})" for row in offers)
             raise FameError(f"{text[:80]!r} may be several; give the full title or the id: {named}") from None
     typer.echo("\n".join([f"{text[:80]!r} may be:", *(f"  {label}" for label in labels)]), err=True)
@@ -41,3 +41,8 @@ def one(catalogue: Catalogue, text: str) -> int:
     if not 1 <= number <= len(offers):
         raise FameError(f"{number} is none of 1 to {len(offers)}")
     return offers[number - 1]
+
+
+def terminal() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

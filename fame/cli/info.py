@@ -104,7 +104,7 @@ def evaluate(
     from fame.make.card import with_interval
     from fame.make.data import read
     from fame.make.evaluate import KS, ranks, summarise
-    from fame.make.pipeline import split_for
+    from fame.make.prepare import split_for
     from fame.make.recipe import DataConfig
     from fame.text import plural
 

@@ -68,7 +68,7 @@ def with_short_options(command: Any) -> Any:
     parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     for short in SHORT:
         setting = known[short.setting]
-        kind = setting.kind if setting.kind in (int, float, bool, Path) else str
+        kind: Any = setting.kind if setting.kind in (int, float, bool, Path) else str
         option: Any = typer.Option(
             short.flag,
             metavar=short.metavar or None,
@@ -76,7 +76,7 @@ def with_short_options(command: Any) -> Any:
             rich_help_panel=PANELS.get(short.setting.partition(".")[0]),
             show_default=False,
         )
-        annotation = Annotated[kind | None, option]
+        annotation: Any = Annotated[kind | None, option]
         parameters.append(
             inspect.Parameter(short.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         )

@@ -87,6 +87,10 @@ class DataConfig:
         default="",
         description="What sentences call an item, like film or book; else film for movielens and planted, else item.",
     )
+    histories: Literal["private", "kept"] = Field(
+        default="private",
+        description="Whether test histories, without users' ids, go into the bundle; kept: the log may be passed on.",
+    )
     planted: PlantedConfig | None = Field(default=None, description="How simulated viewers choose.")
 
     @model_validator(mode="after")

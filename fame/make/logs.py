@@ -31,11 +31,11 @@ def logger(kind: str, folder: Path, name: str) -> Any:
     if not any(find_spec(package) for package in LOGGERS[kind]):
         raise FameError(f"log {kind}: {LOGGERS[kind][0]} is not installed; pip install it, or take --log csv")
     if kind == "csv":
-        from lightning_fabric.loggers import CSVLogger
+        from lightning_fabric.loggers.csv_logs import CSVLogger
 
         return CSVLogger(folder, name="log")
     if kind == "tensorboard":
-        from lightning_fabric.loggers import TensorBoardLogger
+        from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
         return TensorBoardLogger(folder, name="log")
     if not find_spec("pytorch_lightning"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,16 @@ import torch
 from lightning_fabric import Fabric
 
 from fame.bundle import Bundle, Example, check_target, check_writable
-from fame.catalogue import Catalogue
 from fame.errors import FameError
-from fame.make.card import Facts, comparison, kind_name, metric_row, model_card, read_comparison, usage
+from fame.make.card import comparison, kind_name, metric_row, model_card, read_comparison, usage
 from fame.make.checkpoint import Epoch, locked
-from fame.make.configs import DataConfig, GuidanceConfig, PlantedConfig
-from fame.make.data import Interactions, Sequences, Split, k_core, keep_items, leave_one_out, read
-from fame.make.data.files import check_file
+from fame.make.configs import GuidanceConfig, PlantedConfig
 from fame.make.evaluate import popularity_ranks, ranks
 from fame.make.guidance import Guidance
 from fame.make.logs import Curves, logger
 from fame.make.maps import build_atlas
+from fame.make.population import measure_population, some_of
+from fame.make.prepare import Prepared, prepare, read_examples
 from fame.make.probes.gather import evidence
 from fame.make.recipe import Recipe
 from fame.make.recovery import recovery
@@ -35,6 +34,7 @@ from fame.make.simulate import bayes_filter, countable, simulate
 from fame.make.start import start_from_log
 from fame.make.train import Step, curve, launched, train
 from fame.model import FAME
+from fame.population import Population
 from fame.text import plural
 
 __all__ = [
@@ -42,15 +42,10 @@ __all__ = [
     "Callbacks",
     "compare",
     "learn",
-    "prepare",
-    "read_examples",
     "run_folder",
-    "split_for",
     "train_recipe",
 ]
 
-
-MAX_EXAMPLES_BYTES = 10 << 20
 
 HELD_OUT = 500  # simulated viewers that the model has not learned from …
 
@@ -84,66 +79,6 @@ class Callbacks:
 SILENT = Callbacks()
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """A recipe's data, read and split."""
-
-    catalogue: Catalogue
-    split: Split
-    facts: Facts
-
-    @property
-    def counts(self) -> np.ndarray:
-        """int64 [V]: how often each item is in the training histories."""
-        return np.bincount(self.split.train.items, minlength=len(self.catalogue))
-
-
-def prepare(recipe: Recipe) -> Prepared:
-    """Read, limit to the items named, k-core, split.
-
-    Raises:
-        FameError: see `read`, `k_core`; or no user has the three items that leave-one-out needs.
-    """
-    d = recipe.data
-    if d.form == "planted":
-        return prepare_planted(d)
-    assert d.path is not None
-    log = read(d.form, d.path, items=d.items, attributes=d.attributes, user=d.user, item=d.item, order=d.order)
-    if d.k_core:
-        try:
-            log = log.core(d.k_core)
-        except FameError as error:
-            if not d.items:
-                raise
-            few = plural(len(log.interactions), "interaction")
-            raise FameError(f"{d.items}: its items leave {few} of the log, too few for the k-core; {error}") from None
-    sequences = Sequences.from_interactions(log.interactions, log.catalogue)
-    split = leave_one_out(sequences)
-    if not len(split.test):
-        raise FameError(f"{d.path}: no user has 3 items, which leave-one-out needs; give a larger log")
-    said = []
-    if d.items:
-        said.append("Only items of the catalogue are kept.")
-    if d.k_core:
-        said.append(f"Every user and item is there at least {d.k_core} times ({d.k_core}-core).")
-    catalogue = replace(log.catalogue, noun=d.called)
-    return Prepared(catalogue, split, Facts.of(sequences, split, log.catalogue.n_items, d.form, " ".join(said)))
-
-
-def prepare_planted(d: DataConfig) -> Prepared:
-    """The simulated audience, split."""
-    assert d.items is not None
-    config = d.planted or PlantedConfig()
-    catalogue = replace(Catalogue.from_csv(d.items), noun=d.called)
-    sequences = simulate(catalogue, config).sequences
-    split = leave_one_out(sequences)
-    if not len(split.test):
-        raise FameError("[data.planted] no viewer has 3 films, which leave-one-out needs; give a larger longest")
-    settings = ", ".join(f"{f.name} {getattr(config, f.name)}" for f in fields(config))
-    said = f"The audience is simulated, by no real viewer's choices: {settings}."
-    return Prepared(catalogue, split, Facts.of(sequences, split, catalogue.n_items, d.form, said))
-
-
 def gather(
     recipe: Recipe, model: FAME, data: Prepared, tell: Callbacks, baseline: FAME | None = None
 ) -> dict[str, Any]:
@@ -169,15 +104,6 @@ def gather(
     found |= {"guided": list(recipe.guidance.taught), "guided_part": 1 - recipe.guidance.held_out}
     found["seconds"] = time.perf_counter() - began
     return found
-
-
-def split_for(interactions: Interactions, catalogue: Catalogue, least: int) -> Split:
-    """A log split for testing a model of this catalogue: as `prepare` splits it, other items left out.
-
-    least: the k of the k-core; 0 keeps every user.
-    """
-    kept = keep_items(interactions, catalogue.item_id[1:])
-    return leave_one_out(Sequences.from_interactions(k_core(kept, least) if least else kept, catalogue))
 
 
 def train_recipe(
@@ -271,6 +197,7 @@ def described(
         compared=compared,
     )
     simulated = recipe.data.form == "planted"
+    seen = population_of(recipe, data, model, baseline, tell) if recipe.population else None
     return Bundle(
         recipe.name,
         model,
@@ -282,7 +209,23 @@ def described(
         card=card,
         simulated=simulated,
         k_core=None if simulated else recipe.data.k_core,
+        population=seen,
     )
+
+
+def population_of(
+    recipe: Recipe, data: Prepared, model: FAME, baseline: FAME | None, tell: Callbacks
+) -> Population | None:
+    """What the model does with test histories, beside popularity and, where there is one, the baseline."""
+    if model.config.variant != "fame":
+        return None
+    tell.stage("measuring the population")
+    others = {"the most popular": partial(popularity_ranks, data.counts)}
+    if baseline is not None:
+        others = {kind_name(baseline.config): partial(ranks, baseline), **others}
+    kept = recipe.data.form == "planted" or recipe.data.histories == "kept"
+    some = some_of(data.split.test, recipe.training.seed)
+    return measure_population(model, data.catalogue, some, data.counts, others, keep_histories=kept)
 
 
 def baseline_of(recipe: Recipe) -> Recipe:
@@ -346,36 +289,6 @@ def untrained(recipe: Recipe, data: Prepared, tell: Callbacks) -> tuple[FAME, Gu
         tell.stage("pretraining the heads' spaces")
         guidance.pretrain(model)
     return model, guidance
-
-
-def read_examples(path: Path, catalogue: Catalogue) -> tuple[Example, ...]:
-    """Curated histories from a JSON file; their items are titles or ids.
-
-    Raises:
-        FameError: the file is missing or of another form, or an item is unknown.
-    """
-    expected = 'expected a list of {"title": …, "look_for": …, "items": [titles or ids]}'
-    checked = check_file(path, MAX_EXAMPLES_BYTES)
-    try:
-        values = json.loads(checked.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise FameError(f"{path}: not JSON; {expected}") from None
-    examples = []
-    try:
-        for value in values:
-            title, look_for, items = value["title"], value["look_for"], value["items"]
-            if not all(isinstance(text, str) for text in (title, look_for, *items)) or not items:
-                raise TypeError
-            examples.append((title, look_for, items))
-    except (TypeError, KeyError):
-        raise FameError(f"{path}: example {len(examples) + 1} is not as it should be; {expected}") from None
-    try:
-        return tuple(
-            Example(title, look_for, tuple(str(catalogue.item_id[catalogue.resolve(item)]) for item in items))
-            for title, look_for, items in examples
-        )
-    except FameError as error:
-        raise FameError(f"{path}: {error}") from None
 
 
 def compare(

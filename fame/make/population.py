@@ -145,12 +145,11 @@ def _gains(final: Tensor, shares: Tensor, rows: Tensor) -> Tensor:
 
     final [b v], -inf at what is no candidate; shares g_h s_h(v) [b h v]; rows [b k].
     """
-    without = final.unsqueeze(1) - shares
-    b, H, _ = shares.shape
-    at = rows.unsqueeze(1).expand(b, H, -1)
-    after = torch.stack(
-        [(without > without.gather(2, at[..., i : i + 1])).sum(-1) + 1 for i in range(rows.shape[1])], -1
-    )
+    final = final.unsqueeze(1)
+    without = torch.where(final == -torch.inf, final, final - shares)  # row 0 is -inf in both
+    left = without.gather(2, rows.unsqueeze(1).expand(-1, shares.shape[1], -1))
+    # Ascending: of V scores those beyond the last place where one could stand are larger.
+    after = without.shape[-1] - torch.searchsorted(without.sort(-1).values, left.contiguous(), right=True) + 1
     before = torch.arange(1, rows.shape[1] + 1)
     return after.log2() - before.log2()
 

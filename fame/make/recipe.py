@@ -5,6 +5,7 @@
     metrics = "mine.metrics.csv"        # optional: what `fame compare` wrote, for the model card
     maps = true                         # build the atlas
     evidence = true                     # probe heads and experts: minutes for 1,000 items
+    population = true                   # what the model does with up to 5,000 test histories
 
     [data]                              # form, path, items, attributes, user, item, order as in `fame.make.data.read`;
                                         # noun, what sentences call an item: "film", "item", "book"
@@ -84,6 +85,7 @@ class Recipe:
     metrics: Location | None = Field(default=None, description="What `fame compare` wrote, for the model card.")
     maps: Flag = Field(default=True, description="Build the atlas.")
     evidence: Flag = Field(default=True, description="Probe heads and experts: minutes for 1,000 items.")
+    population: Flag = Field(default=True, description="Keep what the model does with up to 5,000 test histories.")
 
     @field_validator("name")
     @classmethod

@@ -237,7 +237,8 @@ def train(
         better = not history or valid["NDCG@10"] > max(e.valid["NDCG@10"] for e in history)
         if better:
             best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-        history.append(Epoch(epoch, *(sums[:3] / sums[3]).tolist(), seconds, valid, better))
+        loss, gate_entropy, router_entropy = (sums[:3] / sums[3]).tolist()
+        history.append(Epoch(epoch, loss, gate_entropy, router_entropy, seconds, valid, better))
         if folder and fabric.is_global_zero:
             save_checkpoint(folder, learner, optimizer, best, history, run, steps)
         fabric.barrier()

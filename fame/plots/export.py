@@ -66,6 +66,7 @@ body {{ margin: 0 auto; max-width: {widest}px; padding: 16px; background: var(--
 h1 {{ font-size: 22px; margin: 8px 0 0; }}
 h1 + p {{ margin: 2px 0 12px; color: var(--soft); overflow-wrap: anywhere; }}
 figure {{ margin: 0 0 16px; overflow-x: auto; }}
+@page {{ size: A4 landscape; margin: 10mm; }}
 @media print {{
   :root {{ color-scheme: light; }}
   body {{ max-width: none; padding: 0; }}

@@ -24,10 +24,17 @@ class Story {
     root.append(this.top, this.scroll, this.tip)
     this.watch = new ResizeObserver(() => this.resize())
     this.watch.observe(this.scroll)
+    // Paper shows the columns as wide as the screen did, so that the pipes stay in their gutters.
+    const held = wide => () => { if (this.columnsBox) this.columnsBox.style.width = wide ? `${this.columnsBox.offsetWidth}px` : "" }
+    this.printing = [["beforeprint", held(true)], ["afterprint", held(false)]]
+    for (const [name, act] of this.printing) addEventListener(name, act)
     root.addEventListener("keydown", event => { if (event.key === "Escape") this.hide() })
   }
 
-  gone() { this.watch.disconnect() }
+  gone() {
+    this.watch.disconnect()
+    for (const [name, act] of this.printing) removeEventListener(name, act)
+  }
 
   show(data, send) {
     const focus = this.root.getRootNode().activeElement

@@ -4,7 +4,8 @@
 // `node.toSvg = () => "<path …/>"`, in its own pixels. What matches APART belongs to the screen, not to the picture,
 // and while a picture is saved its root has the class `saving`.
 
-const savable = (() => {
+let savable
+{
   const APART = ".tip, .sr, [data-screen]"
   const MARGIN = 16 // pixels of page around a picture
   const SHARP = 3 // pixels of a PNG for one of the screen
@@ -221,13 +222,13 @@ const savable = (() => {
       const ink = filled(css.webkitTextFillColor || css.color)
       if (!ink) return
       brush.font = css.font
-      const { fontBoundingBoxAscent: above, fontBoundingBoxDescent: below } = brush.measureText("x")
+      const { fontBoundingBoxAscent: above } = brush.measureText("x")
       for (const line of this.lines(node, css)) {
         const { left, right, top, height } = line
         const words = css.textTransform === "uppercase" ? line.text.toUpperCase() : line.text
         this.reach({ right, bottom: top + height })
         this.out.push(tag("text", {
-          x: this.x(left), y: this.y(top) + (height - above - below) / 2 + above, ...ink,
+          x: this.x(left), y: this.y(top) + Math.round(above), ...ink,
           "font-size": parseFloat(css.fontSize), "font-weight": css.fontWeight === "400" ? undefined : css.fontWeight,
           "font-style": css.fontStyle === "normal" ? undefined : css.fontStyle, "font-family": css.fontFamily === this.font ? undefined : css.fontFamily,
           "text-decoration": css.textDecorationLine === "none" ? undefined : css.textDecorationLine,
@@ -256,7 +257,8 @@ const savable = (() => {
       for (const line of lines) {
         const whole = line.letters.every(([, box]) => box.right <= end + 0.6)
         const kept = whole ? line.letters : line.letters.filter(([, box]) => box.right <= end - dots)
-        while (kept.length && kept.at(-1)[0] === " ") kept.pop()
+        while (kept.at(-1)?.[0] === " ") kept.pop()
+        while (kept[0]?.[0] === " ") kept.shift()
         line.text = kept.map(([letter]) => letter).join("") + (whole ? "" : "…")
         line.left = Math.min(...kept.map(([, box]) => box.left), whole ? Infinity : line.letters[0][1].left)
         line.right = Math.max(...kept.map(([, box]) => box.right), line.left) + (whole ? 0 : dots)
@@ -339,7 +341,7 @@ const savable = (() => {
     return node
   }
 
-  return (args, draw) => {
+  savable = (args, draw) => {
     const gone = draw(args)
     const root = args.parentElement.querySelector(".root")
     root.about = args.data.picture
@@ -355,4 +357,4 @@ const savable = (() => {
     }
     return gone
   }
-})()
+}

@@ -16,7 +16,7 @@ __all__ = ["MOST_HISTORIES", "Population"]
 MOST_HISTORIES = 5000
 MOST_VALUES = 60  # of one attribute
 LONGEST = 200  # letters of a name
-AGAIN = "measure the population again, with fame population BUNDLE --data PATH --save"
+AGAIN = "measure the population again, with fame population BUNDLE --data PATH --save DIR"
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,7 +43,7 @@ def slices_of(p: Population) -> list[Slice]:
 def _thirds(kind: str, number: np.ndarray, names: Sequence[str], unit: str) -> list[Slice]:
     """A count in three about equal parts; equal counts stay together."""
     low, high = np.quantile(number, [1 / 3, 2 / 3], method="lower")
-    parts = (number <= low, (number > low) & (number <= high), number > high)
+    parts: list[np.ndarray] = [number <= low, (number > low) & (number <= high), number > high]
     return [
         Slice(kind, f"{name}, {number[part].min():,}–{number[part].max():,} {unit}", part)
         for name, part in zip(names, parts, strict=True)

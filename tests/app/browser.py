@@ -56,7 +56,7 @@ def free_port() -> int:
 @contextmanager
 def start(bundle: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """The app's server on localhost, ended on leaving. It need not answer yet."""
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
+    command = [sys.executable, "-m", "streamlit", "run", "app/serve.py"]
     command += ["--server.headless", "true", "--server.address", "localhost", "--server.port", str(port)]
     environment = os.environ | {"FAME_BUNDLE": str(bundle), "MALLOC_ARENA_MAX": "2"}  # as `make app` does
     with tempfile.TemporaryFile() as log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
 from app.bar import definition, edited, holds
+from app.carry import fitting, pack
 from app.sources import Source, kind
-from app.state import changed
+from app.state import State, changed
 from fame.bundle import Bundle
-from fame.trace import Intervention
+from fame.catalogue import Catalogue
+from fame.trace import NOTHING, Intervention
 from tests.app.conftest import OpenApp
 from tests.app.small import make_bundle
 
@@ -50,29 +54,76 @@ def test_whatever_is_asked_leaves_a_history(do: object, rest: dict[str, Any], hi
     assert after is None or all(type(row) is int and 1 <= row <= 30 for row in after)
 
 
-def test_another_model_takes_the_films_it_knows(
+def test_another_model_takes_what_fits_it(
     open_app: OpenApp, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = make_bundle(heads=2).save(tmp_path / "other")
-    app = open_app({"h": "f4-f5", "k": "7", "head": "3", "film": "f9", "off": "1", "merge_values": "lead"})
+    app = open_app({"h": "f4-f5", "k": "7", "head": "3", "film": "f9", "off": "1-3.2", "merge_values": "lead"})
     monkeypatch.setenv("FAME_BUNDLE", os.pathsep.join([str(folder), str(other)]))
     app.run()
     app.selectbox(key="bar_choice").set_value("other").run()
     assert not app.exception
-    assert app.query_params == {"m": "other", "h": "f4-f5", "k": "7", "film": "f9"}, "two heads have no third one"
-    assert not app.warning
+    assert app.query_params == {"m": "other", "h": "f4-f5", "k": "7", "film": "f9", "off": "1"}, "no third head"
+    [left_out] = app.warning
+    assert left_out.value == "This model cannot be changed as the last one was; left out: expert 2 of head 3 is off."
     assert any("2 heads × 2 experts" in x.proto.body for x in app.get("html"))
 
 
+parts = st.builds(
+    Intervention,
+    gate=st.none() | st.lists(st.floats(0.1, 9), min_size=1, max_size=4).map(tuple),
+    heads_off=st.sets(st.integers(0, 4), max_size=4),
+    experts_off=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=4),
+    router=st.dictionaries(st.integers(0, 4), st.lists(st.floats(0.1, 9), min_size=1, max_size=3), max_size=3),
+    hold_gate=st.booleans(),
+)
+
+
+@given(parts)
+def test_what_fits_another_model_is_kept_and_nothing_is_lost(change: Intervention) -> None:
+    kept, dropped = fitting(change, BUNDLE.config)
+    kept.check(BUNDLE.config)
+    assert {*kept.heads_off, *dropped.heads_off} == set(change.heads_off)
+    assert {*kept.experts_off, *dropped.experts_off} == set(change.experts_off)
+    assert {*kept.router, *dropped.router} == set(change.router)
+    assert (kept.gate or dropped.gate) == change.gate
+    assert fitting(kept, BUNDLE.config) == (kept, NOTHING), "what fits fits again"
+
+
+def test_undo_goes_along_to_another_model() -> None:
+    muted = Intervention(heads_off=(2,))
+    here = State("tiny", (4, 5), muted, item=9, head=2, options={"merge_a": "f1"})
+    carried = pack(here, [((4,), NOTHING)], [((4, 5, 30), muted)], BUNDLE, "other")
+    smaller = make_bundle(heads=2)
+    backwards = replace(smaller, catalogue=Catalogue.from_frame(smaller.catalogue.to_frame()[::-1]))
+    row = backwards.catalogue.row
+    there, past, future, left_behind = carried.unpack(backwards)
+    assert there == State("other", (row("f4"), row("f5")), item=row("f9"))
+    assert past == [((row("f4"),), NOTHING)]
+    assert future == [((row("f4"), row("f5"), row("a-b,c")), NOTHING)]
+    assert left_behind == ("This model cannot be changed as the last one was; left out: head 3 is off.",)
+
+
+def test_an_example_keeps_its_line(open_app: OpenApp) -> None:
+    def line(app: AppTest) -> tuple[str, str | None, list[bool]]:
+        [bar] = [json.loads(x.proto.json) for x in app.get("bidi_component") if x.proto.component_name == "fame_bar"]
+        return bar["line"], bar["lineOf"] and bar["lineOf"]["title"], [e["open"] for e in bar["examples"]]
+
+    assert line(open_app()) == (definition(3, "item"), None, [True, False, False, False]), "a first visit"
+    shown = line(open_app({"h": "f5"}))
+    assert shown == ("What follows from one film?", "One film", [False, True, False, False])
+    assert line(open_app({"h": "f5-f6"})) == (definition(3, "item"), None, [False] * 4)
+
+
 def test_the_box_of_models_says_what_each_learned_from(folder: Path, small: Bundle, tmp_path: Path) -> None:
-    def told(at: Path) -> str:
+    def kind_of(at: Path) -> str:
         return kind(Source(at.name, str(at), at.stat().st_mtime_ns))
 
-    assert told(folder) == "real users"
+    assert kind_of(folder) == "real users"
     guided = replace(small, simulated=True, evidence_json={"guided": ["genres", "", "decade"]})
-    assert told(guided.save(tmp_path / "guided")) == "simulated users, guided by genres, decade"
+    assert kind_of(guided.save(tmp_path / "guided")) == "simulated users, guided by genres, decade"
     free = replace(small, evidence_json={"guided": []})
-    assert told(free.save(tmp_path / "free")) == "real users, no guidance"
+    assert kind_of(free.save(tmp_path / "free")) == "real users, no guidance"
     (tmp_path / "free" / "evidence.json").write_text("[" * 100_000)
     assert kind(Source("free", str(tmp_path / "free"), 1)) == ""
     (tmp_path / "free" / "manifest.json").write_text("[")
@@ -107,8 +158,8 @@ def test_a_changed_model_is_said() -> None:
     ("heads", "line"),
     [
         (1, "One head scores every item; the best of them are the list."),
-        (4, "Four heads each recommend by themselves; a gate weighs them; the sum is the list."),
-        (12, "12 heads each recommend by themselves; a gate weighs them; the sum is the list."),
+        (4, "Four heads each recommend by themselves; a gate weighs them; their weighted sum ranks the items."),
+        (12, "12 heads each recommend by themselves; a gate weighs them; their weighted sum ranks the items."),
     ],
 )
 def test_one_line_says_what_the_model_does(heads: int, line: str) -> None:

@@ -176,9 +176,9 @@ GARBAGE = [
 ]  # fmt: skip
 SENT_BY = {
     "": [("bar", "act"), ("story", "pick")],
-    "merge": [("merge_desk", "gate"), ("merge_desk", "film")],
+    "merge": [("merge_table", "gate"), ("merge_table", "item")],
     "experts": [("experts_tiles", "pick"), ("experts_lists", "film")],
-    "atlas": [("atlas_maps", "act"), ("atlas_find", "act")],
+    "atlas": [("atlas_maps", "pick")],
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ def check(
     natural, run, data = (
         bundle.trace(rows=rows),
         bundle.trace(rows=rows, intervention=change),
-        component(app, "picture_merge"),
+        component(app, "merge"),
     )
     old, new = (t.ranking(exclude_history=seen).tolist() for t in (natural, run))
     assert [film["row"] for film in data["rows"] if film["part"] == "list"] == new[:k]
@@ -51,6 +53,22 @@ def check(
     assert [h for h, head in enumerate(data["heads"]) if head["off"]] == list(change.heads_off)
     assert data["changed"] is bool(change) and data["proof"]["ok"]
     return data
+
+
+def compares(app: AppTest, told: explain.Beats) -> None:
+    """The bars are the winner's shares less the other's, as the sentence above them says."""
+    [chart] = app.get("plotly_chart")
+    [bars] = [trace for trace in json.loads(chart.proto.spec)["data"] if trace["type"] == "bar"]
+    wanted = [*told.table["share"], told.margin]
+    np.testing.assert_allclose(values(bars["x"]), wanted, atol=1e-5)
+    assert told.margin >= 0 and str(told.table["winner_title"].iloc[0]) in told.sentence.split(" beats ")[0]
+
+
+def values(array: Any) -> np.ndarray:
+    """Numbers as Plotly sends them: a list, or bytes in base64."""
+    if isinstance(array, list):
+        return np.array(array)
+    return np.frombuffer(base64.b64decode(array["bdata"]), array["dtype"])
 
 
 @pytest.mark.parametrize("example", range(4))
@@ -89,14 +107,14 @@ def test_solo_is_all_others_muted(open_app: OpenApp, small: Bundle) -> None:
 
 def test_sums_that_are_not_the_scores_are_called_so(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explain, "additivity", lambda *_: 0.25)
-    proof = component(open_app(screen="merge"), "picture_merge")["proof"]
+    proof = component(open_app(screen="merge"), "merge")["proof"]
     assert not proof["ok"] and proof["text"] == "sum ≠ score, largest difference 2e-01"
 
 
 def test_against_the_average_film(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"h": "f4-f9-f2"}, screen="merge")
     app.segmented_control(key="merge_values").set_value("lead").run()
-    data, trace = component(app, "picture_merge"), small.trace(rows=[4, 9, 2])
+    data, trace = component(app, "merge"), small.trace(rows=[4, 9, 2])
     assert data["relative"] and app.query_params["merge_values"] == "lead"
     for film in data["rows"]:
         np.testing.assert_allclose(film["shares"], explain.relative_shares(trace, [film["row"]])[:, 0], atol=1e-5)
@@ -114,14 +132,18 @@ def test_any_film_can_be_looked_at_and_compared(open_app: OpenApp, small: Bundle
     assert len(app.selectbox(key="merge_film").options) == 30, "any can be searched for"
     assert data["chosen"] == last and data["rows"][-1]["part"] == "chosen" and data["rows"][-1]["rank"] == 27
     above, first = int(trace.ranking()[-2]), int(trace.ranking()[0])
-    assert component(app, "beats")["total"] == pytest.approx(explain.beats(trace, above, last).margin)
+    compares(app, explain.beats(trace, above, last))
     app.selectbox(key="merge_box_a-1").set_value(first).run()
-    bars, told = component(app, "beats"), explain.beats(trace, first, last)
-    np.testing.assert_allclose([head["share"] for head in bars["heads"]], told.table["share"], atol=1e-6)
-    assert bars["total"] == pytest.approx(told.margin)
-    winners = told.table["winner_without"].tolist()
-    assert [head["without"].removeprefix("still ")[0] for head in bars["heads"]] == winners
-    assert app.query_params["merge_a"] == small.catalogue.item_id[first] and "merge_b" not in app.query_params
+    compares(app, explain.beats(trace, first, last))
+    app.selectbox(key="merge_box_b-1").set_value(first).run()
+    app.selectbox(key="merge_box_a-1").set_value(last).run()
+    compares(app, explain.beats(trace, last, first))
+    assert "B beats A because" in page_text(app)
+    app.selectbox(key="merge_box_a-1").set_value(first).run()
+    assert "the same item" in page_text(app)
+    app.selectbox(key="merge_box_b-1").set_value(last).run()
+    chosen = [app.query_params[name] for name in ("merge_a", "merge_b")]
+    assert chosen == small.catalogue.item_id[[first, last]].tolist()
     app.toggle(key="merge_seen").set_value(False).run()
     check(app, small, [4, 9, 2], k=3, seen=False)
 
@@ -140,15 +162,13 @@ def test_broken_choices_in_a_link_are_passed_over(open_app: OpenApp, small: Bund
     app = open_app({"h": "f4-f9-f2", **broken}, screen="merge")
     check(app, small, [4, 9, 2])
     first, second = small.trace(rows=[4, 9, 2]).ranking()[:2].tolist()
-    assert component(app, "beats")["total"] == pytest.approx(
-        explain.beats(small.trace(rows=[4, 9, 2]), first, second).margin
-    )
+    compares(app, explain.beats(small.trace(rows=[4, 9, 2]), first, second))
 
 
 def test_a_hostile_title_is_text(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"h": "f4", "film": "a-b,c", "merge_a": "a-b,c"}, screen="merge")
     assert not app.exception
-    assert NASTY in [film["title"] for film in component(app, "picture_merge")["rows"]]
+    assert NASTY in [film["title"] for film in component(app, "merge")["rows"]]
     assert "<img" not in page_text(app) and "&lt;img" in page_text(app)
 
 

@@ -33,7 +33,7 @@ def page_text(app: AppTest) -> str:
 def check(app: AppTest, bundle: Bundle, rows: list[int], k: int = 10, seen: bool = True) -> dict[str, Any]:
     """The picture shows this history's lists, shares and ranks."""
     assert not app.exception
-    trace, data = bundle.trace(rows=rows), component(app, "picture_story")
+    trace, data = bundle.trace(rows=rows), component(app, "story")
     H = bundle.config.n_heads
     for head in (*range(H), None):
         wanted = trace.ranking(head=head, exclude_history=seen)[:k]
@@ -150,7 +150,7 @@ def test_one_head_and_eight(open_app: OpenApp, tmp_path: Path, heads: int) -> No
 
 def test_a_changed_model_is_said_with_a_way_back(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"off": "2", "gate": "1-1-2"})
-    data = component(app, "picture_story")
+    data = component(app, "story")
     np.testing.assert_allclose(data["gate"], [1 / 3, 0, 2 / 3], rtol=1e-6)
     assert "Changed by you: the gate is set by hand, head 2 is off." in page_text(app)
     app.button(key="bar_own").click().run()
@@ -241,10 +241,10 @@ def test_heads_have_the_names_that_the_evidence_gives_them(open_app: OpenApp, sm
     told = [{"head": h + 1, "attribute": name, "why": ""} for h, name in enumerate((None, "genres", None))]
     evidence = measured(small.model, small.catalogue) | {"verdicts": told}
     named = replace(small, evidence_json=evidence).save(tmp_path / "named")
-    assert component(open_app(at=named), "picture_story")["called"] == ["Head 1", "Head 2 · genres", "Head 3"]
-    assert component(open_app(at=named, screen="merge"), "picture_merge")["names"] == ["", "genres", ""]
+    assert component(open_app(at=named), "story")["called"] == ["Head 1", "Head 2 · genres", "Head 3"]
+    assert component(open_app(at=named, screen="merge"), "merge")["names"] == ["", "genres", ""]
     heads = open_app(at=named, screen="experts").segmented_control(key="experts_head")
     assert heads.options == ["Head 1", "Head 2 · genres", "Head 3"]
     told[1]["attribute"] = "<b>mood"  # was not probed
     plain = replace(small, evidence_json=evidence).save(tmp_path / "plain")
-    assert component(open_app(at=plain), "picture_story")["called"] == ["Head 1", "Head 2", "Head 3"]
+    assert component(open_app(at=plain), "story")["called"] == ["Head 1", "Head 2", "Head 3"]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from fame.evidence import SIGNIFICANCE
-from fame.settings import Count, Number, Whole, settings
+from fame.settings import LARGEST, Count, Number, Whole, settings
 
 __all__ = ["ProbeConfig"]
 
 LEAST_PERMUTATIONS = 100  # for each head
 
 LEAST_PROJECTIONS = 400
+
+
+Several = Annotated[int, Field(strict=True, ge=2, lt=LARGEST)]
 
 
 @settings("probes")
@@ -26,16 +29,16 @@ class ProbeConfig:
         FameError: a number is out of range.
     """
 
-    least_items: Count = Field(default=8, ge=2, description="Values of an attribute with fewer items are left out.")
+    least_items: Several = Field(default=8, description="Values of an attribute with fewer items are left out.")
     most_values: Count = Field(default=18, description="Of an attribute, the most frequent.")
     most_items: Count = Field(default=2_000, description="Of a larger catalogue so many, at random, are probed.")
-    folds: Count = Field(default=5, ge=2, description="Parts of the cross-validation.")
+    folds: Several = Field(default=5, description="Parts of the cross-validation.")
     ridge: Number = Field(default=1.0, gt=0, description="On standardised features; 1 / C of scikit-learn.")
     permutations: Whole = Field(default=0, description="For each head; 0: as many as `with_draws` says.")
     projections: Whole = Field(
         default=0, description="The same; fewer tell means, but no p-value that stays small when corrected."
     )
-    bootstraps: Count = Field(default=200, ge=2, description="Draws of each interval.")
+    bootstraps: Several = Field(default=200, description="Draws of each interval.")
     histories: Count = Field(default=500, description="Of more so many, at random, are read.")
     depth: Count = Field(default=50, description="Of the lists that are compared.")
     persistence: Number = Field(

@@ -1,0 +1,96 @@
+"""`fame population`: what a model does with many histories of a log, and for which of them it fails."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fame.cli.terminal import COLUMNS_HELP, FORM_HELP, AsJson, BundleName, counting, data_table, grid, printable, stdout
+from fame.errors import FameError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fame.population import Population
+
+SHOWN = 12  # slices printed from either end; the file has them all
+
+
+def population(
+    bundle: BundleName,
+    data: Annotated[str, typer.Option(metavar="FORM:PATH", help=FORM_HELP, show_default=False)],
+    columns: Annotated[str | None, typer.Option(metavar="USER,ITEM,ORDER", help=COLUMNS_HELP)] = None,
+    beside: Annotated[
+        str | None, typer.Option(metavar="BUNDLE", help="Another model of the same items, such as a SASRec.")
+    ] = None,
+    k_core: Annotated[int | None, typer.Option(metavar="K", help="As in evaluate; else the bundle's own.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="All slices as CSV.")] = None,
+    save: Annotated[Path | None, typer.Option(metavar="DIR", help="Save the bundle there, with this in it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a bundle on up to 5,000 histories of a log: use of heads, and accuracy slice by slice."""
+    import numpy as np
+
+    from fame.bundle import load
+    from fame.make.data import read
+    from fame.make.evaluate import popularity_ranks, ranks
+    from fame.make.population import measure_population, some_of
+    from fame.make.prepare import split_for
+    from fame.make.recipe import DataConfig
+    from fame.population import slice_table
+    from fame.text import plural
+
+    loaded, other = load(bundle), load(beside) if beside else None
+    if other is not None and other.catalogue.item_id.tolist() != loaded.catalogue.item_id.tolist():
+        raise FameError(f"{other.name} knows other items than {loaded.name}; expected a model of the same items")
+    if k_core is None:
+        k_core = DataConfig.k_core if loaded.k_core is None else loaded.k_core
+    split = split_for(read(**data_table(data, columns)).interactions, loaded.catalogue, k_core)
+    if not len(split.test):
+        raise FameError(f"{data}: no user has 3 items of {loaded.name}'s catalogue; expected a log of its items")
+    task = some_of(split.test)
+    counts = np.bincount(split.train.items, minlength=len(loaded.catalogue))
+    baselines = {other.name: partial(ranks, other.model)} if other else {}
+    with counting(f"reading {plural(len(task), 'history')}", len(task)) as progress:
+        found = measure_population(
+            loaded.model, loaded.catalogue, task, counts,
+            baselines | {"the most popular": partial(popularity_ranks, counts)}, progress=progress,
+        )  # fmt: skip
+    slices = slice_table(found)
+    if csv:
+        slices.to_csv(csv, index=False)
+    if save:
+        replace(loaded, population=found).save(save)
+    if as_json:
+        typer.echo(json.dumps(json.loads(slices.to_json(orient="records")), indent=1, ensure_ascii=False))
+        return
+    show(found, slices, loaded.catalogue.noun)
+
+
+def show(found: Population, slices: pd.DataFrame, noun: str) -> None:
+    """The sentence, accuracy overall, and the slices furthest from the rest."""
+    from fame.population import overall, say_leaders, say_unused
+    from fame.text import number
+
+    out = stdout()
+    out.print(printable(f"{len(found):,} histories. {say_leaders(found, noun)} {say_unused(found)}".strip()))
+    table = grid("", "HR@10", "NDCG@10", "±", right=(1, 2, 3))
+    for row in overall(found).to_dict("records"):
+        table.add_row(printable(row["model"]), *(number(row[c], 4) for c in ("HR@10", "NDCG@10", "NDCG@10 ±")))
+    out.print(table)
+    table = grid("kind", "slice", "histories", "NDCG@10", "beyond the rest", "±", "q", right=range(2, 7))
+    solid = slices[~slices["thin"]]
+    for row in solid[solid["q"] < 0.05].head(SHOWN).to_dict("records"):
+        numbers = (
+            number(row["NDCG@10"], 3),
+            number(row["gap"], 3, plus=True),
+            number(row["gap ±"], 3),
+            f"{row['q']:.2g}",
+        )
+        table.add_row(printable(row["kind"]), printable(row["slice"]), f"{row['histories']:,}", *numbers)
+    out.print(table)

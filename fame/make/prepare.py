@@ -1,0 +1,123 @@
+"""What a recipe's training starts from: its log read, limited and split; its examples."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from fame.bundle import Example
+from fame.catalogue import Catalogue
+from fame.errors import FameError
+from fame.make.card import Facts
+from fame.make.configs import DataConfig, PlantedConfig
+from fame.make.data import Interactions, Sequences, Split, k_core, keep_items, leave_one_out, read
+from fame.make.data.files import check_file
+from fame.make.recipe import Recipe
+from fame.make.simulate import simulate
+from fame.text import plural
+
+__all__ = ["Prepared", "prepare", "read_examples", "split_for"]
+
+MAX_EXAMPLES_BYTES = 10 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A recipe's data, read and split."""
+
+    catalogue: Catalogue
+    split: Split
+    facts: Facts
+
+    @property
+    def counts(self) -> np.ndarray:
+        """int64 [V]: how often each item is in the training histories."""
+        return np.bincount(self.split.train.items, minlength=len(self.catalogue))
+
+
+def prepare(recipe: Recipe) -> Prepared:
+    """Read, limit to the items named, k-core, split.
+
+    Raises:
+        FameError: see `read`, `k_core`; or no user has the three items that leave-one-out needs.
+    """
+    d = recipe.data
+    if d.form == "planted":
+        return prepare_planted(d)
+    assert d.path is not None
+    log = read(d.form, d.path, items=d.items, attributes=d.attributes, user=d.user, item=d.item, order=d.order)
+    if d.k_core:
+        try:
+            log = log.core(d.k_core)
+        except FameError as error:
+            if not d.items:
+                raise
+            few = plural(len(log.interactions), "interaction")
+            raise FameError(f"{d.items}: its items leave {few} of the log, too few for the k-core; {error}") from None
+    sequences = Sequences.from_interactions(log.interactions, log.catalogue)
+    split = leave_one_out(sequences)
+    if not len(split.test):
+        raise FameError(f"{d.path}: no user has 3 items, which leave-one-out needs; give a larger log")
+    said = []
+    if d.items:
+        said.append("Only items of the catalogue are kept.")
+    if d.k_core:
+        said.append(f"Every user and item is there at least {d.k_core} times ({d.k_core}-core).")
+    catalogue = replace(log.catalogue, noun=d.called)
+    return Prepared(catalogue, split, Facts.of(sequences, split, log.catalogue.n_items, d.form, " ".join(said)))
+
+
+def prepare_planted(d: DataConfig) -> Prepared:
+    """The simulated audience, split."""
+    assert d.items is not None
+    config = d.planted or PlantedConfig()
+    catalogue = replace(Catalogue.from_csv(d.items), noun=d.called)
+    sequences = simulate(catalogue, config).sequences
+    split = leave_one_out(sequences)
+    if not len(split.test):
+        raise FameError("[data.planted] no viewer has 3 films, which leave-one-out needs; give a larger longest")
+    settings = ", ".join(f"{f.name} {getattr(config, f.name)}" for f in fields(config))
+    said = f"The audience is simulated, by no real viewer's choices: {settings}."
+    return Prepared(catalogue, split, Facts.of(sequences, split, catalogue.n_items, d.form, said))
+
+
+def split_for(interactions: Interactions, catalogue: Catalogue, least: int) -> Split:
+    """A log split for testing a model of this catalogue: as `prepare` splits it, other items left out.
+
+    least: the k of the k-core; 0 keeps every user.
+    """
+    kept = keep_items(interactions, catalogue.item_id[1:])
+    return leave_one_out(Sequences.from_interactions(k_core(kept, least) if least else kept, catalogue))
+
+
+def read_examples(path: Path, catalogue: Catalogue) -> tuple[Example, ...]:
+    """Curated histories from a JSON file; their items are titles or ids.
+
+    Raises:
+        FameError: the file is missing or of another form, or an item is unknown.
+    """
+    expected = 'expected a list of {"title": …, "look_for": …, "items": [titles or ids]}'
+    checked = check_file(path, MAX_EXAMPLES_BYTES)
+    try:
+        values = json.loads(checked.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise FameError(f"{path}: not JSON; {expected}") from None
+    examples = []
+    try:
+        for value in values:
+            title, look_for, items = value["title"], value["look_for"], value["items"]
+            if not all(isinstance(text, str) for text in (title, look_for, *items)) or not items:
+                raise TypeError
+            examples.append((title, look_for, items))
+    except (TypeError, KeyError):
+        raise FameError(f"{path}: example {len(examples) + 1} is not as it should be; {expected}") from None
+    try:
+        return tuple(
+            Example(title, look_for, tuple(str(catalogue.item_id[catalogue.resolve(item)]) for item in items))
+            for title, look_for, items in examples
+        )
+    except FameError as error:
+        raise FameError(f"{path}: {error}") from None

@@ -1,0 +1,122 @@
+"""The frame in a real Chromium: undo by keys, examples, the copied link, embedding, printing, a quiet console."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.app.browser import settle
+from tests.app.conftest import Open
+
+pytestmark = pytest.mark.browser
+
+# Every element with text on paper, in components too: too pale to be read, or over the edge of the page.
+BAD_ON_PAPER = """() => {
+    const found = []
+    const light = rgb => rgb.slice(0, 3).every(part => part > 200)
+    const look = root => root.querySelectorAll('*').forEach(e => {
+        if (e.shadowRoot) look(e.shadowRoot)
+        const text = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())
+        if (!text || !e.checkVisibility({ visibilityProperty: true })) return
+        if (light(getComputedStyle(e).color.match(/[0-9.]+/g).map(Number)) && !e.closest('[class*=badge]'))
+            found.push('pale: ' + e.outerHTML.slice(0, 90))
+    })
+    look(document.querySelector('.stMainBlockContainer'))
+    return found
+}"""
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator(".chips .name span").all_inner_texts()
+
+
+def test_undo_and_redo_by_keys_but_not_in_a_box(open_page: Open, small_address: str) -> None:
+    page = open_page(small_address)
+    for left in (2, 1):
+        page.get_by_role("button", name="Remove Toy Story" if left == 2 else "Remove Aladdin").click()
+        expect(page.locator(".chip")).to_have_count(left)
+        expect(page).to_have_url(re.compile(r"h=f2-f3$" if left == 2 else r"h=f3$"))
+    page.locator("h1").click()
+    page.keyboard.press("Control+z")
+    expect(page).to_have_url(re.compile(r"h=f2-f3$"))
+    page.keyboard.press("Meta+z")
+    expect(page).to_have_url(f"{small_address}/")
+    page.keyboard.press("Control+Shift+Z")
+    expect(page).to_have_url(re.compile(r"h=f2-f3$"))
+    box = page.get_by_role("combobox", name="Add an item")
+    box.fill("al")
+    box.press("Control+z")
+    page.wait_for_timeout(700)
+    assert titles(page) == ["Aladdin", "The Lion King"], "in a box the keys undo what was typed"
+
+
+def test_an_example_stays_marked_and_its_line_can_be_put_away(open_page: Open, small_address: str) -> None:
+    page = open_page(small_address, width=1280, height=720)
+    menu = page.get_by_role("button", name="Examples")
+    menu.click()
+    page.get_by_role("menuitem", name="One film").click()
+    expect(page.locator(".line")).to_contain_text("What follows from one film?")
+    menu.click()
+    expect(page.locator(".menu [aria-current]")).to_contain_text("One film")
+    assert page.locator(".menu").evaluate("e => e.scrollHeight <= e.clientHeight + 1"), "all of them can be seen"
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Put away what to look for in “One film”").click()
+    expect(page.locator(".line")).to_contain_text("heads each recommend by themselves")
+
+
+def test_the_copied_link_has_the_address_that_the_browser_shows(open_page: Open, small_address: str) -> None:
+    other = small_address.replace("localhost", "127.0.0.1")
+    page = open_page(f"{other}/merge?h=f4-f5")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=other)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == f"{other}/merge?m=tiny&h=f4-f5"
+
+
+def test_embedded_there_is_only_the_screen(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/merge?embed=true&off=3.1")
+    expect(page.locator("h1")).to_be_visible()
+    assert not page.locator(".st-key-bar_top, .st-key-bar").filter(visible=True).count()
+    expect(page.locator(".fame-changed")).to_be_visible()  # what was changed is said all the same
+
+
+@pytest.mark.parametrize("screen", ["", "merge", "experts"])
+def test_a_screen_prints_light_with_its_origin(screen: str, open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/{screen}?h=f4-f5&off=1", scheme="dark", width=1280)
+    page.emulate_media(media="print")
+    assert (
+        not page.locator(".st-key-bar_top, .st-key-bar, .stSelectbox, .stDownloadButton").filter(visible=True).count()
+    )
+    assert page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor") == "rgb(255, 255, 255)"
+    page.evaluate("document.querySelectorAll('.stBidiComponent').forEach(e => e.style.colorScheme = 'only light')")
+    assert not page.evaluate(BAD_ON_PAPER) or screen, page.evaluate(BAD_ON_PAPER)
+    footer = page.locator("footer").inner_text()
+    assert "FAME · tiny · After Amélie (1973), Alien (1974). Changed by you: head 1 is off." in footer
+    assert f"{small_address}/{screen}?m=tiny&h=f4-f5&off=1" in footer
+    size = page.pdf(prefer_css_page_size=True)
+    assert b"/MediaBox [0 0 842 595]" in size or b"/MediaBox [0 0 841.92 594.95996]" in size, "A4 on its side"
+
+
+def test_deep_links_leave_nothing_in_the_console(open_page: Open, small_address: str) -> None:
+    page = open_page(small_address)
+    heard: list[str] = []
+    page.on("response", lambda answer: heard.append(f"{answer.status} {answer.url}") if answer.status > 399 else None)
+    page.on("console", lambda line: heard.append(line.text) if line.type == "error" else None)
+    for path in ("/merge?h=f4", "/story", "/evidence/", "/opening"):
+        page.goto(small_address + path)
+        settle(page)
+    assert not heard
+
+
+def test_focus_does_not_look_like_the_open_screen(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/merge")
+    merge, story = page.get_by_role("link", name="Merge"), page.get_by_role("link", name="Story")
+    story.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    style = "e => (({ outlineStyle, boxShadow }) => [outlineStyle, boxShadow])(getComputedStyle(e))"
+    assert story.evaluate(style) == ["solid", "none"]
+    outline, mark = merge.evaluate(style)
+    assert outline == "none" and mark != "none"
