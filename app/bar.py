@@ -14,12 +14,12 @@ from streamlit.navigation.page import Page
 
 from app import session, sources, state, url, widgets
 from app.components import component
-from app.screen import Screen, words
+from app.screen import Screen
 from app.sources import Source
 from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.search import fold
-from fame.text import plural
+from fame.text import plural, words
 from fame.trace import NOTHING
 
 __all__ = ["render"]

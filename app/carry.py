@@ -42,7 +42,7 @@ class Carried:
         kept, dropped = fitting(there.intervention, config)
         state = replace(
             there, history=rows(there.history), intervention=kept, options={},
-            head=there.head if there.head < config.n_heads else 0,
+            head=there.head if there.head is not None and there.head < config.n_heads else None,
             item=_row(catalogue, self.ids[there.item]) if there.item else None,
         )  # fmt: skip
         missing = [self.ids[row] for row in there.history if not _row(catalogue, self.ids[row])]

@@ -20,15 +20,15 @@ OFFERED = 300  # in the box of a larger one; the others are found by typing, so 
 
 
 def choose(
-    screen: Screen, label: str, key: str, field: str, row: int, ranking: Sequence[int], by_id: bool = False
+    screen: Screen, label: str, key: str, field: str, row: int | None, ranking: Sequence[int], by_id: bool = False
 ) -> None:
-    """A select box that shows the film of `row`; a choice goes to a field or option of the state.
+    """A select box that shows the item of `row`, if any; a choice goes to a field or option of the state.
 
     ranking: the rows offered first, best first.   by_id: store the film's id, as options are text, and not its row.
     """
     catalogue, names = screen.bundle.catalogue, _names(screen.source)
     whole = catalogue.n_items <= WHOLE
-    rest = range(1, len(catalogue)) if whole else [row]
+    rest = range(1, len(catalogue)) if whole else [row] * (row is not None)
     offered = list(dict.fromkeys([*map(int, ranking if whole else ranking[:OFFERED]), *rest]))
 
     def store(value: Any) -> None:
@@ -37,6 +37,7 @@ def choose(
 
     st.selectbox(
         label, offered, **widgets.tied(key, row, store), accept_new_options=not whole,
+        index=None if row is None else 0, placeholder=f"Choose {screen.words['a']}",
         format_func=lambda r: names[r] if isinstance(r, int) else str(r),
         help="Type to search; any title of the catalogue will do.",
     )  # fmt: skip

@@ -191,6 +191,13 @@ class Screen:
         return f"Head {head + 1} · {self.names[head]}" if self.names[head] else f"Head {head + 1}"
 
     @cached_property
+    def head(self) -> int:
+        """The head that is looked at, from 0: the chosen one, or the one with most say after the history."""
+        if self.state.head is not None:
+            return min(self.state.head, self.bundle.config.n_heads - 1)
+        return int(self.trace.gate[-1].argmax()) if self.state.history else 0
+
+    @cached_property
     def item(self) -> int:
         """The row that is looked at: the chosen item, or the first of the model's own final list, whatever is changed.
 

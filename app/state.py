@@ -47,7 +47,8 @@ class State:
 
     model: name of the bundle.   history: rows of its catalogue, oldest first, at most MAX_HISTORY.
     k: items per list.   hide_seen: leave items of the history out of the lists.
-    head: the head that a screen looks at, from 0.   item: the row that is looked at, or None for the first one.
+    head: the head that a screen looks at, from 0, or None for the one with most say.
+    item: the row that is looked at, or None for the first one.
     b: the changes that make What if's B of all this.
     options: a screen's own choices as text, under names like `atlas_colour`.
     """
@@ -57,7 +58,7 @@ class State:
     intervention: Intervention = NOTHING
     k: int = DEFAULT_K
     hide_seen: bool = True
-    head: int = 0
+    head: int | None = None
     item: int | None = None
     b: tuple[Change, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)

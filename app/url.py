@@ -45,7 +45,7 @@ def query(state: State, bundle: Bundle, opening: State | None, named: bool = Tru
         "h": "" if opening and state.history == opening.history else ids(state, bundle),
         "k": str(state.k) if state.k != DEFAULT_K else "",
         "seen": "" if state.hide_seen else "1",
-        "head": str(state.head + 1) if state.head else "",
+        "head": "" if state.head is None else str(state.head + 1),
         "film": str(bundle.catalogue.item_id[state.item]) if state.item else "",
         "gate": _weights(change.gate) if change.gate else "",
         "off": "-".join([*(str(h + 1) for h in change.heads_off), *pairs]),

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -23,6 +23,7 @@ __all__ = [
     "Badge",
     "Bold",
     "Cell",
+    "Noted",
     "badge",
     "controlled",
     "download_picture",
@@ -57,8 +58,19 @@ class Badge(int):
     """A head in a sentence, from 0: drawn as its number on its colour."""
 
 
+class Noted(NamedTuple):
+    """A number or word with the sentence that explains it, shown on hover, focus and tap."""
+
+    text: str
+    note: str
+
+
 class Bold(str):
     """Words that stand out in a sentence."""
+
+
+Part = str | Badge | Noted
+Cell = Part | tuple[str | Badge, ...]
 
 
 def badge(head: int) -> str:
@@ -66,19 +78,20 @@ def badge(head: int) -> str:
     return f'<span class="fame-badge fame-h{head % 8}" role="img" aria-label="head {head + 1}">{head + 1}</span>'
 
 
-def markup(part: str | Badge) -> str:
+def markup(part: Part) -> str:
     """A head's badge, Bold text, or plain text, which is never markup itself."""
     if isinstance(part, Badge):
         return badge(part)
+    if isinstance(part, Noted):
+        said, note = html.escape(part.text), html.escape(part.note)
+        spoken = f'role="note" aria-label="{said}: {note}"'
+        return f'<span class="fame-noted" tabindex="0" {spoken} data-note="{note}">{said}</span>'
     return f"<b>{html.escape(part)}</b>" if isinstance(part, Bold) else html.escape(part)
 
 
-def write(*parts: str | Badge) -> None:
+def write(*parts: Part) -> None:
     """A sentence of plain text, Bold text and heads' badges. Text is never markup."""
     st.html(f'<p class="fame-say">{"".join(map(markup, parts))}</p>')
-
-
-Cell = str | Badge | tuple[str | Badge, ...]
 
 
 def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], words: Sequence[int] = ()) -> None:
@@ -88,7 +101,7 @@ def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], word
     """
 
     def cell(i: int, content: Cell, tag: str, scope: str = "") -> str:
-        inner = "".join(map(markup, content if isinstance(content, tuple) else (content,)))
+        inner = "".join(map(markup, (content,) if isinstance(content, (str, Badge, Noted)) else content))
         return f"<{tag}{scope}{' class=words' * (i in words)}>{inner}</{tag}>"
 
     top = "".join(cell(i, part, "th", " scope=col") for i, part in enumerate(head))

@@ -24,7 +24,6 @@ LONG: set[str] = {
     "app/screens/atlas.py",
     "app/screens/experts.py: _maps",
     "app/screens/experts.py: _own_lists",
-    "fame/make/data/readers.py: read",
     "fame/plots/atlas.js",
     "fame/plots/atlas.py: atlas_map",
     "fame/plots/attention.py",
@@ -32,9 +31,6 @@ LONG: set[str] = {
     "fame/plots/attention.py: router",
     "fame/plots/evidence.py: probes",
     "fame/plots/journey.py: journey",
-    "fame/plots/story.py: story",
-    "fame/plots/svg.js: savable",
-    "fame/plots/what_if_inside.js: default",
 }
 FLOORS = {
     **dict.fromkeys(["errors", "text", "statistics"], 0),

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-from functools import partial
-from hashlib import sha256
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
-import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
-from app import session, sources, widgets
+from app import item_picker, session, sources, widgets
 from app.components import component
-from app.screen import Declaration, NothingToShow, Option, Screen, words
+from app.screen import Declaration, NothingToShow, Option, Screen
 from app.sources import Source, shared
 from fame import atlas as atlases
-from fame import regions
+from fame import plots
 from fame.atlas import KINDS, Atlas
 from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.explain import sentences
-from fame.plots import atlas_map
-from fame.plots.atlas import VALUE_COLOURS
+from fame.plots.atlas import MOST_VALUES, AtlasMap, Ground, ground, head_of
 
 __all__ = ["SCREEN", "render"]
 
-_atlas = component("atlas")
+_points = component("atlas_points")
 
-MOST_VALUES = 8  # that can be told apart
 FIRST_VALUES = 5  # coloured before any are chosen
-NEAREST = 10  # neighbours listed
-FOUND = 8  # titles that resemble what is typed
-FACTS = 80  # letters of a film's values under its title
 
 HELP = """
 **One point is one {one}.** Each head sees the {many} in a space of its own; a map lays such a space out in two
@@ -90,7 +80,7 @@ SCREEN = Declaration(
     order=4,
     help=HELP,
     options={
-        "atlas_left": Option(("full",), lambda screen: f"head_{screen.state.head + 1}"),
+        "atlas_left": Option(("full",), lambda screen: f"head_{screen.head + 1}"),
         "atlas_right": Option(_is_space, "full"),
         "atlas_kind": Option(KINDS, "umap"),
         "atlas_colour": Option(_is_attribute, _first_attribute),
@@ -118,65 +108,109 @@ def render(screen: Screen) -> None:
             "Build it again with maps (fame train RECIPE draws them), choose another model above, or go on to another "
             "screen: Story, Merge and Experts need no maps.",
         )
-    sentence = st.container()
+    st.html(f"<style>{STYLE}</style>")
+    item = _item(screen)
+    with screen.controls:
+        _pickers(screen, item)
     view = _choose(screen)
-    film = _film(screen)
-    tables = [
-        atlases.neighbour_table(bundle.model, bundle.atlas, bundle.catalogue, space, film, NEAREST, view.attribute)
-        if film
-        else pd.DataFrame({"row": [], "cosine": []})
-        for space in view.spaces
-    ]
     agreed = _agreed(screen.source)
-    with sentence:
-        _answer(agreed, view, screen.noun)
-    points, version = _points(screen.source, view)
-    _atlas(
-        key="atlas_maps", data=_marks(screen, bundle.atlas, view, tables, version), on_act_change=lambda: _act(screen)
-    )
-    _downloads(screen, bundle.atlas, view, tables)
+    _answer(agreed, view, screen.noun)
+    under = _ground(screen.source, view)
+    picture = _picture(screen, under, item)
+    widgets.mount(picture, "atlas_maps", pick=lambda: _pick(len(bundle.catalogue)))
+    _neighbours(screen, picture, item)
+    with st.container(horizontal=True, key="atlas_save"):
+        if item:
+            widgets.save(screen, picture, "atlas_picture", "Maps as HTML", "Neighbours as CSV")
+        widgets.download_table(
+            "Positions as CSV", lambda: _positions(screen.source, view), "positions.csv", "atlas_csv_positions"
+        )
     _compare(agreed, bundle.atlas.spaces, screen.noun)
-    _atlas(key="atlas_points", data=points)
+    st.html(
+        f'<p class="fame-say"><a href="evidence?{urlencode(screen.links)}" target="_self">Evidence</a> tests which '
+        "head is about what, and says why it may name other heads than these counts.</p>"
+    )
+    _points(key="atlas_points", data=under.packed)
 
 
-def _film(screen: Screen) -> int:
-    """The row that is looked at; 0 where none is chosen and there is no history that one would follow from."""
-    return screen.item if screen.state.history else screen.state.item or 0
+def _item(screen: Screen) -> int | None:
+    """The row that is looked at; None where none is chosen and there is no history that one would follow from."""
+    return screen.item if screen.state.history else screen.state.item
+
+
+def _picture(screen: Screen, under: Ground, item: int | None) -> AtlasMap:
+    now = screen.state
+    return plots.atlas_map(
+        screen.bundle, item=item, trace=screen.trace if now.history else None, k=now.k, exclude_history=now.hide_seen,
+        names=screen.names, theme=screen.theme, under=under,
+    )  # fmt: skip
 
 
 # ---- choices
 
 
+def _pickers(screen: Screen, item: int | None) -> None:
+    """The item to look at, the model's own list first, and the layout."""
+    one, ranking = screen.words["one"], screen.trace.ranking().tolist() if screen.state.history else []
+    with st.container(width=370):
+        item_picker.choose(screen, f"{one.capitalize()} to look at", "atlas_item", "item", item, ranking)
+    kind = screen.option("atlas_kind")
+    st.segmented_control(
+        "Layout", KINDS, format_func=str.upper, required=True, width="content", label_visibility="collapsed",
+        **widgets.controlled("atlas_layout", kind, "atlas_kind"),
+    )  # fmt: skip
+
+
 def _choose(screen: Screen) -> View:
     """The row of choices, and what they come to."""
-    st.html(f"<style>{STYLE}</style>")
     kind, attribute = screen.option("atlas_kind"), screen.option("atlas_colour") or None
-    with st.container(horizontal=True, key="atlas_choices", vertical_alignment="bottom"):
+    left, right = _spaces(screen)
+    values: tuple[int, ...] = ()
+    with st.container(horizontal=True, key="atlas_choices_controls", vertical_alignment="center"):
+        for label, space, side in (("Left", left, 0), ("Right", right, 1)):
+            _space(screen, label, space, side)
         if attribute is not None:
-            st.selectbox(
-                "Colour by", _attributes(screen.source), width=180,
-                **widgets.controlled("atlas_by", attribute, "atlas_colour", _recolour),
-            )  # fmt: skip
-        names = screen.bundle.catalogue.attribute(attribute).values if attribute else ()
-        values = _read_values(screen.option("atlas_values"), len(names))
-        if values is None:
-            values = _first_values(screen.source, attribute) if attribute else ()
-        if attribute is not None:
-            shown = widgets.controlled(
+            with st.container(width=230):
+                st.selectbox(
+                    "Colour by", _attributes(screen.source),
+                    **widgets.controlled("atlas_by", attribute, "atlas_colour", _recolour),
+                )  # fmt: skip
+            values = _choose_values(screen, attribute)
+    return View((left, right), kind, attribute, values)
+
+
+def _space(screen: Screen, label: str, space: str, side: int) -> None:
+    assert screen.bundle.atlas is not None
+    spaces = sorted(screen.bundle.atlas.spaces, key=lambda name: (name == "full", name))
+    other = _spaces(screen)[1 - side]
+
+    def show(chosen: str) -> None:
+        """Choosing the other map's space swaps the two."""
+        pair = [chosen, space if chosen == other else other]
+        _show(*(pair if side == 0 else pair[::-1]))
+
+    st.segmented_control(
+        f"{label} map", spaces, format_func=lambda name: "All" if name == "full" else f"{(head_of(name) or 0) + 1}",
+        required=True, width="content", help="The number of a head, or the full embedding.",
+        **widgets.tied(f"atlas_{label.lower()}_space", space, show),
+    )  # fmt: skip
+
+
+def _choose_values(screen: Screen, attribute: str) -> tuple[int, ...]:
+    """The values that are coloured, by their columns; those that crowd most where none were chosen."""
+    names = screen.bundle.catalogue.attribute(attribute).values
+    values = _read_values(screen.option("atlas_values"), len(names))
+    if values is None:
+        values = _first_values(screen.source, attribute)
+    with st.popover(f"Values ({len(values)})", width="content"):
+        st.multiselect(
+            f"Values (up to {MOST_VALUES})", names, max_selections=MOST_VALUES, placeholder="Choose values to colour",
+            **widgets.controlled(
                 "atlas_shown", [names[v] for v in values], "atlas_values",
                 lambda chosen: "-".join(str(names.index(name)) for name in chosen) or "none",
-            )  # fmt: skip
-            with st.container(key="atlas_values"):
-                st.multiselect(
-                    f"Values (up to {MOST_VALUES})", names, max_selections=MOST_VALUES,
-                    placeholder="Choose values to colour", **shown,
-                )  # fmt: skip
-        st.segmented_control(
-            "Layout", KINDS, format_func=str.upper, required=True, width="content",
-            **widgets.controlled("atlas_layout", kind, "atlas_kind"),
+            ),
         )  # fmt: skip
-        _find(screen.bundle.catalogue)
-    return View(_spaces(screen), kind, attribute, values)
+    return values
 
 
 def _spaces(screen: Screen) -> tuple[str, str]:
@@ -209,42 +243,18 @@ def _first_values(source: Source, attribute: str) -> tuple[int, ...]:
     return tuple(sorted(crowding)) or tuple(range(len(values.values)))[:FIRST_VALUES]
 
 
-def _act(screen: Screen) -> None:
-    """What the browser asks for. It comes from outside: whatever does not fit is passed over."""
-    asked, bundle = st.session_state["atlas_maps"].get("act"), screen.bundle
-    if not isinstance(asked, dict) or bundle.atlas is None:
-        return
-    row, space = asked.get("row"), asked.get("space")
-    match asked.get("do"):
-        case "film" if isinstance(row, int) and 0 < row < len(bundle.catalogue):
-            session.update(item=row)
-        case "space" if space in bundle.atlas.spaces:
-            left, right = _spaces(replace(screen, state=session.current()))
-            if asked.get("side") == 0:
-                _show(left=space, right=left if space == right else right)
-            elif asked.get("side") == 1:
-                _show(left=right if space == left else left, right=space)
-
-
-@st.fragment
-def _find(catalogue: Catalogue) -> None:
-    """The search. The browser knows all titles; what resembles a mistyped one it asks for."""
-
-    def seek() -> None:
-        text = st.session_state["atlas_find"].get("act")
-        st.session_state["atlas_search"] = text[:100] if isinstance(text, str) else ""
-
-    text = st.session_state.get("atlas_search", "")
-    similar = catalogue.search(text, FOUND) if text else []
-    data = {"find": True, "noun": words(catalogue.noun), "text": text, "similar": similar}
-    _atlas(key="atlas_find", data=data, width=240, on_act_change=seek)
+def _pick(V: int) -> None:
+    """The item that was clicked. It comes from outside and may be anything."""
+    row = st.session_state["atlas_maps"].get("pick")
+    if isinstance(row, int) and 0 < row < V:
+        session.update(item=row)
 
 
 def _show(left: str, right: str) -> None:
     """Two spaces side by side. A head on the left is the one that every screen looks at."""
     choice: dict[str, Any] = {"atlas_left": "full"}
     if left != "full":
-        choice = {"atlas_left": None, "head": int(left.removeprefix("head_")) - 1}
+        choice = {"atlas_left": None, "head": head_of(left)}
     session.update(**choice, atlas_right=None if right == "full" else right)
 
 
@@ -260,7 +270,7 @@ def _bundle(source: Source) -> tuple[Bundle, Atlas, Catalogue]:
 @shared(8)
 def _attributes(source: Source) -> tuple[str, ...]:
     """The attributes that can colour a map."""
-    catalogue = sources.load(source).catalogue
+    _, _, catalogue = _bundle(source)
     usable = []
     for name in catalogue.attributes:
         try:
@@ -276,51 +286,26 @@ def _agreed(source: Source) -> pd.DataFrame:
     return atlases.agreements(atlas, catalogue)
 
 
-@shared(64)
-def _regions(source: Source, space: str, attribute: str, kind: str) -> pd.DataFrame:
+@shared(8)  # 2 MB each where there are 30,000 items
+def _ground(source: Source, view: View) -> Ground:
     _, atlas, catalogue = _bundle(source)
-    return regions.label_regions(atlas, space, catalogue.attribute(attribute), kind)
-
-
-@shared(8)  # 2 MB each where there are 30,000 films
-def _points(source: Source, view: View) -> tuple[bytes, str]:
-    """Titles, positions and colours as the bytes that atlas.js unpacks, and the version that they carry."""
-    _, atlas, catalogue = _bundle(source)
-    V = len(catalogue)
-    facts, mask = [""] * V, np.zeros(V, np.uint8)
+    values = None
     if view.attribute is not None:
-        facts = [", ".join(values)[:FACTS] for values in catalogue.facts[view.attribute]]
-        if view.values:
-            coloured = catalogue.attribute(view.attribute).matrix[:, list(view.values)]
-            mask = np.packbits(coloured, axis=1, bitorder="little")[:, 0]  # bit k: has the k-th chosen value
-    version = sha256(repr((source, view)).encode()).hexdigest()[:16]
-    head = json.dumps(
-        {
-            "version": version,
-            "catalogue": f"{source.path} {source.version}",
-            "titles": [catalogue.label(row) for row in range(V)],
-            "facts": facts,
-            "spaces": view.spaces,
-            "kind": view.kind,
-            "colouring": [view.attribute, view.values],
-        }
-    ).encode()
-    head += b" " * (-len(head) % 4)  # what follows is read in place as float32
-    maps = [np.ascontiguousarray(atlas.map(space, view.kind), "<f4").tobytes() for space in view.spaces]
-    return b"".join([np.array(len(head), "<u4").tobytes(), head, *maps, mask.tobytes()]), version
+        names = catalogue.attribute(view.attribute).values
+        values = [names[v] for v in view.values]
+    return ground(atlas, catalogue, view.spaces, view.kind, view.attribute, values)
 
 
-def _place(screen: Screen, atlas: Atlas, space: str, kind: str) -> tuple[float, float] | None:
-    """Where the history itself falls on a map, if there is one."""
-    if not screen.state.history:
-        return None
-    model = screen.bundle.model
-    new = atlases.history_vectors(model, screen.trace, space)[-1]
-    x, y = atlases.place(atlas, space, atlases.space_vectors(model, space), new, kind).tolist()
-    return x, y
+def _positions(source: Source, view: View) -> pd.DataFrame:
+    """Every item with its place on both maps."""
+    _, atlas, catalogue = _bundle(source)
+    table = catalogue.to_frame()
+    for space in view.spaces:
+        table[[f"{space}_x", f"{space}_y"]] = atlas.map(space, view.kind)[1:]
+    return table
 
 
-# ---- what is drawn
+# ---- words and tables
 
 
 def _answer(agreed: pd.DataFrame, view: View, noun: str) -> None:
@@ -331,113 +316,37 @@ def _answer(agreed: pd.DataFrame, view: View, noun: str) -> None:
         widgets.write(*widgets.with_badges(sentence, sentence.partition(" in ")[0]))
 
 
-def _marks(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame], version: str) -> dict[str, Any]:
-    """Everything that a click changes: neighbours, history, recommendations, words."""
-    catalogue = screen.bundle.catalogue
-    names: tuple[str, ...] = ()
-    counts, several = np.zeros(0, np.int64), False
-    if view.attribute is not None:
-        attribute = catalogue.attribute(view.attribute)
-        coloured = attribute.matrix[:, list(view.values)]
-        names = tuple(attribute.values[v] for v in view.values)
-        counts, several = coloured.sum(axis=0), bool((coloured.sum(axis=1) > 1).any())
-    both = set(tables[0]["row"]) & set(tables[1]["row"])
-    maps = []
-    for space, table in zip(view.spaces, tables, strict=True):
-        head = _head(space)
-        regions = _regions(screen.source, space, view.attribute, view.kind) if view.attribute else pd.DataFrame()
-        maps.append(
-            {
-                "space": space,
-                "head": head,
-                "name": _name(screen, space),
-                "trust": sentences.say_trust(atlas.trust(space, view.kind)),
-                "place": _place(screen, atlas, space, view.kind),
-                "points": "the model points here" if head is None else f"head {head + 1} points here",
-                "regions": [
-                    {"x": r.x, "y": r.y, "label": r.label, "value": names.index(r.label) if r.label in names else None}
-                    for r in regions.itertuples()
-                ],
-                "neighbours": [
-                    {"row": n.row, "cosine": n.cosine, "common": getattr(n, "in_common", ""), "both": n.row in both}
-                    for n in table.itertuples()
-                ],
-            }
+def _neighbours(screen: Screen, picture: AtlasMap, item: int | None) -> None:
+    """What is nearest to the item in each space, side by side; 'both' where it is among them in the two."""
+    if item is None:
+        widgets.write(f"Choose {screen.words['a']} to see its nearest here.")
+        return
+    tables = [picture.table[picture.table["space"] == drawn["space"]] for drawn in picture.data["maps"]]
+    both = set.intersection(*(set(table["row"]) for table in tables))
+    with st.container(key="atlas_two"):
+        columns = st.columns(len(tables), gap="large")
+    for column, drawn, table in zip(columns, picture.data["maps"], tables, strict=True):
+        name = drawn["name"][0].lower() + drawn["name"][1:]
+        with column:
+            _nearest(screen, f"Nearest to {screen.bundle.catalogue.label(item)} in {name}", table, both)
+
+
+def _nearest(screen: Screen, label: str, table: pd.DataFrame, both: set[int]) -> None:
+    before, item, after = label.partition(label.removeprefix("Nearest to ").rpartition(" in ")[0])
+    widgets.write(before, widgets.Bold(item), after)
+    common = "in_common" in table
+    attribute = screen.option("atlas_colour")
+    top = ["#", screen.words["one"], *([f"{attribute} in common"] if common else []), "cosine"]
+    rows = [
+        [
+            str(rank), screen.bundle.catalogue.label(row) + " · both" * (row in both),
+            *([shared_values or "–"] if common else []), f"{cosine:.2f}".replace("-", "−"),
+        ]
+        for rank, row, cosine, shared_values in zip(
+            table["rank"], table["row"], table["cosine"], table["in_common"] if common else table["rank"], strict=True
         )
-    light, dark = VALUE_COLOURS["light"], VALUE_COLOURS["dark"]
-    return {
-        "version": version,
-        "noun": screen.words,
-        "film": _film(screen),
-        "kind": view.kind.upper(),
-        "attribute": view.attribute,
-        "several": several,
-        "spaces": [{"space": space, "head": _head(space)} for space in atlas.spaces],
-        "values": [
-            {"name": name, "count": int(count), "light": light[i], "dark": dark[i]}
-            for i, (name, count) in enumerate(zip(names, counts, strict=True))
-        ],
-        "history": _read(screen),
-        "recommended": _recommended(screen),
-        "maps": maps,
-    }
-
-
-def _read(screen: Screen) -> list[int]:
-    """The part of the history that the model reads."""
-    return screen.trace.items.tolist() if screen.state.history else []
-
-
-def _recommended(screen: Screen) -> list[int]:
-    if not screen.state.history:
-        return []
-    return screen.trace.ranking(exclude_history=screen.state.hide_seen)[: screen.state.k].tolist()
-
-
-def _head(space: str) -> int | None:
-    return None if space == "full" else int(space.removeprefix("head_")) - 1
-
-
-def _name(screen: Screen, space: str) -> str:
-    head = _head(space)
-    if head is None:
-        return "The full embedding"
-    return f"Head {head + 1}'s space" + f" ({screen.names[head]})" * bool(screen.names[head])
-
-
-def _downloads(screen: Screen, atlas: Atlas, view: View, tables: list[pd.DataFrame]) -> None:
-    catalogue = screen.bundle.catalogue
-    names = catalogue.attribute(view.attribute).values if view.attribute else ()
-
-    def neighbours() -> pd.DataFrame:
-        of = {"nearest_to": catalogue.label(_film(screen))}
-        return pd.concat([table.assign(**of, space=space) for space, table in zip(view.spaces, tables, strict=True)])
-
-    def positions() -> pd.DataFrame:
-        table = catalogue.to_frame()
-        for space in view.spaces:
-            table[[f"{space}_x", f"{space}_y"]] = atlas.map(space, view.kind)[1:]
-        return table
-
-    def figure(space: str, table: pd.DataFrame) -> go.Figure:
-        film = _film(screen)
-        return atlas_map(
-            atlas, catalogue, space, view.kind, view.attribute, [names[v] for v in view.values],
-            highlight=[film, *table["row"]] if film else [], history=_read(screen),
-            recommendations=_recommended(screen), state=_place(screen, atlas, space, view.kind),
-            regions=_regions(screen.source, space, view.attribute, view.kind) if view.attribute else None,
-            theme=screen.theme, highlighted=f"{catalogue.title[film]} and its nearest in this space",
-        )  # fmt: skip
-
-    with st.container(horizontal=True, key="atlas_save"):
-        if _film(screen):
-            widgets.download_table("Neighbours as CSV", neighbours, "neighbours.csv", "atlas_csv_near")
-        widgets.download_table("Positions as CSV", positions, "positions.csv", "atlas_csv_positions")
-        for space, table in zip(view.spaces, tables, strict=True):
-            widgets.download_picture(
-                screen, partial(figure, space, table), f"atlas-{space}-{view.kind}", f"atlas_html_{space}",
-                f"{_name(screen, space)} as HTML",
-            )  # fmt: skip
+    ]  # fmt: skip
+    widgets.table(label, top, rows, words=(1, 2) if common else (1,))
 
 
 def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
@@ -470,5 +379,6 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
 
 STYLE = """
 [class*="st-key-atlas_shown"] [data-tag] { background: var(--panel); color: var(--ink); border: 1px solid var(--line); }
-:has(> .st-key-atlas_values) { flex: 1 1 16rem; min-width: min(16rem, 100%); }
+.st-key-atlas_choices_controls .stButtonGroup { display: flex; align-items: center; gap: .5rem; }
+.st-key-atlas_choices_controls .stButtonGroup label { margin: 0; white-space: nowrap; }
 """

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from app import sources, widgets
 from app.screen import Declaration, NothingToShow, Option, Screen
 from app.sources import Source, shared
-from app.widgets import Badge, Bold, Cell
+from app.widgets import Badge, Bold, Cell, Noted
 from fame import plots
-from fame.evidence import SLICES, Evidence, Lift
+from fame.atlas import agreements
+from fame.evidence import SLICES, Evidence, Lift, why
+from fame.plots.picture import Chart, Origin
 from fame.plots.style import Theme
 from fame.text import number, percent
 
@@ -85,9 +84,10 @@ def render(screen: Screen) -> None:
             "Train the model again with evidence (fame train RECIPE gathers it), choose another model above, or go on "
             "to another screen.",
         )
-    widgets.write(*widgets.with_badges(found.summary(), ""))
+    widgets.write(*widgets.with_badges(" ".join(_answer(screen.source)), ""))
     if guided := found.guidance(screen.words["many"]):
         widgets.write(*widgets.with_badges(guided, ""))
+    _accuracy(screen)
     if found.attributes:
         _probes(screen, found)
         _values(screen, found)
@@ -95,35 +95,58 @@ def render(screen: Screen) -> None:
         "Heads beside each other",
         f"1 is the same. Two random item spaces of that width have {number(found.alike_random)}.",
     )
-    _draw(screen, "likeness", found.likeness_table)
+    _draw(screen, "likeness")
     if screen.bundle.config.n_experts > 1:
         _experts(found, screen.words["many"])
     if found.recovered:
         _recovered(found)
 
 
-def _draw(screen: Screen, name: str, table: Callable[[], pd.DataFrame], attribute: str = "") -> None:
+@shared(8)
+def _answer(source: Source) -> list[str]:
+    """What the heads are about, reconciled with what the Atlas counts."""
+    bundle, found = sources.load(source), sources.findings(source)
+    assert isinstance(found, Evidence)
+    return found.answer(agreements(bundle.atlas, bundle.catalogue) if bundle.atlas else None)
+
+
+def _accuracy(screen: Screen) -> None:
+    """How well the model recommends, as its card says or, where that says nothing, its training."""
+    bundle, one = screen.bundle, screen.words["one"]
+    figures, where = bundle.metrics, "the last item of each user's history, kept apart for the test"
+    if not figures:
+        figures, where = bundle.validation, "the validation items, in the epoch that was kept"
+    notes = {
+        "HR@10": f"HR@10, the hit rate: the part of users for whom the {one} that really came next is among the first "
+        f"ten, of all {bundle.catalogue.n_items:,}. 1 is every user.",
+        "NDCG@10": f"NDCG@10: as HR@10, but a {one} counts less the further down it stands: 1 in first place, "
+        "0.63 in second, 0.29 in tenth.",
+    }
+    told = [(name, figures[name]) for name in notes if name in figures]
+    if told:
+        parts = [part for name, x in told for part in (f" {name} ", Noted(number(x, 3), notes[name]), ",")]
+        widgets.write(Bold("How well it recommends:"), *parts[:-1], f". Measured on {where}, ranked among all {one}s.")
+
+
+def _draw(screen: Screen, name: str, attribute: str = "") -> None:
     """A picture, which its toolbar saves as SVG, and buttons for it as HTML and for its numbers."""
-    figure, bare = _pictures(screen.source, name, attribute, screen.theme)
-    width = "stretch" if figure.layout.width is None else "content"
-    widgets.picture(bare, f"evidence_{name}", f"fame-{name}", width=width)
+    picture = _picture(screen.source, name, attribute, screen.theme).with_origin(Origin(screen.model))
+    width = "stretch" if picture.figure.layout.width is None else "content"
+    widgets.mount(picture, f"evidence_{name}", width=width)
     with st.container(horizontal=True, key=f"evidence_{name}_save"):
-        widgets.download_picture(
-            screen, lambda: figure, f"fame-{name}", f"evidence_{name}_html", caption="Measured when it was saved."
-        )
-        widgets.download_table("Numbers as CSV", table, f"fame-{name}.csv", f"evidence_{name}_csv")
+        widgets.save(
+            screen, picture, f"evidence_{name}_file", table="Numbers as CSV",
+            caption="Measured when the model was saved.",
+        )  # fmt: skip
 
 
 @shared(64)
-def _pictures(source: Source, name: str, attribute: str, theme: Theme) -> tuple[go.Figure, go.Figure]:
-    """A picture as it is saved, and as the page has it under a heading of its own."""
+def _picture(source: Source, name: str, attribute: str, theme: Theme) -> Chart:
     found = sources.findings(source)
     assert isinstance(found, Evidence)
     if name == "values":
-        figure = plots.values(found, attribute, theme)
-    else:
-        figure = {"probes": plots.probes, "likeness": plots.likeness}[name](found, theme)
-    return figure, plots.untitled(figure)
+        return plots.values(found, attribute, theme)
+    return {"probes": plots.probes, "likeness": plots.likeness}[name](found, theme)
 
 
 def _probes(screen: Screen, found: Evidence) -> None:
@@ -131,40 +154,64 @@ def _probes(screen: Screen, found: Evidence) -> None:
         "What each head's space knows",
         "Average precision of a probe. Grey band: random spaces of that width. Disc filled: above them (q < .05).",
     )
-    _draw(screen, "probes", found.probe_table)
+    _draw(screen, "probes")
+    with st.container(key="evidence_phone"):  # in the picture's place where that is too wide
+        _probe_table(found)
     if found.apart:
-        here, random, complete, random_complete = map(number, found.apart)
-        widgets.write(
-            f"Disentanglement {here} (random spaces {random}): 1 where every head is about one attribute. "
-            f"Completeness {complete} ({random_complete}): 1 where every attribute is in one head."
-        )
+        _apart(found)
     with st.expander("Why each head is called what it is"):
         for h, verdict in enumerate(found.verdicts):
-            widgets.write(Badge(h), " ", Bold(verdict.attribute or "unclear"), f". {verdict.why}.")
+            widgets.write(Badge(h), " ", Bold(verdict.attribute or "unclear"), f". {why(found, h)}")
         widgets.write(found.rule)
+
+
+def _probe_table(found: Evidence) -> None:
+    """The probes' numbers, attributes down, so that a phone shows all of them."""
+    H = len(found.verdicts)
+    top: list[Cell] = ["average precision", *map(Badge, range(H)), "random", "chance"]
+    others = [found.spaces[name] for name in ("random spaces", "chance")]
+    rows: list[list[Cell]] = [
+        [name, *(number(x) for x in found.heads.mean[:, a]), *(number(space.mean[a]) for space in others)]
+        for a, name in enumerate(found.attributes)
+    ]
+    widgets.table("Average precision of probes", top, rows)
+
+
+def _apart(found: Evidence) -> None:
+    assert found.apart is not None
+    here, random, complete, random_complete = map(number, found.apart)
+    of_all = (
+        "It is computed from one probe that reads all heads at once and then asks how much each head weighs: a head "
+        "can read its own attribute perfectly, and still weigh in on others, where it helps a little. Heads without a "
+        "clear topic count as well. So it stays far below 1 even where single heads are clear; compare it "
+        "with random spaces, which have {}."
+    )
+    widgets.write(
+        "Disentanglement ",
+        Noted(here, f"1 where every head is about one attribute alone. {of_all.format(random)}"),
+        f" (random spaces {random}), completeness ",
+        Noted(complete, f"1 where every attribute is read from one head alone. {of_all.format(random_complete)}"),
+        f" (random spaces {random_complete}).",
+    )
 
 
 def _values(screen: Screen, found: Evidence) -> None:
     widgets.subheading(
         "Value by value",
-        "Which values of an attribute does each head know? Frequent values first; chance is how frequent they are.",
+        f"Which values of an attribute does each head know? Frequent values first; 'frequency' is the part of "
+        f"{screen.words['many']} that have a value, which guessing at random would reach.",
     )
     attribute = screen.option("evidence_by")
     st.selectbox(
         "Attribute", found.attributes, width=220, **widgets.controlled("evidence_by", attribute, "evidence_by")
     )
-    _draw(screen, "values", found.value_table, attribute)
+    _draw(screen, "values", attribute)
 
 
 def _experts(found: Evidence, many: str) -> None:
     H, N = found.router_mean.shape
     widgets.subheading(
         "What experts look at", f"At the last step of {found.histories:,} histories, each against what it holds."
-    )
-    widgets.write(
-        "Router, mean: the weight that the router gives an expert. Leads in: the share of histories in which no other "
-        "expert of its head has more. ×1.5: it attends to such ",
-        f"{many} half as much again as the history has of them; ×0.5: half as much.",
     )
     rows: list[list[Cell]] = []
     for h in range(H):
@@ -175,12 +222,19 @@ def _experts(found: Evidence, many: str) -> None:
                 (Badge(h), f" expert {n + 1}" + " (dead)" * bool(found.dead[h, n])), percent(found.router_mean[h, n]),
                 percent(found.router_first[h, n]), _told(more), _told(less),
             ])  # fmt: skip
-    top = ["head, expert", "router, mean", "leads in", "looks more at", "looks less at"]
+    top: list[Cell] = [
+        "head, expert",
+        Noted("router, mean", "The weight that the router gives an expert, mean over histories."),
+        Noted("leads in", "The part of histories in which no other expert of its head has more weight."),
+        Noted("looks more at", f"×1.5: at the last step it attends to such {many} half as much again as the history "
+              "has of them."),
+        Noted("looks less at", f"×0.5: at the last step it attends to such {many} half as much as the history has."),
+    ]  # fmt: skip
     widgets.table("What experts look at", top, rows, words=(3, 4))
     routers = [part for h, x in enumerate(found.router_entropy) for part in (" ", Badge(h), f" {number(x)}")]
     widgets.write(
-        "How undecided they are, 1 where all count alike and 0 where one alone does (entropy, mean over histories): "
-        f"the gate {number(found.gate_entropy)}, the routers",
+        "How evenly weight is spread, 1 where all count alike and 0 where one alone does (entropy, mean over "
+        f"histories): the gate {number(found.gate_entropy)}, the routers",
         *routers,
         ".",
     )

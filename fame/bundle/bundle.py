@@ -101,6 +101,21 @@ class Bundle:
         found = re.search(r"^# .*\n\s*((?:[^\s#].*\n?)+)", text, re.MULTILINE)
         return " ".join(found[1].split())[:400] if found else ""
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics on test items that the card's header holds, by names such as 'HR@10'; empty where it has none."""
+        header = re.match(r"---\n(.*?)\n---\n", self.card, flags=re.DOTALL)
+        found = re.findall(r"value: ([0-9.]{1,12})\n\s*name: ([\w@]{1,20})", header[1]) if header else []
+        return {name: float(value) for value, name in found if value.count(".") < 2 and value != "."}
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """The metrics on validation items in the epoch that was kept; empty where no curve was kept."""
+        curve = self.training
+        if not {"epoch", "best"} <= set(curve.columns) or not (kept := curve[curve["best"] == True]).shape[0]:  # noqa: E712
+            return {}
+        return {str(name): float(x) for name, x in kept.iloc[-1].items() if "@" in str(name) or name == "MRR"}
+
     def rows(self, history: Iterable[str | int]) -> list[int]:
         """The rows of a history of ids and titles, for what takes rows: `fame.explain`, and `rows=` of a trace.
 

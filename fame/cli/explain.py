@@ -12,10 +12,12 @@ import typer
 
 from fame.cli.choose import chosen
 from fame.cli.terminal import AsJson, BundleName, grid, stdout
+from fame.cli.wish import answer
 from fame.errors import FameError
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from fame.bundle import Bundle
     from fame.catalogue import Catalogue
@@ -33,24 +35,38 @@ def explain(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="A page with the pictures, that opens offline.")
     ] = None,
+    wish: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WISH",
+            help="The smallest change that does it: 'first: TITLE', 'top 10: TITLE', 'not top 10: TITLE', "
+            "'above OTHER: TITLE'.",
+        ),
+    ] = None,
 ) -> None:
     """What comes next, which head wants it, and how the heads' lists merge."""
     from fame.bundle import load
     from fame.explain import leave_one_out
 
     loaded = load(bundle)
+    if wish is not None:
+        if html is not None:
+            raise FameError("--wish answers as text or with --json; leave --html out")
+        answer(loaded, items, wish, k, as_json)
+        return
     trace = loaded.trace(chosen(loaded.catalogue, items))
     ranking = trace.ranking()[:k]
     if not len(ranking):
         raise FameError(f"nothing is left to recommend: the history holds every {loaded.catalogue.noun}")
-    effects = leave_one_out(loaded.model, loaded.catalogue, trace.items, int(ranking[0]))["effect"].to_numpy()
+    left_out = leave_one_out(loaded.model, loaded.catalogue, trace.items, int(ranking[0]))
+    effects = left_out["effect"].to_numpy()
     if html is not None:
         from fame.plots.export import page
 
         try:
             name = loaded.name + " · simulated audience" * loaded.simulated
             after = f"After {', '.join(map(loaded.catalogue.label, trace.seen))}."
-            html.write_text(page(pictures(loaded, trace, effects, k), name, after), encoding="utf-8")
+            html.write_text(page(pictures(loaded, trace, left_out, k), name, after), encoding="utf-8")
         except OSError as error:
             raise FameError(f"{html}: cannot be written ({error.strerror}); give another file") from None
     if as_json:
@@ -61,28 +77,17 @@ def explain(
         print_explanation(loaded, trace, effects, k)
 
 
-def pictures(bundle: Bundle, trace: Trace, effects: np.ndarray, k: int) -> list[Picture]:
-    import pandas as pd
-
+def pictures(bundle: Bundle, trace: Trace, left_out: pd.DataFrame, k: int) -> list[Picture]:
     from fame import plots
 
-    top = trace.ranking()[:k].tolist()
-    first = bundle.catalogue.label(top[0])
+    leading = int(trace.gate[-1].argmax())
     shown: list[Picture] = [plots.story(bundle, trace, k), plots.merge(bundle, trace, k)]
-    figures = [plots.expert_attention(trace, h, effects, f"the score of {first}") for h in range(bundle.config.n_heads)]
-    figures += [plots.router(trace), plots.journey(trace)]
+    shown += [plots.last_step(trace, h, left_out) for h in range(bundle.config.n_heads)]
+    shown += [plots.attention_grid(trace), plots.journey(trace, head=leading)]
     if bundle.atlas is not None:
         attribute = next(colourings(bundle.catalogue), None)
-        figures.append(
-            plots.atlas_map(
-                bundle.atlas,
-                bundle.catalogue,
-                attribute=attribute,
-                history=trace.items.tolist(),
-                recommendations=top,
-            )
-        )
-    return shown + [plots.chart(f"figure-{i}", figure, pd.DataFrame()) for i, figure in enumerate(figures, 1)]
+        shown.append(plots.atlas_map(bundle, (f"head_{leading + 1}", "full"), attribute=attribute, trace=trace, k=k))
+    return shown
 
 
 def colourings(catalogue: Catalogue) -> Iterator[str]:

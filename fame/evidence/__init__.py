@@ -4,6 +4,7 @@
 `answer` says in plain sentences what all of it amounts to.
 """
 
+from fame.evidence.answer import why
 from fame.evidence.record import SLICES, Apart, Evidence, Interval, Lift, Recovered, Verdict
 from fame.evidence.rule import LEAST_GAIN, LEAST_KNOWN, LEAST_LEAD, LEAST_PRECISION, RULE, SIGNIFICANCE
 
@@ -21,4 +22,5 @@ __all__ = [
     "Lift",
     "Recovered",
     "Verdict",
+    "why",
 ]

@@ -15,7 +15,7 @@ from fame.text import listing, number
 if TYPE_CHECKING:
     from fame.evidence.record import Evidence
 
-__all__ = ["answer", "guidance", "summary"]
+__all__ = ["answer", "guidance", "summary", "why"]
 
 WELL = 0.8  # average precision from which a head is said to know a value
 MOST_VALUES = 4  # of one head and attribute that a sentence names
@@ -49,6 +49,25 @@ def answer(evidence: Evidence, agreements: pd.DataFrame | None = None) -> list[s
 def summary(evidence: Evidence) -> str:
     """What the tests call the heads, and where that is nothing, what comes closest."""
     return f"{_verdicts(evidence)} {_closest(evidence)}".strip()
+
+
+def why(evidence: Evidence, head: int) -> str:
+    """Why a head, from 0, is called what it is. An unclear one first has what it reads best, which need not be what
+    leads by gain: of an attribute that hardly any space reads, a little more is a large part."""
+    verdict = evidence.verdicts[head]
+    if verdict.attribute or not (known := _known(evidence)):
+        return f"{verdict.why}."
+    best = max(known, key=lambda a: float(evidence.heads.mean[head, a]))
+    name, own = evidence.attributes[best], float(evidence.heads.mean[head, best])
+    if verdict.why.startswith(f"{name}:"):
+        return f"{verdict.why}."
+    random, chance = (float(evidence.spaces[space].mean[best]) for space in ("random spaces", "chance"))
+    compared = f"random spaces of its width have {number(random)}"
+    compared = f"where even {compared}" if own <= random else f"where {compared}"
+    return (
+        f"It reads {name} best: average precision {number(own)} (chance {number(chance)}), {compared}. "
+        f"Held against random spaces, what leads is {verdict.why}."
+    )
 
 
 def _verdicts(evidence: Evidence) -> str:

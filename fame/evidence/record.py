@@ -176,9 +176,9 @@ class Evidence:
         return pd.DataFrame(rows)
 
     def value_table(self) -> pd.DataFrame:
-        """Average precision of each value: attribute, value, head_1 …, full_embedding, chance."""
+        """Average precision of each value: attribute, value, head_1 …, full_embedding, frequency."""
         H = len(self.verdicts)
-        columns = [*(f"head_{h + 1}" for h in range(H)), "full_embedding", "chance"]
+        columns = [*(f"head_{h + 1}" for h in range(H)), "full_embedding", "frequency"]
         tables = [
             pd.DataFrame(x.T, columns=columns).assign(attribute=name, value=list(values))
             for name, values, x in zip(self.attributes, self.values, self.by_value, strict=True)

@@ -39,7 +39,8 @@ PAPER = """\
 PROTOCOL = """\
 Leave-one-out: of each user with at least three items the last is the test item, the one before it the validation
 item, and the rest is learnt from; a test history includes the validation item. Full ranking: the test item is ranked
-among all items, with no sampled negatives. Items of the history are no candidates. Ties count against the model.
+among all items, with no sampled negatives. Items of the history are no candidates, but for
+the test item itself where the user had it before. Ties count against the model.
 The epoch with the best validation NDCG@10 is kept. ± is the half width of a 95% interval over users."""
 
 OVER_SEEDS = """\
@@ -57,7 +58,10 @@ repeat what is frequent in the log and what it lacks: rare items and unusual use
 
 @dataclass(frozen=True)
 class Facts:
-    """How large the log is, validation and test included. `filters` says in words what was left out."""
+    """How large the log is, validation and test included.
+
+    filters: in words what was left out.   read: how it was read, a line each.
+    """
 
     form: str
     users: int
@@ -66,6 +70,7 @@ class Facts:
     median_length: float
     tested: int
     filters: str
+    read: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, sequences: Sequences, split: Split, items: int, form: str, filters: str) -> Facts:
@@ -185,7 +190,7 @@ def model_card(
         text.summary or f"A {kind_name(config)} recommender of {facts.items:,} items.",
         loading(name),
         section("What it is for", text.use),
-        section("Data", text.data, amounts(facts), text.terms),
+        section("Data", text.data, amounts(facts), listed(facts.read), text.terms),
         section("Protocol", PROTOCOL),
         section(
             "Metrics",
@@ -233,6 +238,11 @@ def section(title: str, *paragraphs: str) -> str:
     """A heading and what is under it; nothing where there is nothing."""
     filled = [p.strip() for p in paragraphs if p.strip()]
     return "\n\n".join([f"## {title}", *filled]) if filled else ""
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Lines as they are, so that names from a file are no markup."""
+    return "\n".join(["```text", *(line.replace("`", "'") for line in lines), "```"]) if lines else ""
 
 
 def front_matter(name: str, text: CardText, facts: Facts, metrics: pd.DataFrame) -> str:

@@ -5,11 +5,14 @@ readers (`alt_text`), and treats titles as text, never as markup.
 """
 
 from fame.plots.atlas import atlas_map
-from fame.plots.attention import attention_map, attention_overview, expert_attention, router
+from fame.plots.attention_grid import attention_grid
+from fame.plots.attention_map import attention_map
 from fame.plots.beats import beats
 from fame.plots.evidence import likeness, probes, values
+from fame.plots.expert_lists import expert_lists
 from fame.plots.export import page
 from fame.plots.journey import journey
+from fame.plots.last_step import last_step
 from fame.plots.merge import merge
 from fame.plots.picture import Chart, Component, Origin, Picture, chart
 from fame.plots.story import story
@@ -25,21 +28,21 @@ __all__ = [
     "Theme",
     "alt_text",
     "atlas_map",
+    "attention_grid",
     "attention_map",
-    "attention_overview",
     "beats",
     "chart",
-    "expert_attention",
+    "expert_lists",
     "head_colour",
     "ink_on",
     "journey",
+    "last_step",
     "least_width",
     "likeness",
     "look",
     "merge",
     "page",
     "probes",
-    "router",
     "story",
     "template",
     "text",

@@ -1,330 +1,272 @@
-"""The whole catalogue as a map, with one history and what is recommended drawn in."""
+"""The whole catalogue as maps side by side, with one history, what is recommended and an item's nearest drawn in."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
+from fame import atlas as atlases
+from fame import regions
 from fame.atlas import Atlas
+from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.errors import FameError
-from fame.plots.style import MARGIN, Theme, alpha, finish, head_name, look, text
-from fame.text import listing, plural
+from fame.explain.sentences import say_trust
+from fame.plots.picture import Component, Origin
+from fame.plots.style import Theme, head_name, look
+from fame.text import listing, plural, words
+from fame.trace import Trace
 
-__all__ = ["VALUE_COLOURS", "atlas_map"]
+__all__ = ["MOST_VALUES", "VALUE_COLOURS", "AtlasMap", "Ground", "atlas_map", "ground", "head_of"]
 
-HEIGHT = 560  # pixels
-LEAST = 640
-FILLED = 0.9  # of a plotting area its points take, at least: the rest is Plotly's own margin around them
-MOST_SVG = 2_000  # items drawn as SVG, which exports as shapes; more are drawn with WebGL
-MOST_NUMBERS = 20  # steps of a history that are numbered
-MOST_VALUES = 8
+NEAREST = 10  # neighbours drawn and listed
+FACTS = 80  # letters of an item's values under its title
 USUAL_VALUES = 5
-# Tol's muted scheme (2021), safe under colour blindness and apart from the heads' palette: values of an attribute
-# are no heads. Each also has a shape of its own.
+# Values of an attribute are no heads: these colours stay apart from the heads' palette and from each other, also under
+# colour blindness. Seven are of Tol's muted scheme (2021), whose green would pass for head 3.
 VALUE_COLOURS: dict[Theme, tuple[str, ...]] = {
-    "light": ("#332288", "#CC6677", "#117733", "#AA4499", "#0F8BA8", "#882255", "#8A8A1F", "#B5651D"),
-    "dark": ("#9C8CF0", "#F08A9B", "#5DC97F", "#D98BCB", "#88CCEE", "#E0679F", "#D6D65C", "#E3A468"),
+    "light": ("#332288", "#CC6677", "#6B4226", "#AA4499", "#0F8BA8", "#882255", "#8A8A1F", "#B5651D"),
+    "dark": ("#9C8CF0", "#F08A9B", "#7A5F1F", "#D98BCB", "#88CCEE", "#E0679F", "#D6D65C", "#E3A468"),
 }
-# None of them marks a history or what is recommended: those have diamonds, rings and an x.
-SHAPES = ("circle", "square", "triangle-up", "cross", "triangle-down", "pentagon", "star", "bowtie")
-LEGEND = 24  # pixels of a legend's line
-MARKS = "legend2"  # of the marks, under the map; that of the values stands over it
+MOST_VALUES = len(VALUE_COLOURS["light"])
 
 
-def atlas_map(
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What lies under the marks and changes rarely: the points of one or two maps, their colours and their regions.
+
+    values: (name, count) of each coloured value, at most MOST_VALUES.   several: whether an item has more than one.
+    regions: per map, a table as `regions.label_regions` gives it.
+    packed: titles, positions and colours as the bytes that atlas.js unpacks; `version` names their content.
+    """
+
+    spaces: tuple[str, ...]
+    kind: str
+    attribute: str | None
+    values: tuple[tuple[str, int], ...]
+    several: bool
+    regions: tuple[pd.DataFrame, ...]
+    packed: bytes = field(repr=False)
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtlasMap(Component):
+    """The picture; a page of its own holds the points too, the app sends them apart, as they change rarely."""
+
+    points: bytes = field(repr=False)
+
+    def body(self, place: str) -> str:
+        whole = {**self.data, "points": b64encode(self.points).decode()}
+        return Component.body(replace(self, data=whole, points=b""), place) if self.points else super().body(place)
+
+
+def ground(
     atlas: Atlas,
     catalogue: Catalogue,
-    space: str | int = 0,
+    spaces: Sequence[str | int] = (0,),
     kind: str = "umap",
     attribute: str | None = None,
     values: Sequence[str] | None = None,
-    highlight: Sequence[int] = (),
-    history: Sequence[int] = (),
-    recommendations: Sequence[int] = (),
-    state: tuple[float, float] | None = None,
-    regions: pd.DataFrame | None = None,
-    theme: Theme = "light",
-    highlighted: str = "highlighted",
-) -> go.Figure:
-    """All items on one map; each point carries its row as `customdata`. Big catalogues are drawn with WebGL.
+) -> Ground:
+    """What lies under the marks of `atlas_map`, to be kept where many maps of the same items are drawn.
 
-    attribute: colour the items that have one of a few `values` (the most frequent where None); an item with
-        several of them takes the rarest, which says most about it; items with none stay grey.
-    highlight: rows ringed and named, for instance an item and its neighbours in the space itself; the legend under
-        the map calls them `highlighted`.
-    history, recommendations: rows drawn as a numbered path and as ranked marks.
-    state: where the history's own F^h falls on this map.
-    regions: a table with the columns x, y and label, written on the map where there is room.
-    No label lies on another; hovering tells what has none.
+    attribute: colour the items that have one of a few `values` (the most frequent where None); an item with several of
+        them is split into their colours.
 
     Raises:
-        FameError: atlas and catalogue differ in size, there is no such space, kind of map, attribute or value,
-            more values than can be told apart, or a row that is not in the catalogue.
+        FameError: atlas and catalogue differ in size, there is no such space, kind of map, attribute or value, not
+            one or two spaces, or more values than can be told apart.
     """
     if len(atlas) != len(catalogue):
         raise FameError(f"the atlas maps {len(atlas) - 1} items and the catalogue has {catalogue.n_items}")
-    xy = atlas.map(space, kind)
-    drawn = (*highlight, *history, *recommendations)
-    for row in drawn:
-        if not 0 < row < len(catalogue):
-            raise FameError(f"row {row} is not in the catalogue; rows are 1 to {catalogue.n_items}")
-    shown, groups = _groups(catalogue, attribute, values)
-    # WebGL lies above everything that is not, so that what is drawn on the points must be of their kind.
-    points = go.Scatter if len(catalogue) <= MOST_SVG else go.Scattergl
-    size = float(np.clip(220 / np.sqrt(len(catalogue)), 3, 8))
-    hover = _hover(catalogue, attribute)
-    fig = go.Figure()
-    for k, name in enumerate(["other", *shown]):
-        rows = np.flatnonzero(groups == k)
-        rows = rows[rows > 0]
-        if k == 0:
-            marker = {"color": look(theme).soft, "opacity": 0.35 if shown or drawn else 0.7, "size": size}
-        else:
-            marker = {
-                "color": VALUE_COLOURS[theme][k - 1],
-                "opacity": 0.5 if drawn else 0.85,
-                "size": size + 1,
-                "symbol": SHAPES[k - 1],
-            }
-        trace = points(
-            x=xy[rows, 0],
-            y=xy[rows, 1],
-            mode="markers",
-            name=text(name, 24),
-            marker=marker,
-            customdata=rows.astype(np.int32),
-            hovertext=hover[rows],
-            hoverinfo="text",
-            showlegend=bool(shown) and len(rows) > 0,
-        )
-        fig.add_trace(trace)
-    labels = _Labels(fig, xy, theme)
-    for row in (*recommendations, *highlight):
-        labels.mark(xy[row], size + 4)
-    _history(fig, points, xy, list(history), hover, labels, theme)
-    if state is not None:
-        at = np.array([state], np.float32)
-        mark = _mark(points, at, ["where the history's own state falls"], theme, symbol="x", size=12)
-        fig.add_trace(mark.update(name="where the history points"))
-        labels.add(at[0], "<b>the history</b>", 12)
-    _recommended(fig, points, xy, list(recommendations), hover, labels, theme, size)
-    _ringed(fig, points, xy, catalogue, list(highlight), labels, theme, size, text(highlighted, 60))
-    if regions is not None:
-        for x, y, label in regions[["x", "y", "label"]].itertuples(index=False):
-            labels.add(np.array([x, y]), text(str(label), 28))
-    fig.update_xaxes(visible=False, fixedrange=False)
-    fig.update_yaxes(visible=False, fixedrange=False, scaleanchor="x", scaleratio=1)
-
-    title = space_name(atlas.spaces[atlas.index(space)]) + (f", coloured by {attribute}" if shown else "")
-    trust = f"{atlas.trust(space, kind):.2f}"
-    items = plural(catalogue.n_items, catalogue.noun)
-    note = f"{kind.upper()} of {items}. Trustworthiness {trust}: at 1, near here is near in the space."
-    alt = f"Map of {items}. {title}. Trustworthiness {trust} of 1."
-    if shown:
-        alt += f" Coloured: {listing([f'{v} ({int((groups == k).sum())})' for k, v in enumerate(shown, start=1)])}."
-    for what, chosen in (("History", history), ("Recommended", recommendations), ("Highlighted", highlight)):
-        if len(chosen):
-            alt += f" {what}: {'; '.join(catalogue.label(row) for row in chosen)}."
-    top, bottom = (_legend_height(fig, legend) for legend in (None, MARKS))
-    fig = finish(
-        fig, theme=theme, title=text(title), note=note, alt=alt, height=HEIGHT, least=LEAST, top=top, bottom=bottom
-    )
-    legend = {"orientation": "h", "x": 0, "xanchor": "left", "itemsizing": "constant"}
-    return fig.update_layout(
-        dragmode="pan",
-        uirevision=f"{space} {kind}",  # a redraw of the same map keeps pan and zoom
-        showlegend=bool(shown or bottom),
-        legend={**legend, "y": 1, "yanchor": "bottom"},
-        # Not to be switched off: the numbers beside the marks would stay.
-        legend2={**legend, "y": 0, "yanchor": "top", "itemclick": False, "itemdoubleclick": False},
-    )
+    if not 1 <= len(spaces) <= 2:
+        raise FameError(f"{plural(len(spaces), 'space')} to draw; give one or two")
+    names = tuple(atlas.spaces[atlas.index(space)] for space in spaces)
+    maps = [np.ascontiguousarray(atlas.map(space, kind), "<f4") for space in names]
+    V = len(catalogue)
+    shown: tuple[str, ...] = ()
+    coloured, facts = np.zeros((V, 0), bool), [""] * V
+    labels = [pd.DataFrame(columns=["x", "y", "label"])] * len(names)
+    if attribute is not None:
+        known = catalogue.attribute(attribute)
+        shown = _values(known.values, attribute, values)
+        coloured = known.matrix[:, [known.values.index(value) for value in shown]]
+        facts = [", ".join(own)[:FACTS] for own in catalogue.facts[attribute]]
+        labels = [regions.label_regions(atlas, space, known, kind) for space in names]
+    mask = np.packbits(coloured, axis=1, bitorder="little")[:, 0] if shown else np.zeros(V, np.uint8)
+    head = {
+        "catalogue": sha256("\n".join(map(str, catalogue.item_id)).encode()).hexdigest()[:16],
+        "titles": [catalogue.label(row) for row in range(V)],
+        "facts": facts,
+        "spaces": names,
+        "kind": kind,
+        "colouring": [attribute, shown],
+    }
+    packed, version = _pack(head, [*maps, mask])
+    counts = zip(shown, coloured.sum(axis=0).tolist(), strict=True)
+    several = bool((coloured.sum(axis=1) > 1).any())
+    return Ground(names, kind, attribute, tuple(counts), several, tuple(labels), packed, version)
 
 
-def _legend_height(fig: go.Figure, legend: str | None) -> int:
-    """Pixels that the entries of one of the two legends take in the narrowest picture."""
-    widths = [44 + 7 * len(html.unescape(t.name)) for t in fig.data if t.showlegend and t.legend == legend]
-    room = LEAST - 2 * MARGIN
-    if sum(widths) <= room:
-        return LEGEND * bool(widths)
-    return LEGEND * -(-len(widths) // max(1, room // max(widths)))  # in columns, all as wide as the widest entry
-
-
-def space_name(space: str) -> str:
-    """What people call a space of the atlas: 'Head 1's space', 'The full embedding'."""
-    if space.startswith("head_"):
-        return f"{head_name(int(space[5:]) - 1)}'s space"
-    return "The full embedding" if space == "full" else space
-
-
-def _groups(
-    catalogue: Catalogue, attribute: str | None, values: Sequence[str] | None
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """The values that get a colour, and for each row which of them it takes, from 1; 0 for none."""
-    groups = np.zeros(len(catalogue), np.int64)
-    if attribute is None:
-        return (), groups
-    known = catalogue.attribute(attribute)
-    shown = known.values[:USUAL_VALUES] if values is None else tuple(dict.fromkeys(values))
+def _values(known: Sequence[str], attribute: str, values: Sequence[str] | None) -> tuple[str, ...]:
+    shown = tuple(known[:USUAL_VALUES]) if values is None else tuple(dict.fromkeys(values))
     if len(shown) > MOST_VALUES:
         raise FameError(f"{plural(len(shown), 'value')} to colour; choose at most {MOST_VALUES}, so that they differ")
     for value in shown:
-        if value not in known.values:
-            raise FameError(f"no item has the {attribute} {value!r}; try {', '.join(known.values[:5]) or 'another'}")
-    columns = [known.values.index(value) for value in shown]
-    for k in np.argsort(-known.matrix[:, columns].sum(axis=0), kind="stable"):  # the rarest last, so that it wins
-        groups[known.matrix[:, columns[k]]] = k + 1
-    return shown, groups
+        if value not in known:
+            raise FameError(f"no item has the {attribute} {value!r}; try {', '.join(known[:5]) or 'another'}")
+    return shown
 
 
-def _hover(catalogue: Catalogue, attribute: str | None) -> np.ndarray:
-    """One text per row: its label, and its values of the attribute."""
-    facts = catalogue.facts.get(attribute or "", ((),) * len(catalogue))
-    texts = [
-        f"<b>{text(catalogue.label(row))}</b>" + (f"<br>{text(', '.join(values), 80)}" if values else "")
-        for row, values in enumerate(facts)
-    ]
-    return np.array(texts, dtype=object)
+def _pack(head: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> tuple[bytes, str]:
+    """A header of JSON, then arrays: float32 [V,2] for each map and a byte per item, bit k: has the k-th value."""
+    content = [array.tobytes() for array in arrays]
+    version = sha256(b"".join([json.dumps(head).encode(), *content])).hexdigest()[:16]
+    text = json.dumps({**head, "version": version}).encode()
+    text += b" " * (-len(text) % 4)  # what follows is read in place as float32
+    return b"".join([np.array(len(text), "<u4").tobytes(), text, *content]), version
 
 
-def _mark(
-    points: type[go.Scatter] | type[go.Scattergl],
-    xy: np.ndarray,
-    hover: list[str],
-    theme: Theme,
-    rows: list[int] | None = None,
-    **marker: Any,
-) -> go.Scatter | go.Scattergl:
-    """Marks in ink at `xy` [marks, 2]."""
-    return points(
-        x=xy[:, 0],
-        y=xy[:, 1],
-        mode="markers",
-        marker={"color": look(theme).ink, **marker},
-        customdata=None if rows is None else np.array(rows, np.int32),
-        hovertext=hover,
-        hoverinfo="text",
-        showlegend=True,
-        legend=MARKS,
+def atlas_map(
+    bundle: Bundle,
+    spaces: Sequence[str | int] = ("head_1", "full"),
+    kind: str = "umap",
+    attribute: str | None = None,
+    values: Sequence[str] | None = None,
+    item: int | None = None,
+    trace: Trace | None = None,
+    k: int = 10,
+    exclude_history: bool = True,
+    names: Sequence[str] = (),
+    theme: Theme = "light",
+    under: Ground | None = None,
+) -> AtlasMap:
+    """All items on one or two maps, with an item's nearest, a history and its k recommendations drawn in.
+
+    item: a row; its nearest by cosine in each space are ringed, and are the table.   trace: its history is drawn as a
+        numbered path, with the first k of its list and the place where the history itself points.
+    names: what each head is called, '' where it has no name.   under: a `ground` kept from before, which then holds
+        spaces, kind, attribute and values.
+
+    Raises:
+        FameError: as `ground`; the bundle has no maps, or the item is not in the catalogue.
+    """
+    if bundle.atlas is None:
+        raise FameError("this bundle has no maps; train it again with maps, which `fame train` draws")
+    if item is not None and not 0 < item < len(bundle.catalogue):
+        raise FameError(f"row {item} is not in the catalogue; rows are 1 to {bundle.catalogue.n_items}")
+    under = under or ground(bundle.atlas, bundle.catalogue, spaces, kind, attribute, values)
+    near = [_near(bundle, space, item, under.attribute) for space in under.spaces]
+    history = [] if trace is None else trace.items.tolist()
+    top = [] if trace is None else trace.ranking(exclude_history=exclude_history)[:k].tolist()
+    title = " and ".join(_called(space, names) for space in under.spaces)
+    title += f", coloured by {under.attribute}" * bool(under.values)
+    alt = _say(bundle, under, title, item, history, top)
+    look(theme)  # refuses another theme
+    return AtlasMap(
+        name="atlas",
+        title=title,
+        note=f"{under.kind.upper()} of {plural(bundle.catalogue.n_items, bundle.catalogue.noun)}.",
+        alt=alt,
+        table=pd.concat(near, ignore_index=True),
+        theme=theme,
+        origin=Origin() if trace is None else Origin.of(trace, bundle.name),
+        height=760,
+        parts=("shared", "atlas_points", "atlas_pen", "atlas_marks", "atlas_stage"),
+        points=under.packed,
+        data={
+            "version": under.version,
+            "noun": words(bundle.catalogue.noun),
+            "item": item or 0,
+            "kind": under.kind.upper(),
+            "attribute": under.attribute,
+            "several": under.several,
+            "values": [
+                {"name": name, "count": count, "light": light, "dark": dark}
+                for (name, count), light, dark in zip(
+                    under.values, VALUE_COLOURS["light"], VALUE_COLOURS["dark"], strict=False
+                )
+            ],
+            "history": history,
+            "recommended": top,
+            "maps": [_map(bundle, under, m, near[m], trace, names) for m in range(len(under.spaces))],
+        },
     )
 
 
-class _Labels:
-    """Labels on a map [V,2] that do not lie on each other, nor on marks that were told: what comes first stays.
-
-    How far apart they fall is reckoned for the narrowest picture; a wider one, or zooming in, only spreads them.
-    """
-
-    def __init__(self, fig: go.Figure, xy: np.ndarray, theme: Theme) -> None:
-        extent = np.maximum(np.ptp(xy[1:], axis=0), 1e-9)
-        self.fig, self.colours = fig, look(theme)
-        self.scale = FILLED * float(min((LEAST - 2 * MARGIN) / extent[0], HEIGHT / extent[1]))  # pixels per unit
-        self.taken: list[np.ndarray] = []  # boxes [left, bottom, right, top], in pixels
-
-    def mark(self, at: np.ndarray, size: float) -> None:
-        """Keep labels off a mark of this size in pixels."""
-        self.taken.append(self._box(at, size, size))
-
-    def add(self, at: np.ndarray, label: str, off: float = 0) -> None:
-        """Write a label (HTML) `off` pixels away from a place, on the first side that is free, or not at all."""
-        width, height = 8 + 6.6 * len(html.unescape(label.removeprefix("<b>").removesuffix("</b>"))), 18
-        beside, above = (off + width / 2, 0), (0, off + height / 2)
-        sides = [beside, above, *((-x, -y) for x, y in (above, beside))] if off else [(0, 0), (0, height), (0, -height)]
-        for shift in sides:
-            box = self._box(at, width, height, shift)
-            if not self._covered(box):
-                self.taken.append(box)
-                self.fig.add_annotation(
-                    x=float(at[0]), y=float(at[1]), xshift=shift[0], yshift=shift[1], text=label, borderpad=1,
-                    bgcolor=alpha(self.colours.page, 0.75), font={"size": 12, "color": self.colours.ink},
-                )  # fmt: skip
-                return
-
-    def numbers(self, places: np.ndarray, inks: Sequence[str], size: float) -> None:
-        """Number marks [m,2] inside, the last first; a number that would touch another is left away."""
-        inside: list[np.ndarray] = []
-        for i in reversed(range(len(places))):
-            box = self._box(places[i], 14, 12)
-            if not self._covered(box, inside):
-                inside.append(box)
-                self.fig.add_annotation(
-                    x=float(places[i, 0]), y=float(places[i, 1]), text=str(i + 1), font={"size": 10, "color": inks[i]}
-                )
-            self.mark(places[i], size)
-
-    def _box(self, at: np.ndarray, width: float, height: float, shift: tuple[float, float] = (0, 0)) -> np.ndarray:
-        x, y = np.asarray(at, float) * self.scale + shift
-        return np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
-
-    def _covered(self, box: np.ndarray, by: Sequence[np.ndarray] | None = None) -> bool:
-        others = np.array(self.taken if by is None else by).reshape(-1, 4)
-        return bool(((box[:2] < others[:, 2:]) & (others[:, :2] < box[2:])).all(axis=1).any())
+def _near(bundle: Bundle, space: str, item: int | None, attribute: str | None) -> pd.DataFrame:
+    """The nearest to an item in one space: space, nearest_to, and the columns of `neighbour_table`."""
+    if item is None or bundle.atlas is None:
+        return pd.DataFrame({"space": [], "nearest_to": [], "row": [], "cosine": []})
+    table = atlases.neighbour_table(bundle.model, bundle.atlas, bundle.catalogue, space, item, NEAREST, attribute)
+    table.insert(0, "nearest_to", bundle.catalogue.label(item))
+    table.insert(0, "space", space)
+    return table
 
 
-def _history(
-    fig: go.Figure, points: Any, xy: np.ndarray, rows: list[int], hover: np.ndarray, labels: _Labels, theme: Theme
-) -> None:
-    """The history as a path of steps, numbered where they are few; the last one is filled."""
-    if not rows:
-        return
-    colours = look(theme)
-    few = len(rows) <= MOST_NUMBERS
-    texts = [f"{hover[row]}<br>step {i + 1} of the history" for i, row in enumerate(rows)]
-    fill = [colours.page] * (len(rows) - 1) + [colours.ink]
-    size = 18 if few else 9
-    name = "history" + (", in order" if few else ", the last one filled") * (len(rows) > 1)
-    path = _mark(points, xy[rows], texts, theme, rows, color=fill, size=size, line={"color": colours.ink, "width": 1.2})
-    fig.add_trace(path.update(mode="lines+markers", name=name, line={"color": alpha(colours.ink, 0.6), "width": 1.2}))
-    if few:
-        labels.numbers(xy[rows], [colours.ink] * (len(rows) - 1) + [colours.page], size)
-    else:
-        for row in rows:
-            labels.mark(xy[row], size)
+def _map(
+    bundle: Bundle, under: Ground, m: int, near: pd.DataFrame, trace: Trace | None, names: Sequence[str]
+) -> dict[str, Any]:
+    """What atlas.js draws over the points of one map."""
+    assert bundle.atlas is not None
+    space, shown = under.spaces[m], [name for name, _ in under.values]
+    head, trust = head_of(space), bundle.atlas.trust(space, under.kind)
+    return {
+        "space": space,
+        "head": head,
+        "name": _called(space, names),
+        "trust": say_trust(trust),
+        "place": _place(bundle, space, under.kind, trace),
+        "points": "the model points here" if head is None else f"head {head + 1} points here",
+        "regions": [
+            {"x": x, "y": y, "label": label, "value": shown.index(label) if label in shown else None}
+            for x, y, label in under.regions[m][["x", "y", "label"]].itertuples(index=False)
+        ],
+        "neighbours": [
+            {"row": int(row), "cosine": float(c)} for row, c in zip(near["row"], near["cosine"], strict=True)
+        ],
+    }
 
 
-def _recommended(
-    fig: go.Figure,
-    points: Any,
-    xy: np.ndarray,
-    rows: list[int],
-    hover: np.ndarray,
-    labels: _Labels,
-    theme: Theme,
-    size: float,
-) -> None:
-    """The recommendations as diamonds with their ranks."""
-    if not rows:
-        return
-    texts = [f"{hover[row]}<br>recommended, rank {i + 1}" for i, row in enumerate(rows)]
-    marks = _mark(
-        points, xy[rows], texts, theme, rows, symbol="diamond-open", size=size + 8, line={"width": 2}
-    )  # fmt: skip
-    fig.add_trace(marks.update(name="recommended, with ranks"))
-    for i, row in enumerate(rows):
-        labels.add(xy[row], f"<b>{i + 1}</b>", size / 2 + 4)
+def _place(bundle: Bundle, space: str, kind: str, trace: Trace | None) -> list[float] | None:
+    """Where a history itself falls on a map, if there is one."""
+    if trace is None or bundle.atlas is None:
+        return None
+    new = atlases.history_vectors(bundle.model, trace, space)[-1]
+    return atlases.place(bundle.atlas, space, atlases.space_vectors(bundle.model, space), new, kind).tolist()
 
 
-def _ringed(
-    fig: go.Figure,
-    points: Any,
-    xy: np.ndarray,
-    catalogue: Catalogue,
-    rows: list[int],
-    labels: _Labels,
-    theme: Theme,
-    size: float,
-    called: str,
-) -> None:
-    """Rows with a ring and their titles."""
-    if not rows:
-        return
-    texts = [f"<b>{text(catalogue.label(row))}</b>" for row in rows]
-    marks = _mark(points, xy[rows], texts, theme, rows, symbol="circle-open", size=size + 7, line={"width": 2})
-    fig.add_trace(marks.update(name=called))
-    for row in rows:
-        labels.add(xy[row], text(catalogue.title[row], 24), size / 2 + 4)
+def head_of(space: str) -> int | None:
+    """The head of a space, from 0; None for the full embedding."""
+    return None if space == "full" else int(space.removeprefix("head_")) - 1
+
+
+def _called(space: str, names: Sequence[str]) -> str:
+    """What people call a space: 'Head 1's space (genres)', 'The full embedding'."""
+    head = head_of(space)
+    if head is None:
+        return "The full embedding"
+    return f"{head_name(head)}'s space" + (f" ({names[head]})" if head < len(names) and names[head] else "")
+
+
+def _say(
+    bundle: Bundle, under: Ground, title: str, item: int | None, history: Sequence[int], top: Sequence[int]
+) -> str:
+    assert bundle.atlas is not None
+    label = bundle.catalogue.label
+    trust = listing([f"{bundle.atlas.trust(space, under.kind):.2f}" for space in under.spaces])
+    alt = f"Map of {plural(bundle.catalogue.n_items, bundle.catalogue.noun)}. {title}. Trustworthiness {trust} of 1."
+    if under.values:
+        alt += f" Coloured: {listing([f'{name} ({count})' for name, count in under.values])}."
+    for what, rows in (("History", history), ("Recommended", top), ("Chosen", [item] if item else [])):
+        if len(rows):
+            alt += f" {what}: {'; '.join(map(label, rows))}."
+    return alt

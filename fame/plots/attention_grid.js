@@ -1,7 +1,7 @@
 // All heads × experts: one small map of attention each, steps down and the history across; last in a head's row, its experts
 // mixed. One trigger, `pick`, whose expert is null for the mix.
 
-class Tiles {
+class AttentionGrid {
   constructor(root) {
     this.root = root
     this.tip = new Tip(root)
@@ -35,7 +35,10 @@ class Tiles {
       for (let n = 0; n <= N; n++) {
         const on = h === chosen[0] && n === marked
         const canvas = make("canvas", { width: T, height: T, "aria-hidden": "true" })
-        fill(canvas, levels.subarray((h * (N + 1) + n) * T * T, (h * (N + 1) + n + 1) * T * T), T, n < N || !N ? scale : ink)
+        const own = levels.subarray((h * (N + 1) + n) * T * T, (h * (N + 1) + n + 1) * T * T)
+        const colours = n < N || !N ? scale : ink
+        fill(canvas, own, T, colours)
+        canvas.toSvg = () => cells(own, T, colours, side / T)
         cells.push(make(
           "button", {
             type: "button", "data-at": `${h}.${n}`, tabindex: on ? 0 : -1, "aria-pressed": String(on),
@@ -78,8 +81,14 @@ const fill = (canvas, levels, T, scale) => {
   context.putImageData(image, 0, 0)
 }
 
+/** The same for a file, as squares of a size. */
+const cells = (levels, T, scale, size) => Array.from(levels, (level, i) => {
+  const [t, s] = [Math.floor(i / T), i % T]
+  return s > t ? "" : `<rect x="${(s * size).toFixed(2)}" y="${(t * size).toFixed(2)}" width="${size.toFixed(2)}" height="${size.toFixed(2)}" fill="rgb(${scale[level]})"/>`
+}).join("")
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root")
-  root.fame ??= new Tiles(root)
+  root.fame ??= new AttentionGrid(root)
   root.fame.show(data, setTriggerValue)
 }

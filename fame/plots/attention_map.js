@@ -12,7 +12,8 @@ class AttentionMap {
     this.down = make("div", { class: "down", "aria-hidden": "true" })
     this.corner = make("div", { class: "corner", "aria-hidden": "true" })
     this.canvas = make("canvas", { "aria-hidden": "true" })
-    this.mark = make("div", { class: "mark", hidden: true })
+    this.canvas.toSvg = () => this.vector()
+    this.mark = make("div", { class: "mark", hidden: true, "data-screen": true })
     this.field = make("div", { class: "field", role: "group" }, this.canvas, this.mark)
     this.grid = make("div", { class: "map" }, this.corner, this.across, this.down, this.field)
     this.key = make("div", { class: "key" })
@@ -36,9 +37,9 @@ class AttentionMap {
   }
 
   words(t, s) {
-    const { films } = this.data
-    if (s > t) return [films[s], `not yet seen after step ${t + 1}, ${films[t]}`]
-    return [`${(100 * this.weights[t * this.T + s]).toFixed(1)}% at ${films[s]}`, `by step ${t + 1}, after ${films[t]}`]
+    const { items } = this.data
+    if (s > t) return [items[s], `not yet seen after step ${t + 1}, ${items[t]}`]
+    return [`${(100 * this.weights[t * this.T + s]).toFixed(1)}% at ${items[s]}`, `by step ${t + 1}, after ${items[t]}`]
   }
 
   point(t, s, x, y) {
@@ -64,6 +65,7 @@ class AttentionMap {
     const names = T <= 24 ? 170 : T <= 42 ? 150 : 124
     // Where there is room, cells are wider than high and the titles above them stand level.
     const wide = this.wide = Math.max(cell, Math.min(WIDEST, Math.floor((this.root.clientWidth - names) / T)))
+    this.print = wide >= 30 && cell >= 14 // there is room for numbers
     this.weights = new Float32Array(decode(data.weights).buffer)
     this.grid.classList.toggle("level", wide >= LEVEL)
     this.grid.style.gridTemplateColumns = `${names}px ${T * wide}px`
@@ -79,6 +81,16 @@ class AttentionMap {
     this.leave()
   }
 
+  /** The cells as SVG, for a file. */
+  vector() {
+    const { cell, wide } = this
+    return this.cells.map(([x, y, rgb, weight]) => {
+      const box = `<rect x="${x}" y="${y}" width="${wide - 1}" height="${cell - 1}" fill="rgb(${rgb})"/>`
+      const at = `x="${x + wide / 2 - 0.5}" y="${y + cell / 2 + 4}" font-size="11" text-anchor="middle" fill="${inkOn(rgb)}"`
+      return this.print ? `${box}<text ${at}>${percent(weight).replace("<", "&lt;")}</text>` : box
+    }).join("")
+  }
+
   draw(colour, largest) {
     const { T, cell, wide, canvas } = this
     const ratio = devicePixelRatio || 1
@@ -91,7 +103,7 @@ class AttentionMap {
     const panel = paint(this.root, "--panel")
     const high = paint(this.root, colour)
     this.key.replaceChildren(ramp(panel, high, scaleEnd(largest, Math.max(...this.weights))))
-    const print = wide >= 30 && cell >= 14
+    this.cells = [] // what is drawn: left, top, colour, weight
     context.font = `11px ${getComputedStyle(this.root).fontFamily}`
     context.textAlign = "center"
     context.textBaseline = "middle"
@@ -99,9 +111,10 @@ class AttentionMap {
       for (let s = 0; s <= t; s++) {
         const weight = this.weights[t * T + s]
         const rgb = mixed(panel, high, weight / largest)
+        this.cells.push([s * wide, t * cell, rgb, weight])
         context.fillStyle = `rgb(${rgb})`
         context.fillRect(s * wide, t * cell, wide - 1, cell - 1)
-        if (print) {
+        if (this.print) {
           context.fillStyle = inkOn(rgb)
           context.fillText(percent(weight), (s + 0.5) * wide - 0.5, (t + 0.5) * cell)
         }

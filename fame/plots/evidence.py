@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from fame.errors import FameError
 from fame.evidence import SLICES, Evidence, Interval
+from fame.plots.picture import Chart, chart
 from fame.plots.style import (
     Theme,
     blend,
@@ -31,7 +32,7 @@ NAME = 24  # letters of an attribute or a value; beside a head there is room for
 CALLED = 13
 
 
-def probes(found: Evidence, theme: Theme = "light") -> go.Figure:
+def probes(found: Evidence, theme: Theme = "light") -> Chart:
     """Heads as rows, attributes as columns: the average precision with which each is read from a head's item space.
 
     Lines are 95% intervals, of a SASRec's slices their range; the band is that of random spaces of the head's width,
@@ -41,49 +42,17 @@ def probes(found: Evidence, theme: Theme = "light") -> go.Figure:
         FameError: nothing was probed.
     """
     H, A = _probed(found)
-    colours = look(theme)
     references = list(found.spaces)
     y = {name: H + 0.7 + i for i, name in enumerate(references)}
     bottom = H + 0.2 + len(references)
-    random = found.spaces["random spaces"]
     fig = go.Figure()
-    for a in range(A):
-        left = a * PITCH
-        fig.add_shape(
-            type="rect", x0=left + random.low[a], x1=left + random.high[a], y0=-0.5, y1=H - 0.5, layer="below",
-            fillcolor=colours.line, line={"width": 0},
-        )  # fmt: skip
-        for at in (0.0, 0.5, 1.0):
-            fig.add_shape(
-                type="line", x0=left + at, x1=left + at, y0=-0.5, y1=bottom, layer="below",
-                line={"color": colours.line, "width": 1},
-            )  # fmt: skip
+    _scales(fig, found, bottom, theme)
     for h in range(H):
         one = Interval(*(x[h] for x in found.heads))
         _dots(fig, one, float(h), head_colour(h, theme), found.above[h], head_name(h), found.attributes, theme)
     for name in references:
-        _dots(fig, found.spaces[name], y[name], colours.soft, None, name, found.attributes, theme)
-    for h in range(H):
-        badge = head_colour(h, theme)
-        fig.add_annotation(
-            x=-0.76, y=h, text=f"<b>{h + 1}</b>", bgcolor=badge, borderpad=3, width=14, font={"color": ink_on(badge)}
-        )
-    called = [text(verdict.attribute or "unclear", CALLED) for verdict in found.verdicts]
-    inks = [colours.ink if verdict.attribute else colours.soft for verdict in found.verdicts]
-    # As points with words: an annotation is placed by the width its words have in another font.
-    fig.add_scatter(
-        x=np.full(H, -0.66, np.float32), y=np.arange(H, dtype=np.float32), mode="text", text=called,
-        textposition="middle right", textfont={"color": inks}, hoverinfo="skip",
-    )  # fmt: skip
-    fig.add_scatter(
-        x=np.full(len(y), -0.85, np.float32), y=np.array(list(y.values()), np.float32), mode="text", text=references,
-        textposition="middle right", textfont={"color": colours.soft}, hoverinfo="skip",
-    )  # fmt: skip
-    fig.add_scatter(
-        x=(np.arange(A) * PITCH - 0.02).astype(np.float32), y=np.full(A, -1, np.float32), mode="text",
-        text=[f"<b>{name}</b>" for name in texts(found.attributes, NAME)], textposition="middle right",
-        hoverinfo="skip",
-    )  # fmt: skip
+        _dots(fig, found.spaces[name], y[name], look(theme).soft, None, name, found.attributes, theme)
+    _names(fig, found, y, theme)
     ticks = (0.0, 0.5, 1.0)
     right = A * PITCH - 0.02
     fig.update_xaxes(
@@ -91,7 +60,6 @@ def probes(found: Evidence, theme: Theme = "light") -> go.Figure:
         ticktext=["0", ".5", "1"] * A, side="bottom",
     )  # fmt: skip
     fig.update_yaxes(range=[bottom, -1.4], visible=False)
-
     lines = {head_name(h): row for h, row in enumerate(found.heads.mean)}
     lines |= {name.capitalize(): space.mean for name, space in found.spaces.items()}
     figures = "; ".join(
@@ -105,9 +73,52 @@ def probes(found: Evidence, theme: Theme = "light") -> go.Figure:
         "Grey: random spaces of that width. Disc filled: above them (q < .05)."
     )
     width = COLUMN / PITCH * (right + 0.86)
-    return finish(
-        fig, theme=theme, title=title, note=note, alt=alt, height=ROW * (bottom + 1.4), least=width, bottom=20
-    )
+    finish(fig, theme=theme, title=title, note=note, alt=alt, height=ROW * (bottom + 1.4), least=width, bottom=20)
+    return chart("probes", fig, found.probe_table())
+
+
+def _scales(fig: go.Figure, found: Evidence, bottom: float, theme: Theme) -> None:
+    """For each attribute a scale from 0 to 1 down to `bottom`, and the band of random spaces behind the heads."""
+    H, A = _probed(found)
+    line, random = look(theme).line, found.spaces["random spaces"]
+    for a in range(A):
+        left = a * PITCH
+        fig.add_shape(
+            type="rect", x0=left + random.low[a], x1=left + random.high[a], y0=-0.5, y1=H - 0.5, layer="below",
+            fillcolor=line, line={"width": 0},
+        )  # fmt: skip
+        for at in (0.0, 0.5, 1.0):
+            fig.add_shape(
+                type="line", x0=left + at, x1=left + at, y0=-0.5, y1=bottom, layer="below",
+                line={"color": line, "width": 1},
+            )  # fmt: skip
+
+
+def _names(fig: go.Figure, found: Evidence, y: dict[str, float], theme: Theme) -> None:
+    """What rows and columns are: heads with what they are called, the other spaces at `y`, attributes."""
+    (H, A), colours = _probed(found), look(theme)
+    for h in range(H):
+        badge = head_colour(h, theme)
+        fig.add_annotation(
+            x=-0.76, y=h, text=f"<b>{h + 1}</b>", bgcolor=badge, borderpad=3, width=14, font={"color": ink_on(badge)}
+        )
+    inks = [colours.ink if verdict.attribute else colours.soft for verdict in found.verdicts]
+    called = [text(verdict.attribute or "unclear", CALLED) for verdict in found.verdicts]
+    # As points with words: an annotation is placed by the width its words have in another font.
+    for x, at, words, ink in (
+        (np.full(H, -0.66), np.arange(H), called, inks),
+        (np.full(len(y), -0.85), np.array(list(y.values())), list(y), colours.soft),
+        (
+            np.arange(A) * PITCH - 0.02,
+            np.full(A, -1),
+            [f"<b>{n}</b>" for n in texts(found.attributes, NAME)],
+            colours.ink,
+        ),
+    ):
+        fig.add_scatter(
+            x=x.astype(np.float32), y=at.astype(np.float32), mode="text", text=words, textposition="middle right",
+            textfont={"color": ink}, hoverinfo="skip",
+        )  # fmt: skip
 
 
 def _dots(
@@ -138,7 +149,8 @@ def _dots(
             "thickness": 2, "width": 0,
         },
         hovertext=[
-            f"<b>{who.capitalize()}</b>, {text(name)}<br>{number(m, 3)} ({number(low, 3)} to {number(high, 3)})"
+            f"<b>{who.capitalize()}</b>, {text(name)}<br>average precision {number(m, 3)} ({number(low, 3)} to "
+            f"{number(high, 3)})"
             for name, m, low, high in zip(attributes, *of, strict=True)
         ],
         hoverinfo="text",
@@ -149,10 +161,10 @@ def _dots(
     )  # fmt: skip
 
 
-def values(found: Evidence, attribute: str, theme: Theme = "light") -> go.Figure:
+def values(found: Evidence, attribute: str, theme: Theme = "light") -> Chart:
     """One attribute's values as columns, most frequent first, and how well each is read from each head's space.
 
-    Below stand the full embedding and chance, which for a value is how frequent it is.
+    Below stand the full embedding and how frequent a value is, which guessing at random would reach.
 
     Raises:
         FameError: the attribute was not probed.
@@ -164,7 +176,7 @@ def values(found: Evidence, attribute: str, theme: Theme = "light") -> go.Figure
     table, names = found.by_value[a].astype(np.float32), found.values[a]
     M = len(names)
     fig = go.Figure()
-    labels = [*(f"head {h + 1}" for h in range(H)), "full embedding", "chance"]
+    labels = [*(f"head {h + 1}" for h in range(H)), "full embedding", "frequency"]
     for row, label in enumerate(labels):
         scale = head_scale(row, theme) if row < H else ink_scale(theme)
         who = label.capitalize()
@@ -182,12 +194,14 @@ def values(found: Evidence, attribute: str, theme: Theme = "light") -> go.Figure
     )
     top = 16 + (6.5 * min(NAME, max(map(len, names))) if M > 4 else 0)
     alt = f"Average precision by value of {attribute}. {read}."
-    return finish(
+    finish(
         fig, theme=theme, title=title, note=note, alt=alt, height=ROW * (H + 2), least=max(480, 130 + 46 * M), top=top
     )
+    all_values = found.value_table()
+    return chart("values", fig, all_values[all_values["attribute"] == attribute])
 
 
-def likeness(found: Evidence, theme: Theme = "light") -> go.Figure:
+def likeness(found: Evidence, theme: Theme = "light") -> Chart:
     """How alike heads are, 0 to 1: their item spaces by linear CKA, their lists by rank-biased overlap."""
     H = len(found.verdicts)
     shift = max(H + 1.4, 4.6)  # where the second square begins
@@ -226,9 +240,8 @@ def likeness(found: Evidence, theme: Theme = "light") -> go.Figure:
     random = number(found.alike_random)
     note = f"CKA compares spaces, RBO lists: 1 is the same. Two random item spaces have {random}."
     width = 120 + 46 * max(shift + H + 1, 8)
-    return finish(
-        fig, theme=theme, title="How alike the heads are", note=note, alt=alt, height=ROW * (H + 2.4), width=width
-    )
+    finish(fig, theme=theme, title="How alike the heads are", note=note, alt=alt, height=ROW * (H + 2.4), width=width)
+    return chart("likeness", fig, found.likeness_table())
 
 
 def _cells(

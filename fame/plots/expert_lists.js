@@ -1,6 +1,6 @@
-// What each expert alone would recommend, side by side with the head's own list. One trigger, `film`, a row.
+// What each expert alone would recommend, side by side with the head's own list. One trigger, `pick`, a row.
 
-class Lists {
+class ExpertLists {
   constructor(root) {
     this.grid = make("div", { class: "lists" })
     root.append(edges(make("div", { class: "scroll" }, this.grid)))
@@ -15,7 +15,7 @@ class Lists {
   }
 
   show(data, send) {
-    const { lists, film, head } = data
+    const { lists, chosen, head } = data
     const active = this.grid.getRootNode().activeElement
     const focused = active?.dataset?.at
     this.grid.classList.toggle("dense", lists.length > 6)
@@ -25,8 +25,8 @@ class Lists {
       make("div", { class: "facts" }, ...list.facts.flatMap(([what, value]) => (value === null
         ? [make("span", { class: "all", title: what }, what)]
         : [make("span", {}, what), make("b", { class: "num" }, value)]))),
-      make("ol", {}, ...list.films.map((entry, j) => make("li", {}, make(
-        "button", { type: "button", "data-row": entry.row, "data-at": `${i}.${j}`, "aria-pressed": String(entry.row === film), title: entry.label, onclick: () => send("film", entry.row) },
+      make("ol", {}, ...list.items.map((entry, j) => make("li", {}, make(
+        "button", { type: "button", "data-row": entry.row, "data-at": `${i}.${j}`, "aria-pressed": String(entry.row === chosen), title: entry.label, onclick: () => send("pick", entry.row) },
         make("span", {}, String(j + 1)), make("span", { class: "cut" }, entry.title),
       )))),
     )))
@@ -36,6 +36,6 @@ class Lists {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root")
-  root.fame ??= new Lists(root)
+  root.fame ??= new ExpertLists(root)
   root.fame.show(data, setTriggerValue)
 }

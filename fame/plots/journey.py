@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from fame import explain
-from fame.plots.attention import axis_height, axis_width, check_head, heads_scale, item_axis
-from fame.plots.style import Theme, blend, finish, head_colour, head_name, ink_on, label, look, text
+from fame.plots.attention import check_head
+from fame.plots.picture import Chart, Origin, chart
+from fame.plots.style import Scale, Theme, blend, finish, head_colour, head_name, ink_on, look, text, texts
 from fame.text import listing, percent, plural
 from fame.trace import Trace
 
@@ -22,9 +24,12 @@ BETWEEN = 24
 MARK = 20
 LETTER = 13  # pixels that a label at the end of the bars needs
 NUMBERS = 16  # up to this many steps numbers fit into their cells
+FEWEST = 6  # columns that a picture has room for at least, so that a single item is not drawn as a wall
+NAME = 22  # letters of an item's title along the axis
+DENSE = 30  # more items than this have smaller titles
 
 
-def journey(trace: Trace, theme: Theme = "light", head: int = 0) -> go.Figure:
+def journey(trace: Trace, theme: Theme = "light", head: int = 0) -> Chart:
     """The gate after each item as a bar cut by head; below, one head's router cut by expert, and how evenly each
     head's router spreads its weight.
 
@@ -36,57 +41,100 @@ def journey(trace: Trace, theme: Theme = "light", head: int = 0) -> go.Figure:
     """
     check_head(trace, head)
     T, H, N = trace.router.shape
-    moved, colours = explain.journey(trace), look(theme)
-    after = [f"after <b>{text(trace.catalogue.label(r))}</b>" for r in trace.items]
+    moved = explain.journey(trace)
     heights = [GATE + MARK] + ([ROUTER + MARK, ENTROPY * H] if N > 1 else [])  # of the parts, from the top
     height = sum(heights) + BETWEEN * (len(heights) - 1)
     ends = [height - sum(heights[:i]) - BETWEEN * i for i in range(len(heights))]
     domains = [[(end - own) / height, end / height] for own, end in zip(heights, ends, strict=True)]
-
-    fig = go.Figure()
-    fig.update_layout(
-        barmode="stack",
-        bargap=0.06,
-        barcornerradius=0,
-        margin={"r": 76},
-        xaxis={**item_axis(trace), "anchor": "y3" if N > 1 else "y"},
-    )
+    fig = go.Figure(
+        layout={
+            "barmode": "stack", "bargap": 0.06, "barcornerradius": 0, "margin": {"r": 76},
+            "xaxis": {**_item_axis(trace), "anchor": "y3" if N > 1 else "y"},
+        }
+    )  # fmt: skip
+    after = [f"after <b>{text(trace.catalogue.label(r))}</b>" for r in trace.items]
     heads = [head_colour(h, theme) for h in range(H)]
     _stack(fig, trace.gate, "y", heads, [head_name(h) for h in range(H)], "gate", after, moved.gate_turn, theme)
     fig.update_layout(
         yaxis={"domain": domains[0], "range": [0, 1 + MARK / GATE], "tickvals": [0.5], "ticktext": ["gate"]}
     )
-    title, note = text(explain.say_gate_turn(trace).removesuffix(".")), "The gate"
-    if moved.gate_turn is not None:
-        t = moved.gate_turn - 1
-        title = f"{label(trace.catalogue, trace.items[t], 40)} moved the gate most"
     if N > 1:
-        # The strongest at the end is the darkest; the steps between neighbours are even.
-        shades = np.linspace(1, 0.35, N)[np.argsort(np.argsort(-trace.router[-1, head], kind="stable"))]
-        fills = [blend(colours.page, heads[head], float(shade)) for shade in shades]
-        names = [f"{head_name(head)}, expert {n + 1}" for n in range(N)]
-        turn = moved.router_turns[head]
-        _stack(fig, trace.router[:, head], "y2", fills, names, "router", after, turn, theme)
-        _entropies(fig, trace, after, theme)
-        fig.update_layout(
-            yaxis2={
-                "domain": domains[1], "range": [0, 1 + MARK / ROUTER], "anchor": "x", "tickvals": [0.5],
-                "ticktext": [f"router of<br>head {head + 1}"],
-            },
-            yaxis3={
-                "domain": domains[2], "range": [H - 0.5, -0.5], "anchor": "x", "tickvals": list(range(H)),
-                "ticktext": [f"entropy, head {h + 1}" for h in range(H)],
-            },
-        )  # fmt: skip
+        _routers(fig, trace, head, after, moved, domains[1:], theme)
+    title, note = _sentence(trace, moved, head)
+    alt = f"The gate along {plural(T, trace.catalogue.noun)}. {_say(trace, moved, head)}"
+    least = max(480, 200 + T * (16 if T <= DENSE else 12), 200 + 32 * T if T <= NUMBERS else 0)
+    fig = finish(
+        fig, theme=theme, title=text(title), note=note, alt=alt, height=height, least=least, bottom=_axis_height(trace)
+    )
+    return chart("journey", fig, moved.table, Origin.of(trace))
+
+
+def _routers(
+    fig: go.Figure,
+    trace: Trace,
+    head: int,
+    after: Sequence[str],
+    moved: explain.Journey,
+    domains: Sequence[Sequence[float]],
+    theme: Theme,
+) -> None:
+    """One head's router as a bar per step, and all routers' entropies, in the two parts of these domains."""
+    H, N = trace.router.shape[1:]
+    # The strongest at the end is the darkest; the steps between neighbours are even.
+    shades = np.linspace(1, 0.35, N)[np.argsort(np.argsort(-trace.router[-1, head], kind="stable"))]
+    fills = [blend(look(theme).page, head_colour(head, theme), float(shade)) for shade in shades]
+    names = [f"{head_name(head)}, expert {n + 1}" for n in range(N)]
+    _stack(fig, trace.router[:, head], "y2", fills, names, "router", after, moved.router_turns[head], theme)
+    _entropies(fig, trace, after, theme)
+    fig.update_layout(
+        yaxis2={
+            "domain": domains[0], "range": [0, 1 + MARK / ROUTER], "anchor": "x", "tickvals": [0.5],
+            "ticktext": [f"router of<br>head {head + 1}"],
+        },
+        yaxis3={
+            "domain": domains[1], "range": [H - 0.5, -0.5], "anchor": "x", "tickvals": list(range(H)),
+            "ticktext": [f"entropy, head {h + 1}" for h in range(H)],
+        },
+    )  # fmt: skip
+
+
+def _sentence(trace: Trace, moved: explain.Journey, head: int) -> tuple[str, str]:
+    """The title, and the line under it."""
+    title, note = explain.say_gate_turn(trace).removesuffix("."), "The gate"
+    if moved.gate_turn is not None:
+        title = f"{trace.catalogue.label(trace.items[moved.gate_turn - 1])} moved the gate most"
+    if trace.router.shape[-1] > 1:
         note += f", head {head + 1}'s router, and all routers' entropies (0: one expert, 1: all the same)"
     note += f" after each {trace.catalogue.noun}."
     if moved.gate_turn is not None or moved.router_turns[head] is not None:
         note += " ▼ moved it most."
-    alt = f"The gate along {plural(T, trace.catalogue.noun)}. {_say(trace, moved, head)}"
-    least = max(480, 200 + axis_width(trace), 200 + 32 * T if T <= NUMBERS else 0)
-    return finish(
-        fig, theme=theme, title=title, note=note, alt=alt, height=height, least=least, bottom=axis_height(trace)
-    )
+    return title, note
+
+
+def _item_axis(trace: Trace) -> dict[str, Any]:
+    """An axis of the history's positions, told by their items' titles."""
+    T = len(trace.items)
+    return {
+        "range": [-0.5, max(T, FEWEST) - 0.5],
+        "tickvals": list(range(T)),
+        "ticktext": texts(trace.catalogue.title[trace.items], NAME),
+        "tickangle": -90,
+        "tickfont": {"size": 12 if T <= DENSE else 10},
+    }
+
+
+def _axis_height(trace: Trace) -> int:
+    """Pixels that the titles along `_item_axis` take."""
+    longest = min(NAME, max(len(str(trace.catalogue.title[r])) for r in trace.items))
+    return 16 + round(longest * (6.5 if len(trace.items) <= DENSE else 5.5))
+
+
+def _heads_scale(H: int, theme: Theme) -> Scale:
+    """One scale for all: z from h to h+1 runs from panel to head h's colour; z ends at H."""
+    stops: Scale = []
+    for h in range(H):
+        stops += [(h / H, look(theme).panel), ((h + 1) / H, head_colour(h, theme))]
+    return stops
 
 
 def _stack(
@@ -141,9 +189,9 @@ def _entropies(fig: go.Figure, trace: Trace, after: Sequence[str], theme: Theme)
         z=(np.arange(H)[:, None] + 0.999 * entropy).astype(np.float32),
         customdata=entropy,
         zmin=0,
-        zmax=H + 1,
+        zmax=H,
         yaxis="y3",
-        colorscale=heads_scale(H, theme),
+        colorscale=_heads_scale(H, theme),
         showscale=False,
         xgap=2,
         ygap=2,

@@ -1,9 +1,9 @@
-// One head at the last step: its experts as rows over the films of the history, the router at each row's end, the
+// One head at the last step: its experts as rows over the items of the history, the router at each row's end, the
 // head's mixed attention, and what each item adds, measured by leaving it out. Hover and arrow keys read single values.
 
 const NARROW = 600 // pixels below which a row ends in a number alone; what else stood there is said above the picture
 
-class Strip {
+class LastStep {
   constructor(root) {
     this.root = root
     this.tip = new Tip(root)
@@ -18,7 +18,7 @@ class Strip {
       else this.leave()
     }
     this.box.onpointerleave = () => this.leave()
-    roam(this.box, () => [this.rows.length, this.data.films.length], (r, c) => {
+    roam(this.box, () => [this.rows.length, this.data.items.length], (r, c) => {
       const cell = this.box.querySelector(`[data-r="${r}"][data-c="${c}"]`)
       cell.scrollIntoView({ block: "nearest", inline: "nearest" })
       const { left, bottom } = cell.getBoundingClientRect()
@@ -41,20 +41,20 @@ class Strip {
   }
 
   words(r, c) {
-    const { films, experts, effects, effectOf, digits } = this.data
-    const film = films[c].label
-    if (r > experts.length) return [film, `adds ${number(effects[c], digits, true)} to ${effectOf}, measured by leaving it out`]
+    const { items, experts, effects, effectOf, digits, signs } = this.data
+    const item = items[c].label
+    if (r > experts.length) return [item, `${does(effects[c], digits)} ${effectOf}, measured by leaving it out`, ...(signs[c] ? [signs[c]] : [])]
     const who = !experts.length ? "The head" : r === experts.length ? "Head mix" : `Expert ${r + 1}`
-    return [film, `${who}: ${(100 * this.rows[r][c]).toFixed(1)}% of its attention`]
+    return [item, `${who}: ${(100 * this.rows[r][c]).toFixed(1)}% of its attention`]
   }
 
   show(data) {
     this.data = data
-    const { head, films, experts, mix, router, entropy, effects, effectOf, digits, largest, flag, noun } = data
+    const { head, items, experts, mix, router, entropy, effects, effectOf, digits, largest, flag, noun } = data
     this.rows = effects ? [...experts, mix, effects] : [...experts, mix]
     const narrow = this.root.clientWidth < NARROW
     const [names, ends] = narrow ? [72, 42] : [84, 138]
-    const width = Math.max(16, Math.min(190, Math.floor((this.root.clientWidth - names - ends - 8) / films.length) - 2))
+    const width = Math.max(16, Math.min(190, Math.floor((this.root.clientWidth - names - ends - 8) / items.length) - 2))
     const wide = width >= 72 // titles then stand level, in lines
     const panel = paint(this.root, "--panel")
     const colour = paint(this.root, `--h${head % 8 + 1}`)
@@ -67,28 +67,28 @@ class Strip {
     }
     const label = (text, r, strong) => make("th", { scope: "row", class: strong ? "label row strong" : "label row", "data-row": r }, text)
     const top = make("tr", {}, make("th", { class: "label" }, make("span", { class: "sr" }, "expert")),
-      ...films.map((film, c) => make("th", { scope: "col", class: "film", "data-c": c, title: film.label }, make("span", {}, film.title))),
+      ...items.map((item, c) => make("th", { scope: "col", class: "film", "data-c": c, title: item.label }, make("span", {}, item.title))),
       make("th", { scope: "col", class: "end" }, experts.length ? "router" : ""))
     const lines = experts.map((row, n) => make("tr", {}, label(`expert ${n + 1}`, n), ...row.map((value, c) => cell(value, n, c, colour)),
       make("td", { class: "end" }, make("div", { class: "router" },
         narrow ? "" : make("div", { class: "meter" }, make("div", { style: `width:${100 * router[n]}%;background:rgb(${colour})` })), percent(router[n])))))
     lines.push(make("tr", { class: "mixed" }, label(experts.length ? "head mix" : "attention", experts.length, true), ...mix.map((value, c) => cell(value, experts.length, c, experts.length ? ink : colour)),
       make("td", { class: "end" }, ...(narrow || entropy === null ? [] : [flag, flag && make("br"), `entropy ${entropy.toFixed(2)} of 1`]))))
-    if (effects) lines.push(this.effects(label(`${noun.one} adds`, experts.length + 1, true), roomy, narrow))
-    const columns = make("colgroup", {}, make("col", { style: `width:${names}px` }), ...films.map(() => make("col", { style: `width:${width}px` })), make("col", { style: `width:${ends}px` }))
-    const table = make("table", { class: `${wide ? "" : "upright"}${narrow ? " narrow" : ""}`, style: `width:${names + ends + films.length * (width + 2) + 6}px` },
+    if (effects) lines.push(this.effects(label(`${noun} adds`, experts.length + 1, true), roomy, narrow))
+    const columns = make("colgroup", {}, make("col", { style: `width:${names}px` }), ...items.map(() => make("col", { style: `width:${width}px` })), make("col", { style: `width:${ends}px` }))
+    const table = make("table", { class: `${wide ? "" : "upright"}${narrow ? " narrow" : ""}`, style: `width:${names + ends + items.length * (width + 2) + 6}px` },
       make("caption", { class: "sr" }, data.alt), columns, make("thead", {}, top), make("tbody", {}, ...lines))
-    const left = this.films === films.length ? this.box.scrollLeft : 1e6 // the newest films first
-    this.films = films.length
+    const left = this.count === items.length ? this.box.scrollLeft : 1e6 // the newest items first
+    this.count = items.length
     this.frame.style.setProperty("--from", `${names}px`)
     this.frame.style.setProperty("--to", `${ends}px`)
     this.box.replaceChildren(table)
     this.box.scrollLeft = left
     this.box.setAttribute("aria-label", `${data.alt} Arrow keys read the cells.`)
     this.key.replaceChildren(ramp(panel, colour, percent(largest)), make("span", {}, effects
-      ? `what each ${noun.one} adds to ${effectOf}: bar up, so much is lost without it; bar down, it takes so much away`
-      : films.length > 1 ? `The history holds every ${noun.one}, so that there is no average to lead.`
-        : `The only ${noun.one} of a history cannot be left out.`))
+      ? `what each ${noun} adds to ${effectOf}; up: raises the score; down: lowers it`
+      : items.length > 1 ? `The history holds every ${noun}, so that there is no average to lead.`
+        : `The only ${noun} of a history cannot be left out.`))
   }
 
   effects(label, roomy, narrow) {
@@ -110,9 +110,11 @@ class Strip {
   }
 }
 
+const does = (effect, digits) => (effect < 0 ? `takes ${number(-effect, digits)} off` : `adds ${number(effect, digits, true)} to`)
+
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".root")
-  root.fame ??= new Strip(root)
+  root.fame ??= new LastStep(root)
   root.fame.show(data)
   return () => root.fame.gone()
 }

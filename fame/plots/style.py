@@ -21,6 +21,7 @@ __all__ = [
     "FONT",
     "LOOKS",
     "Look",
+    "Scale",
     "Sentence",
     "Theme",
     "alpha",

@@ -4,7 +4,8 @@
 // `node.toSvg = () => "<path …/>"`, in its own pixels. What matches APART belongs to the screen, not to the picture,
 // and while a picture is saved its root has the class `saving`.
 
-const savable = (() => {
+let savable
+{
   const APART = ".tip, .sr, [data-screen]"
   const MARGIN = 16 // pixels of page around a picture
   const SHARP = 3 // pixels of a PNG for one of the screen
@@ -340,7 +341,7 @@ const savable = (() => {
     return node
   }
 
-  return (args, draw) => {
+  savable = (args, draw) => {
     const gone = draw(args)
     const root = args.parentElement.querySelector(".root")
     root.about = args.data.picture
@@ -356,4 +357,4 @@ const savable = (() => {
     }
     return gone
   }
-})()
+}

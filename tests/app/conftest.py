@@ -82,19 +82,20 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(chromium: Browser) -> Iterator[Open]:
-    """Opens an address in a fresh profile: `open_page(url, scheme="dark", width=700)`; the page is drawn on return.
+    """Opens an address in a fresh profile: `open_page(url, scheme="dark", width=700)`, drawn on return.
 
     An error in the page's own scripts fails the test.
     """
     contexts, errors = [], []
 
-    def open_page(url: str, scheme: str = "light", width: int = 1400, height: int = 900) -> Page:
+    def open_page(url: str, scheme: str = "light", width: int = 1400, height: int = 900, app: bool = True) -> Page:
         context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url)
-        real.settle(page)
+        if app:
+            real.settle(page)
         return page
 
     yield open_page

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
-from streamlit.delta_generator import DeltaGenerator
+from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app.screen import Screen
 from app.screens import atlas as view
 from app.screens.atlas import _read_values
-from app.sources import Source
-from app.state import State
 from fame import atlas as atlases
 from fame.atlas import history_vectors, place, space_vectors
 from fame.bundle import Bundle
@@ -62,9 +60,8 @@ def open_atlas(open_app: OpenApp, mapped_folder: Path) -> OpenAtlas:
 def sent(app: AppTest) -> tuple[dict[str, Any], dict[str, Any], np.ndarray, np.ndarray]:
     """What the maps and the points get: the marks, and of the points the header, positions [2,V,2] and colours [V]."""
     assert not app.exception
-    protos = [x.proto for x in app.get("bidi_component") if x.proto.component_name == "fame_atlas"]
-    [marks] = [data for proto in protos if proto.json and "maps" in (data := json.loads(proto.json))]
-    [raw] = [proto.bytes for proto in protos if proto.bytes]
+    protos = {x.proto.component_name: x.proto for x in app.get("bidi_component")}
+    marks, raw = json.loads(protos["fame_picture_atlas"].json), protos["fame_atlas_points"].bytes
     size = int(np.frombuffer(raw, "<u4", 1)[0])
     head = json.loads(raw[4 : 4 + size])
     V = len(head["titles"])
@@ -87,12 +84,12 @@ def page_text(app: AppTest) -> str:
 @pytest.mark.parametrize("example", range(4))
 def test_every_example_shows_what_the_spaces_say(open_atlas: OpenAtlas, mapped: Bundle, example: int) -> None:
     items = mapped.examples[example].items
-    app = open_atlas({"h": "-".join(item.replace("-", "%2D").replace(",", "%2C") for item in items)})
+    app = open_atlas({"h": "-".join(item.replace("-", "%2D").replace(",", "%2C") for item in items), "head": "1"})
     marks, head, maps, _ = sent(app)
     trace, atlas = mapped.trace(items), mapped.atlas
     assert atlas is not None and head["spaces"] == ["head_1", "full"]
     assert marks["history"] == trace.items.tolist() and marks["recommended"] == trace.ranking()[:10].tolist()
-    film = marks["film"]
+    film = marks["item"]
     assert film == trace.ranking()[0]
     for m, space in enumerate(head["spaces"]):
         np.testing.assert_array_equal(maps[m], atlas.map(space))
@@ -114,10 +111,10 @@ def test_the_maps_need_no_history(open_atlas: OpenAtlas, mapped: Bundle) -> None
     marks, head, maps, _ = sent(open_atlas({"h": "none"}))
     assert mapped.atlas is not None
     np.testing.assert_array_equal(maps[0], mapped.atlas.map(head["spaces"][0]))
-    assert marks["film"] == 0 and marks["history"] == marks["recommended"] == []
+    assert marks["item"] == 0 and marks["history"] == marks["recommended"] == []
     assert all(drawn["place"] is None and drawn["neighbours"] == [] for drawn in marks["maps"])
     marks, *_ = sent(open_atlas({"h": "none", "film": "f9"}))
-    assert marks["film"] == 9 and len(marks["maps"][0]["neighbours"]) == 10
+    assert marks["item"] == 9 and len(marks["maps"][0]["neighbours"]) == 10
 
 
 def test_colours_are_the_values_chosen(open_atlas: OpenAtlas, mapped: Bundle) -> None:
@@ -134,7 +131,7 @@ def test_a_link_opens_the_same_maps(open_atlas: OpenAtlas, mapped: Bundle) -> No
     link = {"atlas_left": "full", "atlas_right": "head_3", "atlas_kind": "pca", "atlas_colour": "decade", "film": "f9"}
     app = open_atlas({**link, "atlas_values": "none"})
     marks, head, maps, mask = sent(app)
-    assert (head["spaces"], head["kind"], marks["film"]) == (["full", "head_3"], "pca", 9)
+    assert (head["spaces"], head["kind"], marks["item"]) == (["full", "head_3"], "pca", 9)
     assert not mask.any() and marks["values"] == []
     np.testing.assert_array_equal(maps[1], mapped.atlas.map("head_3", "pca"))
     assert chooser(app.selectbox, "atlas_by").value == "decade" and chooser(app.multiselect, "atlas_shown").value == []
@@ -162,7 +159,7 @@ def test_another_attribute_starts_with_its_own_values(open_atlas: OpenAtlas) -> 
     [("values", "99-x-" + "9" * 50), ("right", "head_9"), ("kind", "tsne"), ("left", "head_2"), ("colour", "mood")],
 )
 def test_a_broken_choice_falls_back(open_atlas: OpenAtlas, broken: tuple[str, str]) -> None:
-    marks, head, *_ = sent(open_atlas({f"atlas_{broken[0]}": broken[1]}))
+    marks, head, *_ = sent(open_atlas({f"atlas_{broken[0]}": broken[1], "head": "1"}))
     assert (head["spaces"], head["kind"]) == (["head_1", "full"], "umap") and len(marks["values"]) > 1
 
 
@@ -186,31 +183,22 @@ def test_values_of_a_link() -> None:
 
 def test_the_browser_is_not_trusted(mapped: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     changes: list[dict[str, Any]] = []
-    there = State("tiny", (1, 2))
-    source = Source("tiny", "", 0)
-    screen = Screen("atlas", view.SCREEN, DeltaGenerator(), source, mapped, there, there, "light", {})
-    monkeypatch.setattr(view.session, "current", lambda: there)
     monkeypatch.setattr(view.session, "update", lambda **change: changes.append(change))
-
-    def ask(what: object) -> list[dict[str, Any]]:
+    for asked, taken in ((None, []), ("1", []), ({}, []), (0, []), (31, []), (-1, []), (30, [{"item": 30}])):
+        monkeypatch.setattr(view.st, "session_state", {"atlas_maps": {"pick": asked}})
         changes.clear()
-        monkeypatch.setattr(view.st, "session_state", {"atlas_maps": {"act": what}})
-        view._act(screen)
-        return list(changes)
+        view._pick(len(mapped.catalogue))
+        assert changes == taken, asked
 
-    for junk in (
-        None, "film", {}, {"do": "film"}, {"do": "film", "row": 0}, {"do": "film", "row": 31},
-        {"do": "film", "row": "1"}, {"do": "space", "space": "head_9", "side": 0},
-        {"do": "space", "space": ["full"], "side": 0}, {"do": "space", "space": "full", "side": 2},
-    ):  # fmt: skip
-        assert not ask(junk), junk
-    assert ask({"do": "film", "row": 30}) == [{"item": 30}]
-    # Choosing the other map's space swaps the two.
-    assert ask({"do": "space", "space": "full", "side": 0}) == [{"atlas_left": "full", "atlas_right": "head_1"}]
-    assert ask({"do": "space", "space": "head_3", "side": 0}) == [{"atlas_left": None, "head": 2, "atlas_right": None}]
-    assert ask({"do": "space", "space": "head_2", "side": 1}) == [
-        {"atlas_left": None, "head": 0, "atlas_right": "head_2"}
-    ]
+
+def test_choosing_the_other_maps_space_swaps_the_two(open_atlas: OpenAtlas) -> None:
+    app = open_atlas({"head": "1"})
+    chooser(app.segmented_control, "atlas_left_space").set_value("full").run()
+    assert sent(app)[1]["spaces"] == ["full", "head_1"]
+    chooser(app.segmented_control, "atlas_left_space").set_value("head_3").run()
+    assert sent(app)[1]["spaces"] == ["head_3", "head_1"]
+    chooser(app.segmented_control, "atlas_right_space").set_value("full").run()
+    assert sent(app)[1]["spaces"] == ["head_3", "full"] and app.query_params["head"] in ("3", ["3"])
 
 
 def test_a_bundle_without_maps_says_so(open_atlas: OpenAtlas, folder: Path) -> None:
@@ -230,9 +218,20 @@ def mapped_address(mapped_folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def atlas_page(open_page: Open, mapped_address: str) -> Page:
-    page = open_page(f"{mapped_address}/atlas")
-    expect(page.locator(".map caption").first).to_be_visible()
+    page = open_page(f"{mapped_address}/atlas?head=1")
+    expect(chosen(page).first).to_be_visible()
     return page
+
+
+def chosen(page: Page) -> Locator:
+    """The chosen item's label, over the list of its nearest in each space."""
+    return page.locator(".st-key-atlas_two .fame-say b")
+
+
+def listed(page: Page, side: int) -> list[str]:
+    """The labels of the nearest that the page lists for the left or the right map."""
+    cells = page.locator(".st-key-atlas_two .fame-table").nth(side).locator("tbody td:nth-child(2)")
+    return [text.removesuffix(" · both") for text in cells.all_inner_texts()]
 
 
 def nearest(bundle: Bundle, space: str, title: str) -> list[str]:
@@ -246,12 +245,11 @@ def on_a_film(page: Page) -> str:
     stage = page.locator(".stage").first
     stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
-    chosen = page.locator(".map caption b").first.inner_text()
     for x in range(40, int(box["width"]) - 40, 12):
         for y in range(40, int(box["height"]) - 60, 40):
             page.mouse.move(box["x"] + x, box["y"] + y)
             tip = stage.locator(".tip b")
-            if tip.is_visible() and tip.inner_text() != chosen:
+            if tip.is_visible() and tip.inner_text() != chosen(page).first.inner_text():
                 return tip.inner_text()
     raise AssertionError("no film under the pointer anywhere on the map")
 
@@ -261,20 +259,19 @@ def test_a_click_on_a_film_lists_its_neighbours_in_both_spaces(atlas_page: Page,
     title = on_a_film(atlas_page)
     atlas_page.mouse.down()
     atlas_page.mouse.up()
-    for table, space in zip(atlas_page.locator(".map table").all(), ("head_1", "full"), strict=True):
-        expect(table.locator("caption b")).to_have_text(title)
-        assert table.locator(".pick").all_inner_texts() == nearest(mapped, space, title)
+    for side, space in enumerate(("head_1", "full")):
+        expect(chosen(atlas_page).nth(side)).to_have_text(title)
+        assert listed(atlas_page, side) == nearest(mapped, space, title)
     atlas_page.wait_for_url("**film=*")
 
 
 @pytest.mark.browser
 def test_colours_heads_and_keys(atlas_page: Page, mapped: Bundle) -> None:
     page = atlas_page
-    page.get_by_role("group", name="Space of the left map").get_by_role("button", name="Head 3's space").click()
+    page.locator("[class*=st-key-atlas_left_space]").get_by_role("radio", name="3").click()
     expect(page.locator("figcaption h2").first).to_have_text("Head 3's space")
-    title = page.locator(".map caption b").first.inner_text()
-    table = page.locator(".map table").first
-    expect(table.locator(".pick").first).to_have_text(nearest(mapped, "head_3", title)[0])
+    title = chosen(page).first.inner_text()
+    assert listed(page, 0) == nearest(mapped, "head_3", title)
     page.wait_for_url("**head=3*")
 
     page.get_by_label("Colour by").click()
@@ -292,7 +289,7 @@ def test_colours_heads_and_keys(atlas_page: Page, mapped: Bundle) -> None:
             break
     meant = tip.inner_text()
     page.keyboard.press("Enter")
-    expect(page.locator(".map caption b").first).to_have_text(meant)
+    expect(chosen(page).first).to_have_text(meant)
 
 
 @pytest.mark.browser
@@ -321,42 +318,44 @@ def test_the_history_fills_the_map(atlas_page: Page, mapped: Bundle, key: str | 
 
 
 @pytest.mark.browser
-def test_search_finds_and_titles_stay_text(atlas_page: Page) -> None:
-    search = atlas_page.get_by_role("combobox", name="Find an item on the maps")
-    search.fill("amelie")
-    expect(atlas_page.locator("#found li")).to_have_text(["Amélie (1973)"])
-    search.press("Enter")
-    expect(atlas_page.locator(".map caption b").first).to_have_text("Amélie (1973)")
-    search.fill("blaed runer")
-    expect(atlas_page.locator("#found li")).to_contain_text(["Blade Runner (1976)"])
-    search.press("Enter")
-    expect(atlas_page.locator(".map caption b").first).to_have_text("Blade Runner (1976)")
-    expect(search).to_have_value("")
-    expect(atlas_page.locator(".search ul")).to_be_hidden()
-    search.fill("termnator")
-    search.press("Enter")  # sooner than the answer comes
-    expect(atlas_page.locator(".map caption b").first).to_have_text("The Terminator (1977)")
-    expect(atlas_page.locator(".search ul")).to_be_hidden()
-    search.fill("img src")
-    search.press("Enter")
-    expect(atlas_page.locator(".map caption b").first).to_have_text(f"{NASTY} (1999)")
-    assert atlas_page.title() != "owned"
-    search.fill("r")
-    search.press("ArrowUp")
-    expect(atlas_page.locator("#found li").last).to_have_attribute("aria-selected", "true")
-    search.press("Tab")
-    expect(atlas_page.locator(".search ul")).to_be_hidden()
+def test_the_maps_fit_a_projector(open_page: Open, mapped_address: str) -> None:
+    """At 1280 × 720 the whole of both maps is in sight, whatever stands above."""
+    page = open_page(f"{mapped_address}/atlas", width=1280, height=720)
+    expect(page.locator(".stage").first).to_be_visible()
+    page.wait_for_timeout(500)
+    for stage in page.locator(".stage").all():
+        box = stage.bounding_box()
+        assert box and box["y"] + box["height"] <= 720 and box["height"] >= 300
 
 
 @pytest.mark.browser
-def test_pictures_are_saved(atlas_page: Page, tmp_path: Path) -> None:
-    with atlas_page.expect_download() as png:
-        atlas_page.get_by_role("button", name="Save this map as PNG").first.click()
-    png.value.save_as(tmp_path / "a.png")
-    assert (tmp_path / "a.png").read_bytes()[
-        :4
-    ] == b"\x89PNG" and png.value.suggested_filename == "atlas-head_1-umap.png"
-    with atlas_page.expect_download() as page:
-        atlas_page.get_by_role("button", name="Head 1's space as HTML").click()
-    page.value.save_as(tmp_path / "a.html")
-    assert "Plotly.newPlot" in (tmp_path / "a.html").read_text(encoding="utf-8")
+def test_a_phone_scrolls_no_table_sideways(open_page: Open, mapped_address: str) -> None:
+    page = open_page(f"{mapped_address}/atlas", width=390, height=844)
+    expect(chosen(page).first).to_be_visible()
+    wide = page.locator(".fame-scroll").evaluate_all("all => all.map(e => e.scrollWidth - e.clientWidth)")
+    assert wide and max(wide) <= 1
+
+
+@pytest.mark.browser
+def test_maps_are_saved_as_vectors(atlas_page: Page, mapped: Bundle, tmp_path: Path) -> None:
+    """Every point is a circle or its sectors, every name a text; a hostile title is text there too."""
+    with atlas_page.expect_download() as saved:
+        atlas_page.locator(".st-key-atlas_maps").get_by_role("button", name="Save this picture as SVG").click()
+    saved.value.save_as(tmp_path / "a.svg")
+    root = ElementTree.fromstring((tmp_path / "a.svg").read_text("utf-8"))
+    tags = Counter(node.tag.rpartition("}")[2] for node in root.iter())
+    assert tags["circle"] + tags["path"] >= 2 * mapped.catalogue.n_items and not tags["image"] and not tags["img"]
+    texts = ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("}text")]
+    assert "Head 1's space" in texts and any(text.startswith("head 1 points here") for text in texts)
+
+
+@pytest.mark.browser
+def test_a_hostile_title_is_drawn_as_text(open_page: Open, mapped_address: str, tmp_path: Path) -> None:
+    page = open_page(f"{mapped_address}/atlas?film=a-b,c&head=1")
+    expect(chosen(page).first).to_have_text(f"{NASTY} (1999)")
+    with page.expect_download() as saved:
+        page.locator(".st-key-atlas_maps").get_by_role("button", name="Save this picture as SVG").click()
+    saved.value.save_as(tmp_path / "a.svg")
+    root = ElementTree.fromstring((tmp_path / "a.svg").read_text("utf-8"))
+    assert any("".join(node.itertext()).startswith("<img src=x") for node in root.iter() if node.tag.endswith("}text"))
+    assert page.title() != "owned" and page.locator("img[src=x]").count() == 0

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from fame.bundle import Bundle, load
-from fame.evidence import SLICES
+from fame.evidence import SLICES, Interval, Verdict, why
 from tests.app import browser as real
 from tests.app.conftest import Open
 from tests.app.small import measured
@@ -54,6 +55,9 @@ def test_every_bundle_that_ships(name: str, open_app: OpenApp) -> None:
     assert ("Slices of a SASRec" in told) is (SLICES in found.spaces)
     for verdict in found.verdicts:
         assert verdict.why in text
+    for name in ("HR@10", "NDCG@10"):
+        assert re.search(rf"{name}\s+{bundle.metrics[name]:.3f}", text), "how well it recommends, as its card says"
+    assert all(sentence.split(" (")[0] in text.replace("  ", " ") for sentence in found.answer()[:1])
     assert ("What gate and routers follow" in text) == bundle.simulated
     if bundle.simulated:
         gate = found.recovered[0]
@@ -84,7 +88,25 @@ def test_what_experts_look_at(evident: Bundle, open_app: OpenApp, tmp_path: Path
     assert re.search(rf"2\s+expert 1\s+25%\s+10%\s+{values[0]} ×2.50\s+{values[1]} ×0.40\s", text)
     assert re.search(r"2\s+expert 2 \(dead\)\s+75%\s+90%\s+–\s+–", text) and "1 of 6 experts are dead" in text
     assert re.search(r"the gate 0.50, the routers\s+1\s+0.10\s+2\s+0.20\s+3\s+1.00\.", text)
-    assert "Disentanglement 0.25 (random spaces 0.25)" in text and "Completeness 0.75 (0.75)" in text
+    assert re.search(
+        r"Disentanglement\s+0.25\s+\(random spaces 0.25\), completeness\s+0.75\s+\(random spaces 0.75\)", text
+    )
+
+
+def test_an_unclear_head_is_told_by_what_it_reads_best(evident: Bundle) -> None:
+    """Not by an attribute that hardly any space reads, of which a little more is a large part."""
+    found = evident.evidence
+    verdicts = tuple(Verdict(None, "director: average precision 0.11; but hard to read") for _ in found.verdicts)
+    heads = Interval(*(np.tile([0.3, 0.59], (len(verdicts), 1)) for _ in range(3)))
+    full = Interval(*(np.array([0.9, 0.95]),) * 3)
+    spaces = {**found.spaces, "full embedding": full, "random spaces": Interval(*(np.array([0.5, 0.66]),) * 3)}
+    told = replace(found, verdicts=verdicts, heads=heads, spaces=spaces)
+    assert why(told, 0).startswith(f"It reads {found.attributes[1]} best: average precision 0.59")
+    assert "where even random spaces of its width have 0.66. Held against random spaces, what leads is director" in why(
+        told, 0
+    )
+    named = replace(told, verdicts=(Verdict(found.attributes[0], "because"), *verdicts[1:]))
+    assert why(named, 0) == "because."
 
 
 def test_a_model_without_evidence_says_so(open_app: OpenApp) -> None:

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
-from app import encode
-from app.screens.experts import _map_table
-from fame import explain
+from fame import explain, plots
 from fame.bundle import Bundle
+from fame.plots.attention import late_maximum, levels
+from fame.plots.last_step import say_signs
 from fame.text import digits_for, number, ordinal, percent
 from tests.app.conftest import Open, OpenApp
 from tests.app.small import NASTY, make_bundle
-from tests.app.test_story import component, page_text
+from tests.app.test_story import page_text
+
+
+def drawn(app: AppTest, name: str) -> dict[str, Any]:
+    """What a picture of `fame.plots` was given to draw."""
+    [found] = [x.proto for x in app.get("bidi_component") if x.proto.component_name == f"fame_picture_{name}"]
+    return json.loads(found.json)
 
 
 def check(
-    app: AppTest, bundle: Bundle, rows: list[int], head: int = 0, film: int | None = None, column: str = "head"
-) -> dict[str, Any]:
+    app: AppTest, bundle: Bundle, rows: list[int], head: int | None = None, film: int | None = None,
+    column: str = "effect",
+) -> dict[str, Any]:  # fmt: skip
     """Every component shows what the trace holds, and the effects are those of running without each film."""
     assert not app.exception
     trace = bundle.trace(rows=rows)
     H, N, T, _ = trace.attention.shape
+    head = int(trace.gate[-1].argmax()) if head is None else head  # it opens on the head with most say
     titles = bundle.catalogue.title[trace.items].tolist()
     target = int(trace.ranking()[0]) if film is None else film
-    strip, tiles, whole = (component(app, name) for name in ("strip", "tiles", "map"))
+    strip, tiles, whole = (drawn(app, name) for name in ("last_step", "attention_grid", "attention_map"))
 
-    assert strip["head"] == head and [film["title"] for film in strip["films"]] == titles
+    assert strip["head"] == head and [item["title"] for item in strip["items"]] == titles
     told = N if N > 1 else 0  # the only expert is the mix
     np.testing.assert_allclose(strip["experts"], trace.attention[head, :told, -1].tolist(), rtol=1e-5)
     np.testing.assert_allclose(strip["mix"], trace.router[-1, head] @ trace.attention[head, :, -1], atol=1e-5)
@@ -68,7 +78,7 @@ def check(
 
 
 def lists(app: AppTest) -> list[dict[str, Any]]:
-    return component(app, "lists")["lists"]
+    return drawn(app, "expert_lists")["lists"]
 
 
 @pytest.mark.parametrize("example", range(4))
@@ -86,13 +96,44 @@ def test_another_head_film_and_measure(open_app: OpenApp, small: Bundle) -> None
     check(app, small, rows, head=2)
     app.selectbox(key="experts_film").set_value(film).run()
     check(app, small, rows, head=2, film=film)
-    app.selectbox(key="experts_measure").set_value("score").run()
-    strip = check(app, small, rows, head=2, film=film, column="effect")
-    assert strip["effectOf"] == f"the score of {small.catalogue.title[film]}"
-    assert app.query_params == {"h": "f4-f9-f2-f17", "head": "3", "film": "f12", "experts_measure": "score"}
+    app.selectbox(key="experts_measure").set_value("head").run()
+    strip = check(app, small, rows, head=2, film=film, column="head")
+    assert strip["effectOf"] == f"head 3's own score of {small.catalogue.title[film]}"
+    assert app.query_params == {"h": "f4-f9-f2-f17", "head": "3", "film": "f12", "experts_measure": "head"}
     app.selectbox(key="experts_map").set_value("2").run()
-    check(app, small, rows, head=2, film=film, column="effect")
-    assert component(app, "tiles")["chosen"] == [2, 1] and component(app, "map")["colour"] == "--h3"
+    check(app, small, rows, head=2, film=film, column="head")
+    assert drawn(app, "attention_grid")["chosen"] == [2, 1] and drawn(app, "attention_map")["colour"] == "--h3"
+
+
+@pytest.mark.parametrize("head", [1, 2, 3])
+def test_a_link_to_a_head_opens_that_head(head: int, open_app: OpenApp, small: Bundle) -> None:
+    """Also the first one, and the one that it would open on without a link."""
+    app = open_app({"h": "f4-f9-f2", "head": str(head)}, screen="experts")
+    check(app, small, [4, 9, 2], head=head - 1)
+    app.segmented_control(key="experts_head").set_value(0).run()
+    check(app, small, [4, 9, 2], head=0)
+
+
+def test_effects_that_differ_in_sign_are_told(open_app: OpenApp, small: Bundle) -> None:
+    trace = small.trace(rows=[4, 9, 2])
+    left_out = pd.DataFrame({"effect": [0.2, -0.29, 0.1], "s_2": [0.3, 0.47, -0.02], "lead_effect": 0.0})
+    assert say_signs(trace, 1, left_out) == (
+        f"The two differ in sign for {small.catalogue.label(9)}: it adds +0.470 to head 2's own score and takes 0.290 "
+        "off the final score."
+    )
+    picture = plots.last_step(trace, 1, left_out.assign(position=0, row=0, item_id="", title=""), measure="head")
+    assert picture.data["signs"] == [
+        "", "but it takes 0.290 off the final score", "but it adds +0.100 to the final score"
+    ]  # fmt: skip
+    assert say_signs(trace, 1, left_out.assign(s_2=left_out["effect"])) == ""
+    app = open_app({"h": "f4-f9-f2-f17"}, screen="experts")
+    head = int(small.trace(rows=[4, 9, 2, 17]).gate[-1].argmax())
+    data = drawn(app, "last_step")
+    target = int(drawn(app, "expert_lists")["chosen"])
+    effects = explain.leave_one_out(small.model, small.catalogue, [4, 9, 2, 17], target)
+    differ = (effects["effect"] * effects[f"s_{head + 1}"] < 0).to_numpy()
+    assert [bool(sign) for sign in data["signs"]] == differ.tolist()
+    assert ("The two differ in sign" in page_text(app)) is bool(differ.any())
 
 
 @pytest.mark.parametrize("gate", ["held", "recomputed"])
@@ -100,12 +141,12 @@ def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bund
     app = open_app({"h": "f4-f9-f2", "head": "2", "k": "4", "experts_gate": gate}, screen="experts")
     trace, [own, *experts] = small.trace(rows=[4, 9, 2]), lists(app)
     film = int(trace.ranking()[0])
-    assert [entry["row"] for entry in own["films"]] == trace.top(4, head=1)["row"].tolist()
+    assert [entry["row"] for entry in own["items"]] == trace.top(4, head=1)["row"].tolist()
     assert own["facts"][1][1] == ordinal(int(explain.head_ranks(trace, [film])[1, 0]))
     assert own["facts"][2][1] == "first"
     effects = explain.expert_effects(small.model, small.catalogue, [4, 9, 2], film)
     for n, shown in enumerate(experts):
-        assert [entry["row"] for entry in shown["films"]] == trace.top(4, head=1, expert=n)["row"].tolist()
+        assert [entry["row"] for entry in shown["items"]] == trace.top(4, head=1, expert=n)["row"].tolist()
         assert shown["weight"] == f"router {percent(float(trace.router[-1, 1, n]))}"
         cases = effects[(effects["head"] == 2) & (effects["expert"] == n + 1) & (effects["gate"] == gate)]
         own_list = trace.ranking(head=1, expert=n).tolist()
@@ -118,7 +159,7 @@ def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bund
 
 def test_places_count_what_the_lists_hold(open_app: OpenApp, small: Bundle) -> None:
     trace, film = small.trace(rows=[4, 9, 2]), 20
-    [own, *experts] = lists(open_app({"h": "f4-f9-f2", "film": "f20", "seen": "1"}, screen="experts"))
+    [own, *experts] = lists(open_app({"h": "f4-f9-f2", "film": "f20", "seen": "1", "head": "1"}, screen="experts"))
     final, here = (trace.ranking(head=head, exclude_history=False).tolist().index(film) + 1 for head in (None, 0))
     assert [place for _, place in own["facts"][1:]] == [ordinal(here), ordinal(final)]
     effects = explain.expert_effects(small.model, small.catalogue, [4, 9, 2], film, exclude_history=False)
@@ -144,9 +185,9 @@ def test_a_router_that_hardly_chooses_is_said_to(open_app: OpenApp, tmp_path: Pa
     with torch.no_grad():
         bundle.model.facets.W_exp[0] = 0  # no weight, no choice
         bundle.model.facets.W_exp[1] *= 1e4
-    app = open_app(at=bundle.save(tmp_path / "flat"), screen="experts")
-    check(app, bundle, [1, 2, 3])
-    flags = component(app, "tiles")["flags"]
+    app = open_app({"head": "1"}, at=bundle.save(tmp_path / "flat"), screen="experts")
+    check(app, bundle, [1, 2, 3], head=0)
+    flags = drawn(app, "attention_grid")["flags"]
     assert flags[0] == "near uniform" and flags[1].startswith("all to expert")
     assert "is near uniform (entropy 1.00 of 1): it hardly chooses" in page_text(app)
     app.segmented_control(key="experts_head").set_value(1).run()
@@ -160,7 +201,7 @@ def test_other_shapes(heads: int, experts: int, films: int, open_app: OpenApp, t
     app = open_app({"h": "-".join(f"f{row}" for row in rows)}, at=bundle.save(tmp_path / "other"), screen="experts")
     check(app, bundle, rows)
     shown = [x.proto.component_name for x in app.get("bidi_component")]
-    assert ("fame_lists" in shown) is (experts > 1) and (experts == 1 or len(lists(app)) == 1 + experts)
+    assert ("fame_picture_expert_lists" in shown) is (experts > 1) and (experts == 1 or len(lists(app)) == 1 + experts)
     control = [info.value for info in app.info]
     assert (len(control) == 1 and "every head has one expert" in control[0]) is (experts == 1)
 
@@ -174,28 +215,28 @@ def test_hostile_titles_and_choices(open_app: OpenApp, small: Bundle) -> None:
     broken = {"experts_map": "9", "experts_gate": "<b>", "experts_measure": "no", "head": "7"}
     app = open_app({"h": "f4-a%2Db%2Cc-f2", "film": "a-b,c", **broken}, screen="experts")
     check(app, small, [4, 30, 2], film=30)
-    assert NASTY in [film["title"] for film in component(app, "strip")["films"]]
+    assert NASTY in [film["title"] for film in drawn(app, "last_step")["items"]]
     assert "<img" not in page_text(app) and "&lt;img" in page_text(app)
 
 
 def test_a_changed_model_is_measured_changed(open_app: OpenApp, small: Bundle) -> None:
     app = open_app({"h": "f4-f9-f2", "off": "1.2-3"}, screen="experts")
     assert not app.exception
-    strip = component(app, "strip")
+    strip = drawn(app, "last_step")
     assert strip["router"] == [1.0, 0.0] and strip["flag"] == "all to expert 1"
     assert "measured on the untouched model" in app.caption[0].value
 
 
 def test_colour_scales_end_where_later_steps_do() -> None:
     weights = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.2, 0.2, 0.6, 0], [0.1, 0.2, 0.3, 0.4]], np.float32)
-    assert encode.late_maximum(weights) == pytest.approx(0.6)
-    levels = np.frombuffer(b64decode(encode.levels(weights, 0.6)), np.uint8).reshape(4, 4)
-    assert levels[0, 0] == levels[2, 2] == 255 and levels[3, 2] == 128 and levels[0, 1] == 0
+    assert late_maximum(weights) == pytest.approx(0.6)
+    shown = np.frombuffer(b64decode(levels(weights, 0.6)), np.uint8).reshape(4, 4)
+    assert shown[0, 0] == shown[2, 2] == 255 and shown[3, 2] == 128 and shown[0, 1] == 0
 
 
 def test_a_saved_map_has_names(small: Bundle) -> None:
     trace = small.trace(rows=[4, 9])
-    table = _map_table(trace, trace.mixed_attention[0])
+    table = plots.attention_map(trace, 0).table
     labels = [small.catalogue.label(row) for row in (4, 9)]
     assert list(table) == ["step", "item_id", "title", f"1: {labels[0]}", f"2: {labels[1]}"]
     assert table["item_id"].tolist() == ["f4", "f9"] and table["step"].tolist() == [1, 2]
@@ -206,7 +247,7 @@ def test_a_saved_map_has_names(small: Bundle) -> None:
 
 @pytest.mark.browser
 def test_a_tile_opens_its_map_by_keyboard(open_page: Open, small_address: str, small: Bundle) -> None:
-    page = open_page(f"{small_address}/experts?h=f4-f9-f2-f17")
+    page = open_page(f"{small_address}/experts?h=f4-f9-f2-f17&head=1")
     marked = page.locator(".st-key-experts_tiles button[aria-pressed=true]")
     expect(marked).to_have_accessible_name(re.compile("Head 1, its experts mixed"))
     marked.press("ArrowDown")
@@ -233,7 +274,7 @@ def test_a_tile_opens_its_map_by_keyboard(open_page: Open, small_address: str, s
 
 @pytest.mark.browser
 def test_pointing_at_a_cell_says_both_films(open_page: Open, small_address: str, small: Bundle) -> None:
-    page = open_page(f"{small_address}/experts?h=f4-f9-f2-f17")
+    page = open_page(f"{small_address}/experts?h=f4-f9-f2-f17&head=1")
     trace = small.trace(rows=[4, 9, 2, 17])
     canvas = page.locator(".st-key-experts_full canvas")
     canvas.scroll_into_view_if_needed()
@@ -246,7 +287,7 @@ def test_pointing_at_a_cell_says_both_films(open_page: Open, small_address: str,
     strip = page.get_by_role("group", name="Head 1, attention at the last step")
     numbers = page.locator(".st-key-experts_strip .bar span")
     film = int(trace.ranking()[0])
-    effects = explain.leave_one_out(small.model, small.catalogue, [4, 9, 2, 17], film)["s_1"].to_numpy()
+    effects = explain.leave_one_out(small.model, small.catalogue, [4, 9, 2, 17], film)["effect"].to_numpy()
     assert numbers.all_inner_texts() == [number(x, digits_for(effects), plus=True) for x in effects]
     strip.focus()
     for _ in range(4):

@@ -178,7 +178,7 @@ SENT_BY = {
     "": [("bar", "act"), ("story", "pick")],
     "merge": [("merge_table", "gate"), ("merge_table", "item")],
     "experts": [("experts_tiles", "pick"), ("experts_lists", "film")],
-    "atlas": [("atlas_maps", "act"), ("atlas_find", "act")],
+    "atlas": [("atlas_maps", "pick")],
 }
 
 

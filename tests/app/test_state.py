@@ -45,7 +45,7 @@ states = st.builds(
     intervention=interventions,
     k=st.integers(1, MAX_K),
     hide_seen=st.booleans(),
-    head=st.integers(0, H - 1),
+    head=st.none() | st.integers(0, H - 1),
     item=st.none() | rows,
     options=st.dictionaries(
         st.from_regex(r"[a-z]{1,8}_[a-z0-9_]{1,8}", fullmatch=True), st.text(max_size=20), max_size=5
@@ -90,7 +90,7 @@ def test_urls_read_well() -> None:
 )
 def test_any_url_gives_a_state_that_can_be_shown(params: dict[str, str]) -> None:
     there, said = url.parse(params, BUNDLE, OPENING)
-    assert 1 <= there.k <= MAX_K and 0 <= there.head < H and len(there.history) <= MAX_HISTORY
+    assert 1 <= there.k <= MAX_K and (there.head is None or 0 <= there.head < H) and len(there.history) <= MAX_HISTORY
     assert all(sentence.endswith(".") and "\n" not in sentence and len(sentence) < 300 for sentence in said)
     if there.history:
         assert np.isfinite(BUNDLE.trace(rows=there.history, intervention=there.intervention).scores[1:]).all()
