@@ -61,7 +61,7 @@ def population(
             loaded.model, loaded.catalogue, task, counts,
             baselines | {"the most popular": partial(popularity_ranks, counts)}, progress=progress,
         )  # fmt: skip
-    slices = slice_table(found)
+    slices = slice_table(found, noun=loaded.catalogue.noun)
     if csv:
         slices.to_csv(csv, index=False)
     if save:
