@@ -12,6 +12,7 @@ from fame.plots.export import page
 from fame.plots.journey import journey
 from fame.plots.merge import merge
 from fame.plots.picture import Chart, Component, Origin, Picture, chart
+from fame.plots.population import population_gate, population_slices, population_use
 from fame.plots.story import story
 from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
 from fame.plots.what_if import what_if, what_if_inside
@@ -38,6 +39,9 @@ __all__ = [
     "look",
     "merge",
     "page",
+    "population_gate",
+    "population_slices",
+    "population_use",
     "probes",
     "router",
     "story",

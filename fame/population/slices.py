@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from fame.population.record import Population
-from fame.text import plural
 
 __all__ = ["Slice", "leaders_of", "slices_of"]
 
@@ -36,9 +35,10 @@ def slices_of(p: Population, noun: str = "item") -> tuple[Slice, ...]:
     Length and popularity in thirds, each attribute's values of the last item and of the one that came next, and *new
     taste*, where no item of the history has any value of the next one's.
     """
-    found = _thirds("length", "history's length", "the history", p.length, ("short", "middling", "long"), noun)
-    rarity = ("rare", "middling", "popular")
-    found += _thirds("popularity", f"next {noun}'s popularity", f"the next {noun}", p.popularity, rarity, "taking")
+    found = _thirds("length", "history's length", p.length, ("short", "middling", "long"), f"{{}} {noun}s")
+    found += _thirds(
+        "popularity", f"next {noun}'s popularity", p.popularity, ("rare", "middling", "popular"), "taken {} times"
+    )
     for a, attribute in enumerate(p.attributes):
         several = bool((p.target[a].sum(1) > 1).any() or (p.last[a].sum(1) > 1).any())
         many = attribute.endswith("s")
@@ -56,18 +56,17 @@ def slices_of(p: Population, noun: str = "item") -> tuple[Slice, ...]:
     return tuple(piece for piece in found if piece.mask.any())
 
 
-def _thirds(
-    key: str, kind: str, subject: str, number: np.ndarray, names: Sequence[str], unit: str
-) -> list[Slice]:  # fmt: skip
-    """A count in three about equal parts; equal counts stay together."""
+def _thirds(key: str, kind: str, number: np.ndarray, names: Sequence[str], unit: str) -> list[Slice]:
+    """A count in three about equal parts; equal counts stay together. `unit` says what is counted, {} its range."""
+    subject = kind.partition("'")[0]
     low, high = np.quantile(number, [1 / 3, 2 / 3], method="lower")
     parts: list[np.ndarray] = [number <= low, (number > low) & (number <= high), number > high]
     found = []
     for i, (word, part) in enumerate(zip(names, parts, strict=True), 1):
         if part.any():
             least, most = int(number[part].min()), int(number[part].max())
-            name = f"{word} ({f'{least:,}–' * (least < most)}{plural(most, unit)})"
-            found.append(Slice(f"{key}.{i}", kind, name, f"{subject} is {name}", part))
+            name = f"{word} ({unit.format(f'{least:,}' + f'–{most:,}' * (least < most))})"
+            found.append(Slice(f"{key}.{i}", kind, name, f"the {subject} is {name}", part))
     return found
 
 

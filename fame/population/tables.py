@@ -65,7 +65,7 @@ class _Sums:
         self.outside = self._all[0] - self.inside
 
     def mean(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Mean inside each slice and its standard error, NaN where there are too few: [S] each."""
+        """Mean inside each slice and its standard error, NaN where there are too few or all are the same: [S] each."""
         i = self._names[name]
         return _moments(self.inside, self._sum[:, i], self._square[:, i])
 
@@ -79,7 +79,7 @@ def _moments(n: np.ndarray, total: np.ndarray, square: np.ndarray) -> tuple[np.n
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = total / n
         variance = np.maximum(square - n * mean**2, 0) / (n - 1)
-        return mean, np.where(n > 1, np.sqrt(variance / n), np.nan)
+        return mean, np.where((n > 1) & (variance > 1e-12), np.sqrt(variance / n), np.nan)
 
 
 def slice_table(p: Population, where: np.ndarray | None = None, noun: str = "item") -> pd.DataFrame:
@@ -87,15 +87,16 @@ def slice_table(p: Population, where: np.ndarray | None = None, noun: str = "ite
 
     Columns: key, kind, slice, histories, HR@10 with low and high, NDCG@10 with ±, each baseline's HR@10 and NDCG@10 and
     what the model's NDCG@10 has beyond it (paired, with ±), gap (the slice's NDCG@10 less that of the histories outside
-    it), gap ±, thin (fewer than THIN histories, or as few outside), q (of no gap, two-sided, Benjamini-Hochberg over
-    all slices of the table).
+    it), gap ±, thin (fewer than THIN histories, or as few outside), q (of no gap, two-sided, under the variance of all
+    histories, Benjamini-Hochberg over all slices of the table). A half width is NaN where all values are the same.
     """
     chosen = _chosen(p, where)
     pieces = [piece for piece in slices_of(p, noun) if (piece.mask & chosen).any()]
     gain, others = gains(p.rank), dict(zip(p.baselines, p.baseline_rank, strict=True))
     quantities = {"gain": gain, "hit": (p.rank <= K) * 1.0}
     for name, rank in others.items():
-        quantities |= {f"gain {name}": gains(rank), f"hit {name}": (rank <= K) * 1.0, f"less {name}": gain - gains(rank)}
+        own = gains(rank)
+        quantities |= {f"gain {name}": own, f"hit {name}": (rank <= K) * 1.0, f"less {name}": gain - own}
     sums = _Sums(pieces, chosen, quantities)
     n, (hit, _), (mean, error) = sums.inside, sums.mean("hit"), sums.mean("gain")
     low, high = np.array([share_interval(round(h * k), int(k)) for h, k in zip(hit, n, strict=True)]).reshape(-1, 2).T
@@ -115,11 +116,13 @@ def slice_table(p: Population, where: np.ndarray | None = None, noun: str = "ite
         columns |= {f"{name} HR@{K}": sums.mean(f"hit {name}")[0], f"{name} NDCG@{K}": sums.mean(f"gain {name}")[0]}
         columns |= {f"less {name}": lead, f"less {name} ±": Z * half}
     rest, rest_error = sums.rest("gain")
-    spread = np.where(sums.outside > 1, np.hypot(error, rest_error), np.nan)
-    gap = np.where(np.isnan(spread), np.nan, mean - rest)
-    p_values = np.array([two_sided(g / s) if s > 1e-12 else 1.0 for g, s in zip(gap, spread, strict=True)])
+    gap = mean - rest
+    # A slice whose values are all 0 has no spread of its own: what chance would do is told by that of all histories.
+    with np.errstate(divide="ignore"):
+        chance = gain[chosen].std() * np.sqrt(1 / n + 1 / sums.outside)
+    p_values = np.array([two_sided(g / s) if 0 < s < np.inf else 1.0 for g, s in zip(gap, chance, strict=True)])
     thin = np.minimum(n, sums.outside) < THIN
-    columns |= {"gap": gap, "gap ±": Z * spread, "thin": thin, "q": benjamini_hochberg(p_values)}
+    columns |= {"gap": gap, "gap ±": Z * np.hypot(error, rest_error), "thin": thin, "q": benjamini_hochberg(p_values)}
     return pd.DataFrame(columns).sort_values("gap", kind="stable").reset_index(drop=True)
 
 
