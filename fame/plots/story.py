@@ -52,10 +52,7 @@ def story(
         raise FameError("nothing is left to rank: the history holds every item")
     chosen = int(ranking[-1][0]) if highlight is None else int(highlight)
     trace.catalogue.rows(rows=[chosen])
-    called = [*(names_of(bundle, H) if names is None else names)]
-    if len(called) not in (0, H):
-        raise FameError(f"{plural(len(called), 'name')} for {plural(H, 'head')}; expected one per head, or none")
-    called = called or [""] * H
+    called = _called(names_of(bundle, H) if names is None else names, H)
     if usual is None and bundle is not None and not trace.intervention:
         usual = _usual(bundle)
     if usual is not None and np.shape(usual) != (H,):
@@ -80,6 +77,13 @@ def story(
         data=data,
         parts=("shared", "pipes"),
     )
+
+
+def _called(names: Sequence[str], H: int) -> list[str]:
+    """What each head is called, '' where it has no name."""
+    if len(names) not in (0, H):
+        raise FameError(f"{plural(len(names), 'name')} for {plural(H, 'head')}; expected one per head, or none")
+    return list(names) or [""] * H
 
 
 def names_of(bundle: Bundle | None, H: int) -> list[str]:
