@@ -50,7 +50,7 @@ def story(
     ranking = [trace.ranking(head=h, exclude_history=exclude_history) for h in (*range(H), None)]
     if not len(ranking[-1]):
         raise FameError("nothing is left to rank: the history holds every item")
-    chosen = int(ranking[-1][0]) if highlight is None else highlight
+    chosen = int(ranking[-1][0]) if highlight is None else int(highlight)
     trace.catalogue.rows(rows=[chosen])
     called = _called(names_of(bundle, H) if names is None else names, H)
     if usual is None and bundle is not None and not trace.intervention:
