@@ -120,9 +120,11 @@ def _passes(model: FAME, task: Task, progress: Callable[[int], None]) -> dict[st
         found["rank"][users], found["head_rank"][users] = ranks[:, -1].numpy(), ranks[:, :-1].numpy()
         found["overlap"][users] = _overlap(top[..., :FIRST]).numpy()
         gains = _gains(lists[:, -1], heads * gate.unsqueeze(-1), top[:, -1])
+        listed = ~hidden.gather(1, top[:, -1])  # where few items are left to show, a list ends early
+        shown = top[:, -1][listed].numpy()
         for h in range(H):
-            np.add.at(found["sums"][h], top[:, -1].numpy().ravel(), gains[:, h].numpy().ravel())
-        np.add.at(found["shown"], top[:, -1].numpy().ravel(), 1)
+            np.add.at(found["sums"][h], shown, gains[:, h][listed].numpy())
+        np.add.at(found["shown"], shown, 1)
         done += len(users)
         progress(done)
     return found
