@@ -37,8 +37,10 @@ def chips(screen: Screen, applied: Applied) -> None:
     def label(item: str) -> str:
         return catalogue.label(catalogue.row(item)) if item in catalogue else item
 
+    if not screen.state.b:
+        return
     with st.container(horizontal=True, key="what_if_b", vertical_alignment="center", gap="small"):
-        widgets.styled("B is A" + (":" if screen.state.b else ", so far"), "fame-model")
+        widgets.styled("B is A, but:", "fame-model")
         for i, change in enumerate(screen.state.b):
             words = change.words(label)
             idle = change in applied.idle
@@ -53,8 +55,8 @@ def chips(screen: Screen, applied: Applied) -> None:
 def change_b(screen: Screen, applied: Applied, source: Source, result: Trace | Listing | None) -> None:
     """The ways to change B: its history by chips, heads and experts, gate and router, and the model."""
     _history(screen, applied)
-    with st.container(horizontal=True, key="what_if_ways", vertical_alignment="bottom", gap="small"):
-        with st.container(width=330):
+    with st.container(horizontal=True, key="what_if_ways_controls", vertical_alignment="center", gap="small"):
+        with st.container(width=370):
             _another(screen, applied)
         if isinstance(result, Trace):
             H, N = result.router.shape[1:]
@@ -85,10 +87,13 @@ def _history(screen: Screen, applied: Applied) -> None:
     def choose(place: int | None) -> None:
         session.update(what_if_at=None if place is None else str(place))
 
-    st.pills(
-        "B's history: click one to replace, remove or move it", list(range(len(labels))),
-        format_func=lambda i: widgets.literal(labels[i]), **widgets.tied("what_if_at", at, choose),
-    )  # fmt: skip
+    with st.container(horizontal=True, key="what_if_history", vertical_alignment="center", gap="small"):
+        widgets.styled("B's history:", "fame-model", "Click one to replace, remove or move it")
+        st.pills(
+            "B's history: click one to replace, remove or move it", list(range(len(labels))),
+            format_func=lambda i: widgets.literal(labels[i]), label_visibility="collapsed",
+            **widgets.tied("what_if_at", at, choose),
+        )  # fmt: skip
     if at is None:
         return
     item, last = applied.history[at], len(labels) - 1
@@ -113,7 +118,7 @@ def _another(screen: Screen, applied: Applied) -> None:
         make(Add(len(applied.history), new) if at is None else Replace(at, applied.history[at], new))
 
     title = "" if at is None else str(catalogue.title[catalogue.row(applied.history[at])])
-    label = f"Add {screen.words['a']} to B" if at is None else f"Put in the place of {widgets.literal(title)}"
+    label = f"Add {screen.words['a']}" if at is None else f"Instead of {widgets.literal(title)}"
     held = {catalogue.row(item) for item in applied.history}
     item_picker.take(screen, label, "what_if_put", put, held)
 
@@ -211,6 +216,6 @@ def _model(screen: Screen, source: Source) -> None:
 
     if len(every) > 1:
         st.selectbox(
-            "Model of B", [own, *(name for name in every if name != own)], format_func=called,
+            "Model", [own, *(name for name in every if name != own)], format_func=called,
             **widgets.tied("what_if_model", source.name, take),
         )  # fmt: skip

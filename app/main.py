@@ -11,6 +11,7 @@ from streamlit.navigation.page import Page
 from app import bar, screens, session, sources, state, widgets
 from app.screen import NothingToShow, Screen
 from app.sources import Source
+from app.what_if_links import what_if_links
 from fame.errors import FameError
 from fame.plots.style import Theme
 
@@ -45,6 +46,8 @@ def draw(name: str, pages: dict[str, Page]) -> None:
             bar.render(screen, pages, offer, unused)
         with screen.header:
             widgets.heading(entry.declaration.title, screen.question)
+            if screen.state.history:
+                what_if_links(screen)
         if screen.state.history or not entry.declaration.needs_history:
             entry.render(screen)
             widgets.explanation(screen)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import streamlit as st
 
@@ -10,6 +12,7 @@ from app.screen import Screen
 from app.searching import Asked, Job
 from fame import explain
 from fame.explain import Found, Wish
+from fame.text import percent
 
 __all__ = ["KINDS", "find"]
 
@@ -23,13 +26,15 @@ def find(screen: Screen, item: int) -> None:
         "The smallest change",
         f"Which change of A's history would put {screen.bundle.catalogue.title[item]} where you want it?",
     )
-    asked = _form(screen, item)
+    with st.container(horizontal=True, key="what_if_form_controls", vertical_alignment="center"):
+        asked = _form(screen, item)
+        place = st.container(width="content")
     job: Job | None = st.session_state.get("fame_search")
     if job is not None and job.asked != asked:  # another history, model or wish: what was found is not about it
         job.stop()
         job = None
     running = job is not None and not job.done
-    with st.container(horizontal=True, key="what_if_search", vertical_alignment="center"):
+    with place:
         if running:
             st.button("Stop", key="what_if_stop", icon=":material/stop:", on_click=_stop)
         elif asked is not None:
@@ -58,25 +63,24 @@ def _form(screen: Screen, item: int) -> Asked | None:
             f"Choose another {screen.noun} to look at."
         )
         return None
-    k, other = int(screen.option("what_if_top")), None
-    with st.container(horizontal=True, key="what_if_form", vertical_alignment="bottom"):
-        st.selectbox(
-            f"{screen.noun.capitalize()} looked at is to be", list(KINDS), format_func=KINDS.__getitem__, width=220,
-            **widgets.controlled("what_if_wish", kind, "what_if_wish"),
+    k, other = int(screen.option("what_if_within")), None
+    st.selectbox(
+        "It is to be", list(KINDS), format_func=KINDS.__getitem__, width=270,
+        **widgets.controlled("what_if_wish", kind, "what_if_wish"),
+    )  # fmt: skip
+    if kind in ("in", "out"):
+        st.number_input(
+            f"how many, 1–{state.MAX_K}", 1, state.MAX_K, width=160,
+            **widgets.controlled("what_if_within", k, "what_if_within", str),
         )  # fmt: skip
-        if kind in ("in", "out"):
-            st.number_input(
-                f"how many, 1–{state.MAX_K}", 1, state.MAX_K, width=160,
-                **widgets.controlled("what_if_top", k, "what_if_top", str),
-            )  # fmt: skip
-        elif kind == "above":
-            ranking = [row for row in screen.trace.ranking().tolist() if row != item]
-            chosen = item_picker.row_of(catalogue, screen.option("what_if_other"), 0)
-            other = chosen if chosen not in (0, item, *now.history) else next(iter(ranking), None)
-            if other is None:
-                return None
-            with st.container(width=370):
-                item_picker.choose(screen, "which one", "what_if_other", "what_if_other", other, ranking, by_id=True)
+    elif kind == "above":
+        ranking = [row for row in screen.trace.ranking().tolist() if row != item]
+        chosen = item_picker.row_of(catalogue, screen.option("what_if_other"), 0)
+        other = chosen if chosen not in (0, item, *now.history) else next(iter(ranking), None)
+        if other is None:
+            return None
+        with st.container(width=370):
+            item_picker.choose(screen, "which one", "what_if_other", "what_if_other", other, ranking, by_id=True)
     wish = Wish(kind, item, k if kind in ("in", "out") else 10, other)  # type: ignore[arg-type]
     return Asked(screen.source, now.history, now.intervention, wish, now.k)
 
@@ -117,16 +121,14 @@ def _list(screen: Screen, found: tuple[Found, ...]) -> None:
         with st.container(horizontal=True, key=f"what_if_found_{i}", vertical_alignment="center"):
             st.button(
                 "Apply", key=f"what_if_apply_{i}", on_click=session.update,
-                kwargs={"b": each.changes, "what_if_at": None}, help="Make this B",
+                kwargs={"b": each.changes, "what_if_at": None}, help="Make this B", width="content",
             )  # fmt: skip
-            widgets.styled(explain.say_found(each, screen.bundle.catalogue), "fame-found", _more(each))
+            widgets.write(f"{explain.say_found(each, screen.bundle.catalogue)} {_more(each)}")
 
 
 def _more(found: Found) -> str:
-    parts = [f"the lists are {found.cost:.0%} alike"]
-    if found.alike == found.alike:
-        parts.insert(0, f"cosine to what was replaced {found.alike:.2f}")
-    return "; ".join(parts)
+    alike = "" if math.isnan(found.alike) else f", cosine to what was replaced {found.alike:.2f}"
+    return f"Lists {percent(found.cost)} alike{alike}."
 
 
 def _table(screen: Screen, found: tuple[Found, ...]) -> pd.DataFrame:

@@ -61,62 +61,70 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
 
     What is broken is left out and the rest kept; parameters that mean nothing here are passed over.
     """
-    unused: list[str] = []
-    state = opening
-    noun = bundle.catalogue.noun
-    names = {name: words.format(many=f"{noun}s", one=noun) for name, words in WORDS.items()}
+    link = _Link(params, bundle, opening)
+    heads = bundle.config.n_heads
+    link.take("h", link.history)
+    link.take("k", lambda v: link.state.changed(k=_whole(v, 1, MAX_K)))
+    link.take("seen", lambda v: link.state.changed(hide_seen=not _whole(v, 0, 1)))
+    link.take("head", lambda v: link.state.changed(head=_whole(v, 1, heads) - 1))
+    link.take("film", lambda v: link.state.changed(item=bundle.catalogue.row(v[:MAX_VALUE])))
+    link.take("gate", lambda v: link.change(gate=_numbers(v)))
+    link.take("off", link.off)
+    link.take("router", link.router)
+    link.take("hold", lambda v: link.change(hold_gate=bool(_whole(v, 0, 1))))
+    b, broken = read_changes(params.get("b", ""))
+    options = {name: value for name, value in params.items() if OPTION.fullmatch(name) and len(value) <= MAX_VALUE}
+    return link.state.changed(b=b, **dict(list(options.items())[:MAX_OPTIONS])), (*link.unused, *broken)
 
-    def take(name: str, read: Callable[[str], State]) -> None:
-        nonlocal state
-        if value := params.get(name, ""):
+
+class _Link:
+    """A link whose parameters are taken into a state one by one; what cannot be used is put down in `unused`."""
+
+    def __init__(self, params: Mapping[str, str], bundle: Bundle, opening: State):
+        self.params, self.bundle, self.state = params, bundle, opening
+        self.noun = bundle.catalogue.noun
+        self.unused: list[str] = []
+
+    def take(self, name: str, state: Callable[[str], State]) -> None:
+        """The state with a parameter's value, if there is one; as it was, if that is broken."""
+        what = WORDS[name].format(many=f"{self.noun}s", one=self.noun)
+        if value := self.params.get(name, ""):
             try:
-                state = read(value)
+                self.state = state(value)
             except FameError as error:
-                unused.append(f"The link's {names[name]} could not be used: {str(error)[:200]}.")
+                self.unused.append(f"The link's {what} could not be used: {str(error)[:200]}.")
             except (ValueError, OverflowError):
-                unused.append(f"The link's {names[name]} could not be used: {quoted(value)} is not understood.")
+                self.unused.append(f"The link's {what} could not be used: {quoted(value)} is not understood.")
 
-    def history(value: str) -> State:
+    def history(self, value: str) -> State:
+        catalogue = self.bundle.catalogue
         ids = [] if value == "none" else _split(value)
-        rows = [bundle.catalogue.row(item) for item in ids if item in bundle.catalogue]
-        unused.extend(unknown_items([item for item in ids if item not in bundle.catalogue], noun))
+        rows = [catalogue.row(item) for item in ids if item in catalogue]
+        self.unused.extend(unknown_items([item for item in ids if item not in catalogue], self.noun))
         if len(rows) > MAX_HISTORY:
-            unused.append(f"The link holds {len(rows)} {noun}s; the last {MAX_HISTORY} are kept.")
-        return state.changed(history=rows)
+            self.unused.append(f"The link holds {len(rows)} {self.noun}s; the last {MAX_HISTORY} are kept.")
+        return self.state.changed(history=rows)
 
-    def change(**changes: Any) -> State:
-        intervention = replace(state.intervention, **changes)
+    def change(self, **changes: Any) -> State:
+        intervention = replace(self.state.intervention, **changes)
         try:
-            intervention.check(bundle.config)
+            intervention.check(self.bundle.config)
         except FameError as error:  # Python counts heads from 0, the screen and its links from 1
             raise FameError(re.sub(r"(?<=\bhead )[0-9]+", lambda n: str(int(n[0]) + 1), str(error))) from None
-        return state.changed(intervention=intervention)
+        return self.state.changed(intervention=intervention)
 
-    def off(value: str) -> State:
+    def off(self, value: str) -> State:
+        sizes = self.bundle.config.n_heads, self.bundle.config.n_experts
         asked = [part.split(".") for part in value.split("-")[:400]]
         if any(len(part) > 2 for part in asked):
             raise ValueError
-        parts = [tuple(_whole(x, 1, (heads, experts)[i]) - 1 for i, x in enumerate(part)) for part in asked]
-        return change(heads_off=[p[0] for p in parts if len(p) == 1], experts_off=[p for p in parts if len(p) == 2])
+        parts = [tuple(_whole(x, 1, sizes[i]) - 1 for i, x in enumerate(part)) for part in asked]
+        return self.change(heads_off=[p[0] for p in parts if len(p) == 1], experts_off=[p for p in parts if len(p) > 1])
 
-    def router(value: str) -> State:
+    def router(self, value: str) -> State:
         forced = [part.partition("-") for part in value.split("_")[:100]]
-        return change(router=tuple((_whole(h, 1, heads) - 1, _numbers(w)) for h, _, w in forced))
-
-    heads, experts = bundle.config.n_heads, bundle.config.n_experts
-    take("h", history)
-    take("k", lambda v: state.changed(k=_whole(v, 1, MAX_K)))
-    take("seen", lambda v: state.changed(hide_seen=not _whole(v, 0, 1)))
-    take("head", lambda v: state.changed(head=_whole(v, 1, heads) - 1))
-    take("film", lambda v: state.changed(item=bundle.catalogue.row(v[:MAX_VALUE])))
-    take("gate", lambda v: change(gate=_numbers(v)))
-    take("off", off)
-    take("router", router)
-    take("hold", lambda v: change(hold_gate=bool(_whole(v, 0, 1))))
-    b, broken = read_changes(params.get("b", ""))
-    state, unused = state.changed(b=b), [*unused, *broken]
-    options = {name: value for name, value in params.items() if OPTION.fullmatch(name) and len(value) <= MAX_VALUE}
-    return state.changed(**dict(list(options.items())[:MAX_OPTIONS])), tuple(unused)
+        heads = self.bundle.config.n_heads
+        return self.change(router=tuple((_whole(h, 1, heads) - 1, _numbers(w)) for h, _, w in forced))
 
 
 WORDS = {

@@ -69,16 +69,18 @@ def measure(folder: Path) -> None:
     from fame.make.data import Sequences, leave_one_out, read
 
     start = time.perf_counter()
-    log = read("movielens", folder)
+    log = read("auto", folder)
     read_seconds = time.perf_counter() - start
     core = log.core(5)
     split = leave_one_out(Sequences.from_interactions(core.interactions, core.catalogue))
     seconds = time.perf_counter() - start
-    print("| interactions | users | items | after 5-core | test users | read, s | in all, s | peak memory, GB |")
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
+    processor = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    head = "interactions | users | items | after 5-core | test users | read, s | in all, s | processor, s | memory, GB"
+    print(f"| {head} |")
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     sizes = (len(log.interactions), len(log.interactions.users), log.catalogue.n_items, len(core.interactions))
     counts = " | ".join(f"{n:,}" for n in (*sizes, len(split.test)))
-    print(f"| {counts} | {read_seconds:.1f} | {seconds:.1f} | {peak_bytes() / 1e9:.2f} |")
+    print(f"| {counts} | {read_seconds:.1f} | {seconds:.1f} | {processor:.1f} | {peak_bytes() / 1e9:.2f} |")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The small statistics that both wings rest on: intervals, and what remains of many looks."""
+"""The small statistics that both wings rest on: intervals, entropy, and what remains of many tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-__all__ = ["benjamini_hochberg", "mean_interval", "share_interval", "two_sided"]
+__all__ = ["benjamini_hochberg", "mean_interval", "relative_entropy", "share_interval", "two_sided"]
 
 Z = 1.959964  # 97.5% of a standard normal
 
@@ -27,6 +27,19 @@ def share_interval(hits: int, n: int) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = Z * math.sqrt(share * (1 - share) / n + spread / n / 4) / (1 + spread)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def relative_entropy(weights: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Entropy along an axis after scaling to sum 1, over its maximum: 0 for a single one, 1 for all alike or none.
+
+    The maximum is the logarithm of the width; where the width is 1, the entropy is 0. weights: at least 0.
+    """
+    n, total = weights.shape[axis], weights.sum(axis, keepdims=True)
+    if n < 2:
+        return np.zeros_like(weights.sum(axis))
+    p = np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / n)
+    surprise = np.log(np.where(p > 0, p, 1))
+    return np.clip(np.abs((p * surprise).sum(axis)) / math.log(n), 0, 1)  # a minus would leave −0 for certainty
 
 
 def two_sided(z: float) -> float:

@@ -19,9 +19,11 @@ import numpy as np
 import pytest
 
 import fame
+from fame import explain
 from fame.cli import main as cli
 from fame.make import pipeline
 from fame.make.evaluate import METRICS
+from fame.trace import NOTHING
 
 MAIN = str(Path(fame.__file__).with_name("__main__.py"))
 SMALL = ["--epochs", "2", "--heads", "3", "--experts", "2", "--width", "12", "--max-len", "12", "--batch-size", "16"]
@@ -167,6 +169,21 @@ def test_explain_json_holds_the_trace(bundle: Path, run: Run) -> None:
     assert found["history"][0]["effect"] == pytest.approx(float(effect), abs=1e-5)
     alone = json.loads(run("explain", bundle, "f1", "--json").out)
     assert alone["history"][0]["effect"] is None, "the only item cannot be left out"
+
+
+def test_a_wish_is_answered_by_changes_that_do_it(bundle: Path, run: Run) -> None:
+    loaded = fame.load(bundle)
+    first, second = loaded.trace(["f1", "f2"]).top(2).item_id
+    found = json.loads(run("explain", bundle, "f1", "f2", "--json", "--wish", f"first: {second}").out)
+    assert found["rank"] == 2 and found["single_changes"] == 2 + 2 * (loaded.catalogue.n_items - 3)
+    for change in found["found"]:
+        made, _ = explain.read_changes(change["link"])
+        b = explain.apply_changes(made, ["f1", "f2"], NOTHING, loaded.catalogue, loaded.config)
+        assert loaded.trace(list(b.history)).top(1).item_id[0] == second
+    assert len(found["found"]) == min(10, found["works"])
+    assert "it is so already" in run("explain", bundle, "f1", "f2", "--wish", f"first: {first}").out
+    refused(run("explain", bundle, "f1", "--wish", "best: f2"), "the wish is 'best: f2'; expected 'first: TITLE'")
+    refused(run("explain", bundle, "f1", "--wish", "first: f1"), "in the history, and what is there is not recommended")
 
 
 def test_explain_html_stands_alone(bundle: Path, tmp_path: Path, run: Run) -> None:

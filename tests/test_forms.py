@@ -28,7 +28,7 @@ def test_it_trains_is_probed_mapped_saved_and_opened(toy_log: Path, tmp_path: Pa
     bundle = fame.load(tmp_path / "toy")
     assert made is not None and bundle.atlas is not None
     assert "| beyond the paper's form | heads of width 8, an item MLP of hidden width 16, a preference" in bundle.card
-    assert bundle.findings() is not None
+    assert bundle.evidence is not None
     rows = [1, 2, 3]
     trace = bundle.trace(rows=rows)
     np.testing.assert_allclose(trace.scores, made.trace(rows=rows).scores, rtol=1e-5)

@@ -29,7 +29,6 @@ from fame.make.probes.statistics import (
     interval_around,
     jensen_shannon,
     logistic,
-    normalised_entropy,
     out_of_fold,
     p_values,
     solve,
@@ -38,7 +37,7 @@ from fame.make.probes.statistics import (
 )
 from fame.make.probes.verdicts import lead_over, verdict
 from fame.model import FAME
-from fame.statistics import benjamini_hochberg
+from fame.statistics import benjamini_hochberg, relative_entropy
 
 QUICK = ProbeConfig(permutations=30, projections=60, bootstraps=20, folds=3, histories=20, depth=10)
 
@@ -195,7 +194,7 @@ def test_dci_by_hand() -> None:
     assert (mixed.disentanglement, mixed.completeness) == pytest.approx((1 - entropy, 1 - entropy))
     # Head 1 is about one attribute alone; head 2, which has 3/4 of all weight, about both by 2 to 1.
     uneven = dci(np.array([[1.0, 0], [1, 1]]))
-    np.testing.assert_allclose(uneven.by_head, [1, 1 - normalised_entropy(np.array([1 / 3, 2 / 3]), 0)])
+    np.testing.assert_allclose(uneven.by_head, [1, 1 - relative_entropy(np.array([1 / 3, 2 / 3]), 0)])
     assert uneven.disentanglement == pytest.approx(0.25 * uneven.by_head[0] + 0.75 * uneven.by_head[1])
     np.testing.assert_allclose(uneven.by_attribute, [0, 1], atol=1e-12)
 

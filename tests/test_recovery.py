@@ -21,9 +21,9 @@ from fame.make.recovery import (
     clustered_margin,
     contingency,
     information,
+    judge,
     linear_probe,
     match,
-    recovered,
     recovery,
     routing,
     standing_for,
@@ -118,7 +118,7 @@ def test_a_probe_reads_what_is_linear_and_is_judged_on_others() -> None:
 def test_a_choice_that_follows_the_truth_is_recovered_whatever_its_labels() -> None:
     truth, belief, viewer = steps()
     gate = 0.9 * np.eye(3)[(truth + 2) % 3] + 0.1 / 3
-    found = recovered(gate, gate, truth, belief, viewer)
+    found = judge(gate, gate, truth, belief, viewer)
     assert (found.accuracy, found.information, found.matching) == (1, pytest.approx(1), ((1,), (2,), (0,)))
     assert found.probe == 1
     assert found.control_high < 0.6 and found.control_information < 0.05
@@ -127,7 +127,7 @@ def test_a_choice_that_follows_the_truth_is_recovered_whatever_its_labels() -> N
 
 def test_the_observer_recovers_exactly_the_ceiling() -> None:
     truth, belief, viewer = steps()
-    found = recovered(belief, belief, truth, belief, viewer)
+    found = judge(belief, belief, truth, belief, viewer)
     assert found.accuracy == found.ceiling == pytest.approx(0.8, abs=0.03)
     assert found.of_ceiling == 1 and found.information == pytest.approx(found.ceiling_information)
 
@@ -136,13 +136,13 @@ def test_shuffled_truth_is_not_recovered() -> None:
     truth, belief, viewer = steps()
     gate = 0.9 * np.eye(3)[truth] + 0.1 / 3
     others, _, _ = steps(seed=9)
-    found = recovered(gate, gate, others, belief, viewer)
+    found = judge(gate, gate, others, belief, viewer)
     assert found.accuracy < found.control_high + 0.05 and found.information < 0.02
 
 
 def test_a_constant_choice_recovers_what_a_constant_answer_does() -> None:
     truth, belief, viewer = steps()
-    found = recovered(np.tile([0.5, 0.3, 0.2], (len(truth), 1)), np.zeros((len(truth), 2)), truth, belief, viewer)
+    found = judge(np.tile([0.5, 0.3, 0.2], (len(truth), 1)), np.zeros((len(truth), 2)), truth, belief, viewer)
     assert found.accuracy <= found.constant < 0.45 and found.information == 0
     assert found.accuracy < found.control_high + 0.05
 
@@ -150,7 +150,7 @@ def test_a_constant_choice_recovers_what_a_constant_answer_does() -> None:
 def test_with_fewer_labels_than_truths_the_observer_too_tells_groups() -> None:
     truth, belief, viewer = steps()
     two = np.eye(2)[truth // 2]  # label 0 for the truths 0 and 1, label 1 for 2
-    found = recovered(two, two, truth, belief, viewer)
+    found = judge(two, two, truth, belief, viewer)
     assert found.accuracy == 1 and found.matching == ((0, 1), (2,))
     assert found.ceiling > 0.85  # confusing 0 with 1 costs nothing
 
@@ -159,7 +159,7 @@ def test_labels_are_matched_to_truths_on_other_viewers_than_they_are_judged_on()
     rng = np.random.default_rng(4)
     truth, label, viewer = np.repeat([*rng.integers(40, size=(2, 120)), np.arange(120)], 6, axis=1)
     belief = rng.dirichlet(np.ones(40), 720)
-    found = recovered(np.eye(40)[label], belief, truth, belief, viewer)
+    found = judge(np.eye(40)[label], belief, truth, belief, viewer)
     table = contingency(label, truth, 40, 40)
     assert table[match(table)].sum() / 720 > 0.3  # what a match to the same viewers makes of nothing
     assert found.accuracy < 0.1 and found.control < 0.1
@@ -291,4 +291,4 @@ def test_what_does_not_fit_is_refused(films: Catalogue) -> None:
         recovery(network(films), films, fewer, beliefs)
     truth, belief, viewer = steps(n_viewers=1)
     with pytest.raises(FameError, match="fewer than two viewers"):
-        recovered(belief, belief, truth, belief, viewer)
+        judge(belief, belief, truth, belief, viewer)

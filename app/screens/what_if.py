@@ -37,14 +37,22 @@ different models have no common scale, so that only their places are compared.
 is not in the history; each is a run of the model, none is estimated. Removals come first, then the replacements most
 alike to what was replaced, in the model's own item space. Where none does it, pairs of the best are tried.
 """
+
+
+def _wish(screen: Screen) -> str:
+    """The wish that the form opens with: to be first, unless it is."""
+    ranking = screen.trace.ranking()
+    return "out" if len(ranking) and ranking[0] == screen.item else "first"
+
+
 SCREEN = Declaration(
     title="What if",
     question="What would change it?",
     order=4,
     help=HELP,
     options={
-        "what_if_wish": Option(KINDS, "first"),
-        "what_if_top": Option(
+        "what_if_wish": Option(KINDS, _wish),
+        "what_if_within": Option(
             lambda screen, value: value.isascii() and value.isdigit() and 0 < int(value) <= state.MAX_K, "10"
         ),
         "what_if_other": Option(lambda screen, value: value in screen.bundle.catalogue),
@@ -111,15 +119,15 @@ def render(screen: Screen) -> None:
             f"{many.capitalize()} per list, 1–{state.MAX_K}", 1, state.MAX_K, width=250,
             **widgets.controlled("what_if_k", now.k, "k"),
         )  # fmt: skip
+    change_b(screen, b.applied, b.source, b.result)
     chips(screen, b.applied)
     for sentence in b.said:
         widgets.styled(sentence, "fame-note")
-    change_b(screen, b.applied, b.source, b.result)
     if b.result is None:
-        st.warning(b.wrong, icon=":material/info:")
+        st.warning(widgets.literal(b.wrong), icon=":material/info:")
+        find(screen, item)
     else:
         _beside(screen, a, b, b.result, item)
-    find(screen, item)
 
 
 def _item(screen: Screen, a: Trace) -> int:
@@ -147,32 +155,22 @@ def _beside(screen: Screen, a: Trace, b: B, result: Trace | Listing, item: int) 
         widgets.mount(lists, "what_if_lists", pick=lambda: _pick(len(screen.bundle.catalogue)))
         with st.container(horizontal=True):
             widgets.save(screen, lists, "what_if_lists_save", table="Lists as CSV", caption=origin.line)
+        find(screen, item)
     with right:
         if isinstance(result, Listing):
             widgets.write(
-                f"{b.source.name} is a SASRec: it has no heads, gate or experts, so that only its list stands beside "
-                "A's."
+                f"{b.source.name} is a SASRec: it has no heads, gate or experts; only its list stands beside A's."
             )
             return
         change = _score_change(screen, a, b, result, item)
-        if change is not None:
+        if change is not None and now.b:
             widgets.write(*widgets.with_badges(explain.say_score(change, title), title))
-        else:
+        elif change is None:
             widgets.write("Scores of two models have no common scale; heads of one number are different heads in each.")
-        inside = plots.what_if_inside(a, result, change, item, screen.head, screen.theme, origin)
-        _head_on_show(screen, a)
-        widgets.mount(inside, "what_if_inside")
+        inside = plots.what_if_inside(a, result, change if now.b else None, item, screen.head, screen.theme, origin)
+        widgets.mount(inside, "what_if_inside", head=lambda: _choose_head(screen.bundle.config.n_heads))
         with st.container(horizontal=True):
             widgets.save(screen, inside, "what_if_inside_save", caption=origin.line)
-
-
-def _head_on_show(screen: Screen, a: Trace) -> None:
-    H, N = a.router.shape[1:]
-    if H > 1 and N > 1:
-        st.segmented_control(
-            "Router of", list(range(H)), format_func=lambda h: f"head {h + 1}", required=True,
-            label_visibility="collapsed", **widgets.controlled("what_if_head", min(screen.head, H - 1), "head"),
-        )  # fmt: skip
 
 
 def _score_change(screen: Screen, a: Trace, b: B, result: Trace, item: int) -> pd.DataFrame | None:
@@ -198,3 +196,9 @@ def _pick(V: int) -> None:
     row = st.session_state["what_if_lists"].get("pick")
     if isinstance(row, int) and 0 < row < V:
         session.update(item=row)
+
+
+def _choose_head(H: int) -> None:
+    head = st.session_state["what_if_inside"].get("head")
+    if isinstance(head, int) and 0 <= head < H:
+        session.update(head=head)

@@ -12,6 +12,7 @@ import typer
 
 from fame.cli.choose import chosen
 from fame.cli.terminal import AsJson, BundleName, grid, stdout
+from fame.cli.wish import answer
 from fame.errors import FameError
 
 if TYPE_CHECKING:
@@ -34,12 +35,25 @@ def explain(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="A page with the pictures, that opens offline.")
     ] = None,
+    wish: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WISH",
+            help="The smallest change that does it: 'first: TITLE', 'top 10: TITLE', 'not top 10: TITLE', "
+            "'above OTHER: TITLE'.",
+        ),
+    ] = None,
 ) -> None:
     """What comes next, which head wants it, and how the heads' lists merge."""
     from fame.bundle import load
     from fame.explain import leave_one_out
 
     loaded = load(bundle)
+    if wish is not None:
+        if html is not None:
+            raise FameError("--wish answers as text or with --json; leave --html out")
+        answer(loaded, items, wish, k, as_json)
+        return
     trace = loaded.trace(chosen(loaded.catalogue, items))
     ranking = trace.ranking()[:k]
     if not len(ranking):

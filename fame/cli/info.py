@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fame.cli.options import READING, data_config, with_options
 from fame.cli.terminal import (
     COLUMNS_HELP,
     FORM_HELP,
     AsJson,
     BundleName,
     counting,
-    data_table,
     grid,
     printable,
     stdout,
@@ -24,8 +25,6 @@ from fame.cli.terminal import (
 
 if TYPE_CHECKING:
     from fame.bundle import Bundle
-
-K_CORE_HELP = "Each user and item is there at least K times; 0 keeps all"
 
 
 def info(
@@ -88,38 +87,34 @@ def about(bundle: Bundle) -> dict[str, Any]:
 
 def evaluate(
     bundle: BundleName,
-    data: Annotated[str, typer.Option(metavar="FORM:PATH", help=FORM_HELP, show_default=False)],
+    data: Annotated[str, typer.Option(metavar="[FORM:]PATH", help=FORM_HELP, show_default=False)],
     columns: Annotated[str | None, typer.Option(metavar="USER,ITEM,ORDER", help=COLUMNS_HELP)] = None,
-    k_core: Annotated[
-        int | None,
-        typer.Option(metavar="K", min=0, help=f"{K_CORE_HELP}; else as the bundle's own log.", show_default=False),
-    ] = None,
     as_json: AsJson = False,
+    **typed: Any,
 ) -> None:
     """Test a bundle on the last item of each user of a log.
 
-    It is ranked among all items that the user has not had. Items that the bundle does not know are left out.
+    It is ranked among all items that the user has not had. Items that the bundle does not know are left out. The
+    k-core is that of the bundle's own log, unless another is given.
     """
     from fame.bundle import load
     from fame.make.card import with_interval
     from fame.make.data import read
     from fame.make.evaluate import KS, ranks, summarise
-    from fame.make.prepare import split_for
-    from fame.make.recipe import DataConfig
+    from fame.make.prepare import for_catalogue, tested
     from fame.text import plural
 
     loaded = load(bundle)
-    table = data_table(data, columns)
-    if k_core is None:
-        k_core = DataConfig.k_core if loaded.k_core is None else loaded.k_core
-    task = split_for(read(**table).interactions, loaded.catalogue, k_core).test
+    d = data_config(data, columns, typed)
+    k_core = typed["k_core"] if typed["k_core"] is not None else d.k_core if loaded.k_core is None else loaded.k_core
+    task, report = for_catalogue(read(d.form, d.path or "", d.reading), loaded.catalogue, k_core)
     with counting(f"ranking for {plural(len(task), 'user')}", len(task)) as progress:
-        metrics = summarise(ranks(loaded.model, task, progress=progress))
+        rank = ranks(loaded.model, task, progress=progress)
+    metrics, report = summarise(rank), replace(report, tested=tested(rank, task))
     if as_json:
         known = {name: value if math.isfinite(value) else None for name, value in metrics.items()}  # JSON has no NaN
-        typer.echo(
-            json.dumps({"bundle": loaded.name, "users": len(task), "k_core": k_core, "metrics": known}, indent=1)
-        )
+        facts = {"bundle": loaded.name, "users": len(task), "k_core": k_core, "metrics": known}
+        typer.echo(json.dumps(facts | {"read": report.to_dict()}, indent=1))
         return
     shown = grid("", *(f"@{k}" for k in KS), right=range(1, 1 + len(KS)))
     for kind in ("HR", "NDCG"):
@@ -127,10 +122,15 @@ def evaluate(
     shown.add_row("MRR", with_interval(metrics["MRR"], metrics["MRR ±"]))
     out = stdout()
     core = f" of the {k_core}-core" if k_core else ""
+    for line in report.lines():
+        out.print(printable(line), soft_wrap=True)
     out.print(
         f"{loaded.name} on the last items of {plural(len(task), 'user')}{core}; all items ranked, ± 95% over users"
     )
     out.print(shown)
+
+
+evaluate = with_options(evaluate, READING)
 
 
 def download(
@@ -150,4 +150,4 @@ def download(
 
     with counting(f"fetching {name}", None, file=True) as progress:
         folder = download(name, to, base_url=source, progress=progress)
-    typer.echo(f"{folder}: ready; train on it with --data {shlex.quote(f'movielens:{folder}')}")
+    typer.echo(f"{folder}: ready; train on it with --data {shlex.quote(str(folder))}")

@@ -17,6 +17,7 @@ import typer
 from fame import __version__
 from fame.cli.explain import explain
 from fame.cli.info import download, evaluate, info
+from fame.cli.inspect import inspect
 from fame.cli.population import population
 from fame.cli.terminal import INTERRUPTED, Interrupted, printable
 from fame.cli.train import compare, train
@@ -28,7 +29,7 @@ app = typer.Typer(
     help="FAME: a sequential recommender whose every decision can be opened up and looked at.",
 )
 
-for command in (train, compare, evaluate, population, download, explain, info):
+for command in (train, compare, inspect, evaluate, population, download, explain, info):
     app.command()(command)
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 120  # of tables that go to a file or another program
 INTERRUPTED = 130  # the shell's status for Ctrl-C
 
-FORM_HELP = "The log; FORM is sequences, movielens, amazon, recbole, csv or parquet."
-COLUMNS_HELP = "The columns of a csv, parquet or recbole log, where their names do not tell."
+FORM_HELP = "The log: a file, folder or pattern; FORM, where it is not guessed, sequences, movielens, recbole, csv, …"
+COLUMNS_HELP = "The columns of a table, where their names do not tell; without ORDER that of the file."
 
 BundleName = Annotated[
     str, typer.Argument(metavar="BUNDLE", help="A name under artifacts/, a directory, or a Hub id.", show_default=False)
@@ -31,18 +31,18 @@ class Interrupted(Exception):
 
 
 def data_table(spec: str | None, columns: str | None) -> dict[str, Any]:
-    """FORM:PATH and USER,ITEM,ORDER as a recipe's data table; empty where there is neither."""
+    """[FORM:]PATH and USER,ITEM,ORDER as a recipe's data table; empty where there is neither."""
     table: dict[str, Any] = {}
     if spec is not None:
         from fame.make.data import parse_spec
 
         form, path = parse_spec(spec)
-        table |= {"form": form, "path": path.expanduser().absolute()}
+        table |= {"form": form, "path": path.absolute()}
     if columns is not None:
         names = [name.strip() for name in columns.split(",")]
-        if len(names) != 3 or not all(names):
-            raise FameError(f"columns {columns!r}: expected three names, USER,ITEM,ORDER")
-        table |= dict(zip(("user", "item", "order"), names, strict=True))
+        if len(names) not in (2, 3) or not all(names):
+            raise FameError(f"columns {columns!r}: expected USER,ITEM,ORDER, or USER,ITEM for the order of the file")
+        table |= dict(zip(("user", "item", "order"), [*names, "file"], strict=False))
     return table
 
 

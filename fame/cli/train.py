@@ -6,43 +6,27 @@ are read from the recipe's own tables (fame/make/configs.py): their types, defau
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import shlex
 import zlib
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
+from fame.cli.options import READING, Short, changed, with_options
 from fame.cli.terminal import COLUMNS_HELP, FORM_HELP, data_table
 from fame.errors import FameError
-from fame.make.recipe import Recipe, every_setting, load_recipe, merged, nested, overrides
+from fame.make.recipe import Recipe, load_recipe, merged, overrides
 
-PANELS = {"data": "Data", "model": "Model", "training": "Training"}
 Runs = Annotated[Path, typer.Option(metavar="DIR", help="Where checkpoints are kept.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget the checkpoints of earlier runs.")]
 
 
-class Short(NamedTuple):
-    """An option that stands for a setting."""
-
-    flag: str
-    setting: str
-    metavar: str
-
-    @property
-    def name(self) -> str:
-        """Its name as an argument in Python."""
-        return self.flag.partition("/")[0].lstrip("-").replace("-", "_")
-
-
 SHORT = [
     Short("--name", "name", "NAME"),
-    Short("--items", "data.items", "CSV"),
-    Short("--attributes", "data.attributes", "JSON"),
-    Short("--k-core", "data.k_core", "K"),
+    *READING,
     Short("--noun", "data.noun", "WORD"),
     Short("--variant", "model.variant", "NAME"),
     Short("--heads", "model.n_heads", "H"),
@@ -62,37 +46,6 @@ SHORT = [
 ]
 
 
-def with_short_options(command: Any) -> Any:
-    """Gives the command an option for each of SHORT, which it gets as keyword arguments; None where not typed."""
-    known, signature = every_setting(), inspect.signature(command, eval_str=True)
-    parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    for short in SHORT:
-        setting = known[short.setting]
-        kind: Any = setting.kind if setting.kind in (int, float, bool, Path) else str
-        option: Any = typer.Option(
-            short.flag,
-            metavar=short.metavar or None,
-            help=f"{setting.description} {default_of(setting.default)}".strip(),
-            rich_help_panel=PANELS.get(short.setting.partition(".")[0]),
-            show_default=False,
-        )
-        annotation: Any = Annotated[kind | None, option]
-        parameters.append(
-            inspect.Parameter(short.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        )
-    command.__signature__ = signature.replace(parameters=parameters)
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    return command
-
-
-def default_of(value: Any) -> str:
-    """What a setting is without being told, for its help; '' where that says nothing."""
-    if isinstance(value, bool):
-        return f"Else {'yes' if value else 'no'}."
-    return f"Else {value}." if isinstance(value, int | float | str) and value != "" else ""
-
-
-@with_short_options
 def train(
     settings: Annotated[
         list[str] | None,
@@ -105,7 +58,7 @@ def train(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the bundle goes; with a recipe, RUNS/NAME/bundle.")
     ] = None,
-    data: Annotated[str | None, typer.Option(metavar="FORM:PATH", help=FORM_HELP, rich_help_panel="Data")] = None,
+    data: Annotated[str | None, typer.Option(metavar="[FORM:]PATH", help=FORM_HELP, rich_help_panel="Data")] = None,
     columns: Annotated[
         str | None, typer.Option(metavar="USER,ITEM,ORDER", help=COLUMNS_HELP, rich_help_panel="Data")
     ] = None,
@@ -145,6 +98,9 @@ def train(
         )
 
 
+train = with_options(train, SHORT)
+
+
 def compare(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", show_default=False)],
     out: Annotated[
@@ -178,12 +134,7 @@ def told(texts: list[str], short: dict[str, Any]) -> tuple[Path | None, dict[str
     if len(recipes) > 1:
         raise FameError(f"two recipes, {recipes[0]!r} and {recipes[1]!r}; settings look like model.n_heads=2")
     changes = overrides(text for text in texts if text not in recipes)
-    for option in SHORT:
-        value = short[option.name]
-        if value is not None:
-            value = value.expanduser().absolute() if isinstance(value, Path) else value
-            changes = merged(changes, nested(option.setting, value))
-    return Path(recipes[0]) if recipes else None, changes
+    return Path(recipes[0]) if recipes else None, changed(changes, SHORT, short)
 
 
 def planned(recipe: Path | None, changes: dict[str, Any], out: Path | None) -> Recipe:
@@ -191,7 +142,7 @@ def planned(recipe: Path | None, changes: dict[str, Any], out: Path | None) -> R
     if recipe is not None:
         return load_recipe(recipe, changes)
     if "path" not in changes.get("data", {}) or out is None:
-        raise FameError("nothing to train: give a RECIPE.toml, or --data FORM:PATH and --out DIR")
+        raise FameError("nothing to train: give a RECIPE.toml, or --data PATH and --out DIR")
     changes.setdefault("name", re.sub(r"[^\w.-]+", "-", out.resolve().name).lstrip("-.") or "bundle")
     return Recipe.from_tables(changes)
 

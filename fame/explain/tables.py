@@ -11,6 +11,7 @@ import pandas as pd
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
+from fame.statistics import relative_entropy
 from fame.trace import Trace
 
 __all__ = [
@@ -168,16 +169,8 @@ def router_flag(trace: Trace, head: int) -> str:
 
 
 def router_entropy(trace: Trace) -> np.ndarray:
-    """How evenly each head's router spreads over its experts at each step: [T,H], from 0 (one expert) to 1 (even).
-
-    Entropy in units of log N; 0 where there is one expert.
-    """
-    N = trace.router.shape[-1]
-    if N == 1:
-        return np.zeros(trace.router.shape[:2], np.float32)
-    beta = trace.router
-    surprise = np.log(np.where(beta > 0, beta, 1))
-    return np.clip(np.abs((beta * surprise).sum(axis=-1)) / np.log(N), 0, 1)  # a minus would leave −0 for certainty
+    """How evenly each head's router spreads over its experts at each step: [T,H], from 0 (one expert) to 1 (even)."""
+    return relative_entropy(trace.router)
 
 
 @dataclass(frozen=True, eq=False)

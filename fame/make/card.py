@@ -18,8 +18,8 @@ from fame.make.checkpoint import Epoch
 from fame.make.configs import CardText, GuidanceConfig, TrainConfig
 from fame.make.data.sequences import Sequences, Split
 from fame.make.evaluate import METRICS, batches, interval, metric_values, paired_bootstrap
-from fame.make.train import relative_entropy
 from fame.model import FAME
+from fame.statistics import relative_entropy
 from fame.text import ordinal, plural
 
 __all__ = ["CardText", "Facts", "Usage", "comparison", "model_card", "read_comparison", "usage"]
@@ -39,13 +39,29 @@ PAPER = """\
 PROTOCOL = """\
 Leave-one-out: of each user with at least three items the last is the test item, the one before it the validation
 item, and the rest is learnt from; a test history includes the validation item. Full ranking: the test item is ranked
-among all items, with no sampled negatives. Items of the history are no candidates. Ties count against the model.
+among all items, with no sampled negatives. Items of the history are no candidates, but for
+the test item itself where the user had it before. Ties count against the model.
 The epoch with the best validation NDCG@10 is kept. ± is the half width of a 95% interval over users."""
+
+OVER_SEEDS = """\
+Over several seeds, on the same data and by the same protocol; seeds are averaged per user, and a difference has the
+interval of a paired bootstrap over users:"""
+
+WEIGHING = """\
+How it weighs its heads and experts at the last step of the test histories; entropies are parts of their maximum (1: all
+alike, 0: one alone):"""
+
+CAUTION = """\
+A head is a facet only where the bundle's evidence says so, and attention is not an explanation. Recommendations
+repeat what is frequent in the log and what it lacks: rare items and unusual users are served worse."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """How large the log is, validation and test included. `filters` says in words what was left out."""
+    """How large the log is, validation and test included.
+
+    filters: in words what was left out.   read: how it was read, a line each.
+    """
 
     form: str
     users: int
@@ -54,6 +70,7 @@ class Facts:
     median_length: float
     tested: int
     filters: str
+    read: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, sequences: Sequences, split: Split, items: int, form: str, filters: str) -> Facts:
@@ -81,19 +98,19 @@ def usage(model: FAME, histories: Sequences) -> Usage | None:
     if model.config.variant != "fame":
         return None
     model.eval()
-    gates, entropies = [], []
+    gates, routers = [], []
     for users, items in batches(histories, model.config.max_len, 512):
         out = model(items.to(model.items.weight.device))
         assert out.gate is not None and out.router is not None
         last = torch.arange(len(users)), (items > 0).sum(1) - 1
         gates.append(out.gate[last].cpu())
-        entropies.append(relative_entropy(out.router[last]).cpu())
-    gate, router = torch.cat(gates), torch.cat(entropies)  # [users H], [users H]
+        routers.append(out.router[last].cpu())
+    gate, router = torch.cat(gates).numpy(), torch.cat(routers).numpy()  # [users H], [users H N]
     return Usage(
         float(relative_entropy(gate).mean()),
-        gate.mean(0).numpy(),
-        gate.std(0, correction=0).numpy(),
-        router.mean(0).numpy(),
+        gate.mean(0),
+        gate.std(0),
+        relative_entropy(router).mean(0),
     )
 
 
@@ -167,47 +184,26 @@ def model_card(
     """
     config = model.config
     best = max((e for e in epochs if e.best), key=lambda e: e.epoch)
-    load = f"""\
-```python
-import fame
-
-bundle = fame.load("{name}")  # its name under artifacts/, or the path of this directory
-```"""
-    amounts = (
-        f"{plural(facts.interactions, 'interaction')} of {plural(facts.users, 'user')} with "
-        f"{plural(facts.items, 'item')} "
-        f"({facts.median_length:g} a user in the median), in time order; the last two of each user are for validation "
-        f"and test. {facts.filters}"
-    )
-    over_seeds = """\
-Over several seeds, on the same data and by the same protocol; seeds are averaged per user, and a difference has the
-interval of a paired bootstrap over users:"""
-    weighing = """\
-How it weighs its heads and experts at the last step of the test histories; entropies are parts of their maximum (1: all
-alike, 0: one alone):"""
-    caution = """\
-A head is a facet only where the bundle's evidence says so, and attention is not an explanation. Recommendations
-repeat what is frequent in the log and what it lacks: rare items and unusual users are served worse."""
     parts = [
         front_matter(name, text, facts, metrics),
         f"# {text.title or name}",
         text.summary or f"A {kind_name(config)} recommender of {facts.items:,} items.",
-        load,
+        loading(name),
         section("What it is for", text.use),
-        section("Data", text.data, amounts, text.terms),
+        section("Data", text.data, amounts(facts), listed(facts.read), text.terms),
         section("Protocol", PROTOCOL),
         section(
             "Metrics",
             f"On the test items of {plural(facts.tested, 'user')}; this model is of seed {training.seed}.",
             markdown(metrics),
-            *((over_seeds, markdown(compared)) if compared is not None else ()),
+            *((OVER_SEEDS, markdown(compared)) if compared is not None else ()),
         ),
         section(
             "Model",
             sizes(config, training, guidance, model, best, len(epochs)),
-            *((weighing, usage_table(used)) if used is not None else ()),
+            *((WEIGHING, usage_table(used)) if used is not None else ()),
         ),
-        section("Limits", text.limits, caution),
+        section("Limits", text.limits, CAUTION),
         section(
             "Licence",
             f"Weights: {text.license}." if text.license else "",
@@ -218,10 +214,35 @@ repeat what is frequent in the log and what it lacks: rare items and unusual use
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
+def loading(name: str) -> str:
+    """The lines of Python that open the bundle."""
+    return f"""\
+```python
+import fame
+
+bundle = fame.load("{name}")  # its name under artifacts/, or the path of this directory
+```"""
+
+
+def amounts(facts: Facts) -> str:
+    """How much the log holds, and what of it is learned from."""
+    return (
+        f"{plural(facts.interactions, 'interaction')} of {plural(facts.users, 'user')} with "
+        f"{plural(facts.items, 'item')} "
+        f"({facts.median_length:g} a user in the median), in time order; the last two of each user are for validation "
+        f"and test. {facts.filters}"
+    )
+
+
 def section(title: str, *paragraphs: str) -> str:
     """A heading and what is under it; nothing where there is nothing."""
     filled = [p.strip() for p in paragraphs if p.strip()]
     return "\n\n".join([f"## {title}", *filled]) if filled else ""
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Lines as they are, so that names from a file are no markup."""
+    return "\n".join(["```text", *(line.replace("`", "'") for line in lines), "```"]) if lines else ""
 
 
 def front_matter(name: str, text: CardText, facts: Facts, metrics: pd.DataFrame) -> str:

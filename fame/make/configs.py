@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from fame.config import FAMEConfig
+from fame.make.data.options import ReadOptions
 from fame.settings import Count, Flag, Location, Number, Probability, Share, Whole, settings
 
 __all__ = ["CardText", "Comparison", "DataConfig", "GuidanceConfig", "PlantedConfig", "TrainConfig"]
@@ -70,18 +72,40 @@ class DataConfig:
     """
 
     form: str = Field(
-        description="Form of the log: sequences, movielens, amazon, recbole, csv or parquet; or planted, an audience "
-        "simulated over the items."
+        default="auto",
+        description="Form of the log: auto finds it; else sequences, movielens, amazon, recbole, csv, json or parquet; "
+        "or planted, an audience simulated over the items.",
     )
-    path: Location | None = Field(default=None, description="The log, a file or a folder.")
+    path: Location | None = Field(
+        default=None, description="The log: a file, packed or not, or a folder or a pattern of parts."
+    )
     items: Location | None = Field(
         default=None,
-        description="CSV with item_id, title, year and attributes, values separated by '|'; other items are left out.",
+        description="Table of the items: an id, a title, a year, and whatever else as attributes.",
     )
     attributes: Location | None = Field(default=None, description="JSON from item to a list of attributes.")
-    user: str | None = Field(default=None, description="Column of the user, where its name does not tell.")
-    item: str | None = Field(default=None, description="Column of the item, where its name does not tell.")
-    order: str | None = Field(default=None, description="Column of the time, where its name does not tell.")
+    user: str | None = Field(default=None, description="Column of the user, by name or by number from 1.")
+    item: str | None = Field(default=None, description="Column of the item, by name or by number from 1.")
+    order: str | None = Field(
+        default=None, description="Column of the time; 'date+time' joins two, 'file' takes the order of the file."
+    )
+    rating: str | None = Field(default=None, description="Column of the rating, for where.")
+    event: str | None = Field(default=None, description="Column of the kind of event, for where.")
+    separator: str | None = Field(default=None, description="What parts the fields of a text; tab and space are words.")
+    encoding: str | None = Field(default=None, description="Of a text, like cp1252; else found.")
+    header: Flag | None = Field(default=None, description="The first line names the columns, or not; else found.")
+    time_form: str | None = Field(
+        default=None, description="Of the time: the unit s, ms, us or ns, or a pattern like %d.%m.%Y %H:%M."
+    )
+    day_first: Flag | None = Field(default=None, description="In dates like 03/04/2020 the day comes first, or not.")
+    where: tuple[str, ...] = Field(
+        default=(), description="Conditions on rows, like \"rating >= 4\" or \"event in ('view','buy')\"."
+    )
+    missing: tuple[str, ...] = Field(default=(), description="Words that mean no value, like NA.")
+    repeats: Flag = Field(default=True, description="A user's second time with an item is kept.")
+    no_user: Flag | None = Field(default=None, description="Lines of sequences hold items alone, or not.")
+    only_items: Flag = Field(default=False, description="Leave out rows with items that the item file lacks.")
+    strict: Flag = Field(default=False, description="Refuse a log of which a row would be dropped.")
     k_core: Whole = Field(default=5, description="Each user and item is there at least so often; 0 keeps all.")
     noun: str = Field(
         default="",
@@ -103,6 +127,11 @@ class DataConfig:
         if not simulated and self.planted:
             raise ValueError(f"planted is for the form 'planted', and the form is {self.form!r}")
         return self
+
+    @property
+    def reading(self) -> ReadOptions:
+        """What `fame.make.data.read` is told beside form and path."""
+        return ReadOptions(**{f.name: getattr(self, f.name) for f in fields(ReadOptions)})
 
     @property
     def called(self) -> str:

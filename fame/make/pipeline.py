@@ -26,7 +26,7 @@ from fame.make.guidance import Guidance
 from fame.make.logs import Curves, logger
 from fame.make.maps import build_atlas
 from fame.make.population import measure_population, some_of
-from fame.make.prepare import Prepared, prepare, read_examples
+from fame.make.prepare import Prepared, prepare, read_examples, tested
 from fame.make.probes.gather import evidence
 from fame.make.recipe import Recipe
 from fame.make.recovery import recovery
@@ -138,6 +138,8 @@ def train_recipe(
     with locked(out, "another --out") if fabric.is_global_zero else nullcontext():
         tell.stage("reading the log")
         data = prepare(recipe)
+        for line in data.report.lines() if data.report else ():
+            tell.warn(line)
         examples = read_examples(recipe.examples, data.catalogue) if recipe.examples else ()
         compared = read_comparison(recipe.metrics) if recipe.metrics else None
         model, epochs = learn(recipe, data, fabric, runs, fresh, tell, finish, curves)
@@ -172,6 +174,9 @@ def described(
     """The bundle of a trained model: tested, mapped, probed, with its card."""
     tell.stage(f"testing on {plural(len(data.split.test), 'user')}")
     rank, popular = ranks(model, data.split.test), popularity_ranks(data.counts, data.split.test)
+    facts = data.facts
+    if data.report:
+        facts = replace(facts, read=tuple(replace(data.report, tested=tested(rank, data.split.test)).lines()))
     used = usage(model, data.split.test.histories)
     model.cpu()
     atlas, found = None, {}
@@ -190,7 +195,7 @@ def described(
         model=model,
         training=recipe.training,
         guidance=recipe.guidance,
-        facts=data.facts,
+        facts=facts,
         epochs=epochs,
         metrics=pd.DataFrame([metric_row("this model", rank[None]), metric_row("the most popular", popular[None])]),
         used=used,

@@ -118,13 +118,12 @@ def _passes(model: FAME, task: Task, progress: Callable[[int], None]) -> dict[st
         found["gate"][users] = gate.numpy()
         found["router"][users] = p.router[at, last].numpy()
         found["rank"][users], found["head_rank"][users] = ranks[:, -1].numpy(), ranks[:, :-1].numpy()
-        found["overlap"][users] = _overlap(top[..., :FIRST]).numpy()
+        shown = lists[:, -1].gather(1, top[:, -1]) > -torch.inf  # a long history may leave fewer candidates
+        found["overlap"][users] = _overlap(top[..., :FIRST], shown[:, :FIRST]).numpy()
         gains = _gains(lists[:, -1], heads * gate.unsqueeze(-1), top[:, -1])
-        listed = ~hidden.gather(1, top[:, -1])  # where few items are left to show, a list ends early
-        shown = top[:, -1][listed].numpy()
         for h in range(H):
-            np.add.at(found["sums"][h], shown, gains[:, h][listed].numpy())
-        np.add.at(found["shown"], shown, 1)
+            np.add.at(found["sums"][h], top[:, -1][shown].numpy(), gains[:, h][shown].numpy())
+        np.add.at(found["shown"], top[:, -1][shown].numpy(), 1)
         done += len(users)
         progress(done)
     return found
@@ -136,10 +135,13 @@ def _rank(lists: Tensor, target: Tensor) -> Tensor:
     return (~(lists < own)).sum(-1)
 
 
-def _overlap(first: Tensor) -> Tensor:
-    """The part of the last list's items that each other list has too: [b l k] -> [b l-1]."""
+def _overlap(first: Tensor, shown: Tensor) -> Tensor:
+    """The part of the last list's items that each other list has too: [b l k], [b k] -> [b l-1].
+
+    shown: which places of the lists hold a candidate.
+    """
     same = first[:, :-1, :, None] == first[:, -1:, None, :]
-    return same.any(2).float().mean(-1)
+    return (same.any(2) & shown.unsqueeze(1)).sum(-1) / shown.sum(-1, keepdim=True)
 
 
 def _gains(final: Tensor, shares: Tensor, rows: Tensor) -> Tensor:

@@ -13,13 +13,17 @@ from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.card import Facts
 from fame.make.configs import DataConfig, PlantedConfig
-from fame.make.data import Interactions, Sequences, Split, k_core, keep_items, leave_one_out, read
+from fame.make.data import Interactions, Log, Sequences, Split, k_core, keep_items, leave_one_out, read
 from fame.make.data.files import check_file
+from fame.make.data.items import coverage_of
+from fame.make.data.report import ReadReport, Tested
+from fame.make.data.sequences import Task
+from fame.make.evaluate import metric_values
 from fame.make.recipe import Recipe
 from fame.make.simulate import simulate
 from fame.text import plural
 
-__all__ = ["Prepared", "prepare", "read_examples", "split_for"]
+__all__ = ["Prepared", "for_catalogue", "prepare", "read_examples", "split_for", "tested"]
 
 MAX_EXAMPLES_BYTES = 10 << 20
 
@@ -31,6 +35,7 @@ class Prepared:
     catalogue: Catalogue
     split: Split
     facts: Facts
+    report: ReadReport | None = None  # None for a simulated audience
 
     @property
     def counts(self) -> np.ndarray:
@@ -48,12 +53,12 @@ def prepare(recipe: Recipe) -> Prepared:
     if d.form == "planted":
         return prepare_planted(d)
     assert d.path is not None
-    log = read(d.form, d.path, items=d.items, attributes=d.attributes, user=d.user, item=d.item, order=d.order)
+    log = read(d.form, d.path, d.reading)
     if d.k_core:
         try:
             log = log.core(d.k_core)
         except FameError as error:
-            if not d.items:
+            if not d.only_items:
                 raise
             few = plural(len(log.interactions), "interaction")
             raise FameError(f"{d.items}: its items leave {few} of the log, too few for the k-core; {error}") from None
@@ -62,12 +67,28 @@ def prepare(recipe: Recipe) -> Prepared:
     if not len(split.test):
         raise FameError(f"{d.path}: no user has 3 items, which leave-one-out needs; give a larger log")
     said = []
-    if d.items:
-        said.append("Only items of the catalogue are kept.")
+    if d.only_items:
+        said.append("Only items of the item file are kept.")
     if d.k_core:
         said.append(f"Every user and item is there at least {d.k_core} times ({d.k_core}-core).")
-    catalogue = replace(log.catalogue, noun=d.called)
-    return Prepared(catalogue, split, Facts.of(sequences, split, log.catalogue.n_items, d.form, " ".join(said)))
+    noun = "film" if log.report.form == "movielens" and not d.noun else d.called
+    report = replace(log.report, tested=Tested(len(split.test), int(split.test.repeated.sum())))
+    facts = Facts.of(sequences, split, log.catalogue.n_items, log.report.form, " ".join(said))
+    return Prepared(replace(log.catalogue, noun=noun), split, facts, report)
+
+
+def tested(ranks: np.ndarray, task: Task) -> Tested:
+    """How many test items the history already holds, and the figures with and without them.
+
+    ranks: int [users] of the task's targets.
+    """
+    again = task.repeated
+    figures = {
+        name: (float(metric_values(ranks, name).mean()), float(metric_values(ranks[~again], name).mean()))
+        for name in ("HR@10", "NDCG@10")
+        if again.any() and not again.all()
+    }
+    return Tested(len(task), int(again.sum()), figures)
 
 
 def prepare_planted(d: DataConfig) -> Prepared:
@@ -91,6 +112,20 @@ def split_for(interactions: Interactions, catalogue: Catalogue, least: int) -> S
     """
     kept = keep_items(interactions, catalogue.item_id[1:])
     return leave_one_out(Sequences.from_interactions(k_core(kept, least) if least else kept, catalogue))
+
+
+def for_catalogue(log: Log, catalogue: Catalogue, least: int) -> tuple[Task, ReadReport]:
+    """The test of a model of this catalogue on a log, split as `split_for` does, and how the two meet.
+
+    Raises:
+        FameError: no item of the log is in the catalogue, or no user is left.
+    """
+    listed = frozenset(catalogue.item_id[1:])
+    coverage = coverage_of("the model's catalogue", log.interactions, listed, only=True)
+    kept = keep_items(log.interactions, catalogue.item_id[1:])
+    usable = int((np.bincount(kept.user_codes) >= 3).sum())
+    report = replace(log.report, coverage=(*log.report.coverage, coverage), usable=usable)
+    return split_for(log.interactions, catalogue, least).test, report
 
 
 def read_examples(path: Path, catalogue: Catalogue) -> tuple[Example, ...]:

@@ -24,7 +24,7 @@ from fame.make.evaluate import batches
 from fame.make.simulate import Beliefs, Planted, World, bayes_filter
 from fame.model import FAME
 
-__all__ = ["Recovered", "Routing", "information", "match", "recovered", "recovery", "routing"]
+__all__ = ["Judgement", "Routing", "information", "judge", "match", "recovery", "routing"]
 
 CONTROLS = 20  # shifted truths
 
@@ -46,8 +46,8 @@ class Routing(NamedTuple):
 def routing(model: FAME, sequences: Sequences) -> Routing:
     """Gate and router over the last `max_len` items of every history, the last item left out.
 
-    A plain SASRec has no gate; its slices' say takes the place: softmax over h of how far slice h's part of the score
-    of the item recommended first lies above that slice's mean part over all items.
+    A plain SASRec has no gate; weights of its slices take the place: softmax over h of how far slice h's part of the
+    score of the item recommended first lies above that slice's mean part over all items.
 
     Raises:
         FameError: no history has two items.
@@ -69,7 +69,7 @@ def routing(model: FAME, sequences: Sequences) -> Routing:
         out = model(items.to(device))
         first = starts[users] + np.maximum(inputs[users] - model.config.max_len, 0)
         at = (first[:, None] + np.arange(items.shape[1]))[real.numpy()]
-        gate = slices_say(model, out.query[real]) if out.gate is None else out.gate[real]
+        gate = slice_weights(model, out.query[real]) if out.gate is None else out.gate[real]
         states = out.query[real] if out.F is None else out.F[real].flatten(1)
         router = gate[:, :, None] if out.router is None else out.router[real]
         parts.append((at, *(x.float().cpu().numpy() for x in (gate, router, states))))
@@ -79,7 +79,7 @@ def routing(model: FAME, sequences: Sequences) -> Routing:
     return Routing(at[order], gate[order], router[order] if fame else None, states[order])
 
 
-def slices_say(model: FAME, query: torch.Tensor) -> torch.Tensor:
+def slice_weights(model: FAME, query: torch.Tensor) -> torch.Tensor:
     """A SASRec's stand-in for a gate: query [m d] -> [m h]."""
     H, table = model.config.n_heads, model.items.weight
     best = table[model.score(query).argmax(-1)] - table[1:].mean(0)
@@ -119,7 +119,7 @@ def match(table: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Recovered:
+class Judgement:
     """How well labels tell the truth. Accuracies are shares of steps; informations as `information`."""
 
     accuracy: float  # matched on other viewers
@@ -138,7 +138,7 @@ class Recovered:
     matching: tuple[tuple[int, ...], ...]  # the truths that each label stands for, over all viewers
 
 
-def recovered(
+def judge(
     choice: np.ndarray,
     states: np.ndarray,
     truth: np.ndarray,
@@ -146,7 +146,7 @@ def recovered(
     viewer: np.ndarray,
     seed: int = 0,
     labels: np.ndarray | None = None,
-) -> Recovered:
+) -> Judgement:
     """How well the arg-max of `choice` tells the truth.
 
     choice: [n,L], a gate or a router.   states: [n,·].   truth: int [n], below M.   belief: [n,M], the Bayes
@@ -163,12 +163,12 @@ def recovered(
     rng = np.random.default_rng(seed)
     half = (rng.permutation(len(known)) % 2)[viewer]
 
-    right, best, constant = judged(labels, truth, belief, L, half)
+    right, best, constant = agreeing(labels, truth, belief, L, half)
     shifts = rng.integers(len(truth) // 4, max(3 * len(truth) // 4, len(truth) // 4 + 1), CONTROLS)
     controls = [np.roll(truth, shift) for shift in shifts]
-    chance = [judged(labels, wrong, belief, L, half)[0].mean() for wrong in controls]
+    chance = [agreeing(labels, wrong, belief, L, half)[0].mean() for wrong in controls]
     table = contingency(labels, truth, L, M)
-    return Recovered(
+    return Judgement(
         accuracy=float(right.mean()),
         margin=clustered_margin(right, viewer),
         information=information(table),
@@ -186,7 +186,7 @@ def recovered(
     )
 
 
-def judged(
+def agreeing(
     labels: np.ndarray, truth: np.ndarray, belief: np.ndarray, n_labels: int, half: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Which steps the labels have right and which the observer, [n] each; the best constant's accuracy."""
@@ -242,8 +242,8 @@ def recovery(
     beliefs: of `bayes_filter` on the same viewers; without them, those of the observer who is told the preferences.
     named: a facet's name -> the head, from 0, that training was told to make of it.
 
-    Keys: facets; viewers; gate, a `Recovered`; gate_relative, the same with the arg-max of each head's gate over its
-    mean, which does not mind that a head is always weak; router and router_relative, a facet's name -> `Recovered`
+    Keys: facets; viewers; gate, a `Judgement`; gate_relative, the same with the arg-max of each head's gate over its
+    mean, which does not mind that a head is always weak; router and router_relative, a facet's name -> `Judgement`
     and the `head` (from 1) that stands for it; router_named, the same of the `named` heads; router_accuracy,
     router_ceiling, router_of_ceiling and so on, means over steps.
     A SASRec's slices stand in for a gate. Without routers, or with one expert per head, there are only the gate's.
@@ -259,47 +259,89 @@ def recovery(
         raise FameError(
             f"recovery: beliefs about {len(beliefs.next)} steps, and the audience has {len(sequences.items)}"
         )
-    read = routing(model, sequences)
-    viewer = np.searchsorted(sequences.offsets, read.at, "right") - 1
-    facet, value = planted.facet[read.at + 1].astype(np.int64), planted.value[read.at + 1].astype(np.int64)
-    belief = beliefs.next[read.at]  # [n A W]
-
-    told = belief.sum(-1)
-    gate = recovered(read.gate, read.states, facet, told, viewer, seed)
-    labels = (read.gate / np.maximum(read.gate.mean(0), 1e-12)).argmax(1)
-    relative = recovered(read.gate, read.states, facet, told, viewer, seed, labels)
+    found = routing(model, sequences)
+    truth = Truth.at(found.at, planted, beliefs, World.of(catalogue, config).n_values)
+    by_facet = truth.belief.sum(-1)
+    first, relative = found.gate.argmax(1), above_mean(found.gate)
+    gate = judge(found.gate, found.states, truth.facet, by_facet, truth.viewer, seed)
+    gate_relative = judge(found.gate, found.states, truth.facet, by_facet, truth.viewer, seed, relative)
     result: dict[str, Any] = {
         "facets": list(config.facets),
         "viewers": len(sequences),
         "gate": asdict(gate),
-        "gate_relative": asdict(relative),
+        "gate_relative": asdict(gate_relative),
     }
-    if read.router is None or model.config.n_experts == 1:  # one expert stands for every value, which says nothing
+    if found.router is None or model.config.n_experts == 1:  # one expert stands for every value, which says nothing
         return result
-    n_values = World.of(catalogue, config).n_values
-    readings = [("router", gate, read.gate.argmax(1)), ("router_relative", relative, labels)]
-    for name, found, by_head in [*readings, *([("router_named", gate, labels)] if named else [])]:
-        rows: dict[str, Any] = {}
-        for a, attribute in enumerate(config.facets):
-            on = facet == a
-            if name == "router_named":
-                head = (named or {}).get(attribute)
-            else:
-                head = standing_for(a, found.matching, by_head[on])
-            if head is None or len(np.unique(viewer[on])) < 2:
-                continue
-            known = belief[on, a, : n_values[a]]
-            known = known / np.maximum(known.sum(1, keepdims=True), 1e-12)
-            beta = read.router[on, head]
-            chosen = (beta / np.maximum(beta.mean(0), 1e-12)).argmax(1) if name == "router_relative" else None
-            score = recovered(beta, read.states[on], value[on], known, viewer[on], seed, chosen)
-            rows[attribute] = asdict(score) | {"head": head + 1}
-        result[name] = rows
-        steps = sum(r["steps"] for r in rows.values())
-        for key in ("accuracy", "ceiling"):
-            result[f"{name}_{key}"] = sum(r[key] * r["steps"] for r in rows.values()) / max(steps, 1)
-        result[f"{name}_of_ceiling"] = result[f"{name}_accuracy"] / max(result[f"{name}_ceiling"], 1e-12)
+    facets = range(len(config.facets))
+    heads: dict[str, list[int | None]] = {
+        "router": [standing_for(a, gate.matching, first[truth.facet == a]) for a in facets],
+        "router_relative": [standing_for(a, gate_relative.matching, relative[truth.facet == a]) for a in facets],
+    }
+    if named:
+        heads["router_named"] = [named.get(facet) for facet in config.facets]
+    for name, of in heads.items():
+        judged = judge_routers(found, truth, of, seed, relative=name == "router_relative")
+        result |= {name: {config.facets[a]: row for a, row in judged.items()}, **means(name, list(judged.values()))}
     return result
+
+
+class Truth(NamedTuple):
+    """What is in force at the next step of each of n steps, and what the observer believes of it.
+
+    facet, value: int64 [n].   belief: float32 [n,A,W].   viewer: int64 [n], rising.   n_values: int64 [A].
+    """
+
+    facet: np.ndarray
+    value: np.ndarray
+    belief: np.ndarray
+    viewer: np.ndarray
+    n_values: np.ndarray
+
+    @classmethod
+    def at(cls, at: np.ndarray, planted: Planted, beliefs: Beliefs, n_values: np.ndarray) -> Truth:
+        """The truth behind the places `at` of the audience's items."""
+        viewer = np.searchsorted(planted.sequences.offsets, at, "right") - 1
+        facet, value = (truth[at + 1].astype(np.int64) for truth in (planted.facet, planted.value))
+        return cls(facet, value, beliefs.next[at], viewer, n_values)
+
+
+def above_mean(weights: np.ndarray) -> np.ndarray:
+    """Which of the weights [n,L] is largest over its own mean: int64 [n]."""
+    return (weights / np.maximum(weights.mean(0), 1e-12)).argmax(1)
+
+
+def judge_routers(
+    found: Routing, truth: Truth, heads: Sequence[int | None], seed: int, relative: bool
+) -> dict[int, dict[str, Any]]:
+    """By facet, where it has a head: how well that head's router tells the value, and the `head`, from 1.
+
+    relative: by the weight that is largest over its own mean.
+    """
+    assert found.router is not None
+    rows: dict[int, dict[str, Any]] = {}
+    for a, head in enumerate(heads):
+        on = truth.facet == a
+        if head is None or len(np.unique(truth.viewer[on])) < 2:
+            continue
+        belief = truth.belief[on, a, : truth.n_values[a]]
+        belief = belief / np.maximum(belief.sum(1, keepdims=True), 1e-12)
+        router = found.router[on, head]
+        labels = above_mean(router) if relative else None
+        judged = judge(router, found.states[on], truth.value[on], belief, truth.viewer[on], seed, labels)
+        rows[a] = asdict(judged) | {"head": head + 1}
+    return rows
+
+
+def means(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Accuracy, ceiling and the part of the ceiling that is reached, over all steps of some facets."""
+    steps = max(sum(row["steps"] for row in rows), 1)
+    accuracy, ceiling = (sum(row[key] * row["steps"] for row in rows) / steps for key in ("accuracy", "ceiling"))
+    return {
+        f"{name}_accuracy": accuracy,
+        f"{name}_ceiling": ceiling,
+        f"{name}_of_ceiling": accuracy / max(ceiling, 1e-12),
+    }
 
 
 def standing_for(facet: int, matching: Sequence[tuple[int, ...]], heads: np.ndarray) -> int | None:

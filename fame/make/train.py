@@ -205,19 +205,7 @@ def train(
             is of another run, or there is nothing to finish.
     """
     fabric = launched(fabric)
-    if config.compete and not model.config.anchors:
-        raise FameError("training: compete is for experts with anchors; give [model] anchors, like 1.0, or compete = 0")
-    if not (split.train.lengths > 1).any():
-        raise FameError("nothing to learn from: no user has two training items; the log may be too short")
-    items = np.bincount(split.train.items, minlength=model.config.n_rows)[1:]
-    learner = Objective(model, config, torch.from_numpy(items.astype(np.float32)), guidance)
-    optimizer: Any = torch.optim.AdamW(
-        learner.parameters(),
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        betas=BETAS,
-        fused=True,  # one pass over the weights: on a million items an eighth of the time
-    )
+    learner, optimizer = learner_of(model, split, config, guidance)
     objective, optimizer = fabric.setup(learner, optimizer)
     run = fingerprint(model, config, guidance, split.train)
     before = load_checkpoint(folder, learner, optimizer, run)
@@ -247,6 +235,27 @@ def train(
     model.load_state_dict(best)
     model.eval()
     return history
+
+
+def learner_of(model: FAME, split: Split, config: TrainConfig, guidance: Guidance | None) -> tuple[Objective, Any]:
+    """The network with its loss, and the optimizer that is to move its weights.
+
+    Raises:
+        FameError: no history is long enough to learn from, or the loss does not fit the network.
+    """
+    if config.compete and not model.config.anchors:
+        raise FameError("training: compete is for experts with anchors; give [model] anchors, like 1.0, or compete = 0")
+    if not (split.train.lengths > 1).any():
+        raise FameError("nothing to learn from: no user has two training items; the log may be too short")
+    items = np.bincount(split.train.items, minlength=model.config.n_rows)[1:]
+    learner = Objective(model, config, torch.from_numpy(items.astype(np.float32)), guidance)
+    return learner, torch.optim.AdamW(
+        learner.parameters(),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        betas=BETAS,
+        fused=True,  # one pass over the weights: on a million items an eighth of the time
+    )
 
 
 def learn(

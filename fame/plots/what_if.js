@@ -8,14 +8,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   // What became of an item, seen from one of the two lists.
   const moved = (item, side) => {
+    if (item.a === item.b) return ["same", item.a === null || side === "a" ? "" : "=", item.a === null ? none : "the same place in both"]
     if (side === "a") {
       if (item.b === null) return ["gone", "out", `in B ${none}`]
-      if (item.b > data.k) return ["left", `→ ${item.b}`, `leaves the list: ${item.b} in B`]
-      return item.a === item.b ? ["same", "", "the same place in B"] : ["on", `→ ${item.b}`, `${item.b} in B`]
+      if (item.a <= data.k && item.b > data.k) return ["left", `→ ${item.b}`, `leaves the list: ${item.b} in B`]
+      return ["on", `→ ${item.b}`, `${item.b} in B`]
     }
+    if (item.b === null) return ["gone", "", `in B ${none}`]
     if (item.a === null) return ["new", "new", `in A ${none}`]
-    if (item.a > data.k) return ["new", `▲ ${item.a - item.b}`, `enters the list: ${item.a} in A`]
-    if (item.a === item.b) return ["same", "=", "the same place in A"]
+    if (item.a > data.k && item.b <= data.k) return ["new", `▲ ${item.a - item.b}`, `enters the list: ${item.a} in A`]
     return item.a > item.b ? ["up", `▲ ${item.a - item.b}`, `${item.a} in A`] : ["down", `▼ ${item.b - item.a}`, `${item.a} in A`]
   }
 

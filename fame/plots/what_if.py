@@ -58,8 +58,8 @@ def what_if(
     ]  # fmt: skip
     data = {"names": list(names), "lists": lists, "items": items, "chosen": chosen, "k": k, "noun": a.catalogue.noun}
     return Component(
-        name="what_if", title="A beside B", note=said, alt=said, table=table, theme=theme, origin=origin or Origin(), data=data,
-        height=460,
+        name="what_if", title="A beside B", note=said, alt=said, table=table, theme=theme,
+        origin=origin or Origin(), data=data, height=460,
     )  # fmt: skip
 
 
@@ -103,8 +103,8 @@ def what_if_inside(
             change[["head", "old_share", "share", "direct", "indirect", "total"]], on="head", how="left"
         )
     return Component(
-        name="what_if_inside", title="What is behind it", alt=f"{said}.", table=table, theme=theme, origin=origin or Origin(),
-        data=data, height=520,
+        name="what_if_inside", title="What is behind it", alt=f"{said}.", table=table, theme=theme,
+        origin=origin or Origin(), data=data, height=520,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 // Behind the change: gates and a head's routers as two bars each, and one score's change by head, which adds up.
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root")
   const { gates, routers, head, change, title } = data
   const colour = h => `var(--h${h % 8 + 1})`
@@ -21,17 +21,22 @@ export default function ({ data, parentElement }) {
     return make("section", { class: "panel", "aria-label": label.textContent ?? label }, make("h3", {}, label), make("div", { class: "rows" }, ...rows))
   }
 
-  const panels = [bars("Gate: how much each head counts", gates, badge, colour)]
+  const panels = change ? [changes()] : []
+  panels.push(bars("Gate: how much each head counts", gates, badge, colour))
   if (routers) {
-    const label = make("span", {}, "Router of ", badge(head), ": how much each expert counts")
+    const choices = gates[0].map((_, h) => {
+      const attributes = { type: "button", class: "choice", "aria-pressed": String(h === head), "aria-label": `router of head ${h + 1}`, "data-screen": h !== head }
+      return make("button", { ...attributes, onclick: () => setTriggerValue("head", h) }, badge(h))
+    })
+    const label = make("span", { class: "of" }, "Router of head", ...(choices.length > 1 ? choices : [badge(head)]))
     panels.push(bars(label, routers, n => make("span", { class: "soft num" }, `expert ${n + 1}`), () => colour(head)))
   }
-  if (change) panels.push(changes())
   const key = make(
     "div", { class: "key" },
     make("span", {}, make("i", { class: "swatch of-a" }), "A"), make("span", {}, make("i", { class: "swatch of-b" }), "B"),
   )
-  root.replaceChildren(key, ...panels)
+  panels.splice(change ? 1 : 0, 0, key)
+  root.replaceChildren(...panels)
 
   function changes() {
     const { heads, sum, scores, digits } = change

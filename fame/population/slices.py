@@ -45,7 +45,7 @@ def _thirds(kind: str, number: np.ndarray, names: Sequence[str], unit: str) -> l
     low, high = np.quantile(number, [1 / 3, 2 / 3], method="lower")
     parts: list[np.ndarray] = [number <= low, (number > low) & (number <= high), number > high]
     return [
-        Slice(kind, f"{name}, {number[part].min():,}–{number[part].max():,} {unit}", part)
+        Slice(kind, f"{name}, {number[part].min():,}–{number[part].max():,} {unit}", np.asarray(part))
         for name, part in zip(names, parts, strict=True)
         if part.any()
     ]

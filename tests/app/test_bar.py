@@ -93,14 +93,14 @@ def test_what_fits_another_model_is_kept_and_nothing_is_lost(change: Interventio
 def test_undo_goes_along_to_another_model() -> None:
     muted = Intervention(heads_off=(2,))
     here = State("tiny", (4, 5), muted, item=9, head=2, options={"merge_a": "f1"})
-    carried = pack(here, [((4,), NOTHING)], [((4, 5, 30), muted)], BUNDLE, "other")
+    carried = pack(here, [((4,), NOTHING, ())], [((4, 5, 30), muted, ())], BUNDLE, "other")
     smaller = make_bundle(heads=2)
     backwards = replace(smaller, catalogue=Catalogue.from_frame(smaller.catalogue.to_frame()[::-1]))
     row = backwards.catalogue.row
     there, past, future, left_behind = carried.unpack(backwards)
     assert there == State("other", (row("f4"), row("f5")), item=row("f9"))
-    assert past == [((row("f4"),), NOTHING)]
-    assert future == [((row("f4"), row("f5"), row("a-b,c")), NOTHING)]
+    assert past == [((row("f4"),), NOTHING, ())]
+    assert future == [((row("f4"), row("f5"), row("a-b,c")), NOTHING, ())]
     assert left_behind == ("This model cannot be changed as the last one was; left out: head 3 is off.",)
 
 

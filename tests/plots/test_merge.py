@@ -102,9 +102,9 @@ def test_titles_are_text_in_what_is_spoken() -> None:
     ("draw", "message"),
     [
         (lambda t: plots.merge(None, t, 0), r"k is 0; expected at least 1"),
-        (lambda t: plots.merge(None, t, highlight=81), r"row '81' is not in the catalogue; rows are 1 to 80"),
+        (lambda t: plots.merge(None, t, highlight=81), r"row 81 is not in the catalogue; rows are 1 to 80"),
         (lambda t: plots.merge(None, changed(Intervention(heads_off=(1,)))), r"of a changed model; give its bundle"),
-        (lambda t: plots.beats(t, rows=(1, 99)), r"row '99' is not in the catalogue"),
+        (lambda t: plots.beats(t, rows=(1, 99)), r"row 99 is not in the catalogue"),
         (lambda t: plots.beats(t, "Twin", "Film 9"), r"'Twin' names 2 items"),
     ],
 )

@@ -2,14 +2,16 @@
 
 From a folder to a split:
 
-    log = read("movielens", "ml-latest-small").core(5)
+    log = read("auto", "ml-latest-small").core(5)
     split = leave_one_out(Sequences.from_interactions(log.interactions, log.catalogue))
 
 `fame.make.data.download` fetches MovieLens from its publisher.
 """
 
 from fame.make.data.interactions import Columns, Interactions, k_core, keep_items
-from fame.make.data.readers import FORMS, Log, parse_spec, read
+from fame.make.data.options import FORMS, ReadOptions
+from fame.make.data.readers import Log, parse_spec, read
+from fame.make.data.report import ReadReport
 from fame.make.data.sequences import Sequences, Split, Task, leave_one_out
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "Columns",
     "Interactions",
     "Log",
+    "ReadOptions",
+    "ReadReport",
     "Sequences",
     "Split",
     "Task",

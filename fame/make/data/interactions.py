@@ -11,7 +11,7 @@ import pandas as pd
 
 from fame.errors import FameError
 
-__all__ = ["Columns", "Interactions", "k_core", "keep_items"]
+__all__ = ["Columns", "Interactions", "first_times", "k_core", "keep_items", "without_copies"]
 
 
 class Columns:
@@ -68,8 +68,9 @@ class Interactions:
         """
         same_user = user[1:] == user[:-1]
         if not np.all((user[1:] > user[:-1]) | (same_user & (order[1:] >= order[:-1]))):
-            rows = np.lexsort((order, user))  # stable: ties keep the order of the file
+            rows = _sorted_rows(user, order)
             user, item, order = user[rows], item[rows], order[rows]
+            del rows
         return cls(
             pd.DataFrame(
                 {
@@ -134,6 +135,21 @@ class Interactions:
         return self.frame[Columns.ITEM].cat.categories
 
 
+def _sorted_rows(user: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Rows by user, then by order; stable, so that ties keep the order of the file."""
+    if order.dtype == np.int64 and len(order):
+        low, users = int(order.min()), int(user.max()) + 1
+        span = int(order.max()) - low + 1
+        if users * span < 2**63:
+            # One key of both: a file that has its users together is nearly sorted by it, which is far quicker.
+            key = user.astype(np.int64)
+            key *= span
+            key += order
+            key -= low
+            return np.argsort(key, kind="stable")
+    return np.lexsort((order, user))
+
+
 def k_core(interactions: Interactions, k: int = 5) -> Interactions:
     """The largest part of the log in which every user and every item has at least `k` interactions.
 
@@ -175,6 +191,34 @@ def keep_items(interactions: Interactions, item_ids: Iterable[str]) -> Interacti
             f"{interactions.items[0]!r}, the catalogue ids like {wanted[0] if wanted else ''!r}"
         )
     return _rows(interactions, keep)
+
+
+def without_copies(interactions: Interactions) -> tuple[Interactions, int, str]:
+    """The log with each user, item and order once; how many rows that leaves out, and one of them in words."""
+    user, item, order = interactions.user_codes, interactions.item_codes, interactions.order
+    tied = np.zeros(len(user), bool)
+    np.logical_and(user[1:] == user[:-1], order[1:] == order[:-1], out=tied[1:])
+    tied[:-1] |= tied[1:]
+    rows = np.flatnonzero(tied)  # only rows of one user at one time can be copies
+    if not len(rows):
+        return interactions, 0, ""
+    frame = pd.DataFrame({"user": user[rows], "item": item[rows], "order": order[rows]})
+    return _less(interactions, rows[frame.duplicated().to_numpy()])
+
+
+def first_times(interactions: Interactions) -> tuple[Interactions, int, str]:
+    """The log with each user's first time with an item alone; see `without_copies`."""
+    key = interactions.user_codes.astype(np.int64) * len(interactions.items) + interactions.item_codes
+    return _less(interactions, np.flatnonzero(pd.Series(key).duplicated().to_numpy()))
+
+
+def _less(interactions: Interactions, rows: np.ndarray) -> tuple[Interactions, int, str]:
+    if not len(rows):
+        return interactions, 0, ""
+    user, item = (str(interactions.frame[name].iloc[rows[0]])[:40] for name in (Columns.USER, Columns.ITEM))
+    keep = np.ones(len(interactions), bool)
+    keep[rows] = False
+    return _rows(interactions, np.flatnonzero(keep)), len(rows), f"user {user}, item {item}"
 
 
 def _rows(interactions: Interactions, keep: np.ndarray) -> Interactions:

@@ -1,48 +1,37 @@
-"""A file or folder of any supported form, read to one log: who took what, and what the items are."""
+"""A path of any supported form, read to one log: who took what, what the items are, and how that was read."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-import pandas as pd
-
 from fame.catalogue import Catalogue
 from fame.errors import FameError
-from fame.make.data.files import MAX_FACTS_BYTES, check_file, lines, read_text
-from fame.make.data.interactions import Columns, Interactions, k_core, keep_items
-from fame.make.data.tables import (
-    Layout,
-    clean_id,
-    header_of,
-    listed,
-    pick_columns,
-    read_delimited,
-    read_parquet,
-    read_rows,
-)
-from fame.make.data.titles import parse_title
+from fame.make.data.builder import Builder
+from fame.make.data.catalogues import catalogue_of, untyped
+from fame.make.data.dialect import SPACES, WORDS, Dialect, find_dialect
+from fame.make.data.engine import Engine, Table, engine, parquet_table, renamed, text_table
+from fame.make.data.extract import extract
+from fame.make.data.histories import add_histories, check_user, is_table
+from fame.make.data.interactions import Interactions, first_times, k_core, without_copies
+from fame.make.data.movielens import is_netflix, netflix_rows
+from fame.make.data.objects import is_objects, objects_table
+from fame.make.data.options import FORMS, ReadOptions
+from fame.make.data.order import find_order, shown_name
+from fame.make.data.plain import Plain, plain_text
+from fame.make.data.report import Dropped, KCore, ReadReport, names_shown, span_of
+from fame.make.data.roles import find_roles
+from fame.make.data.sources import Source, expanded, find_sources
 
-__all__ = ["FORMS", "Log", "parse_spec", "read"]
+__all__ = ["Log", "parse_spec", "read"]
 
-FORMS = ("sequences", "movielens", "amazon", "recbole", "csv", "parquet")
 ATTRIBUTES = "attributes"
-
-# The flags at the end of each line of MovieLens-100K's u.item, in its order.
-_GENRES_100K = (
-    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
-    "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
-)  # fmt: skip
-_NO_GENRES = ("(no genres listed)", "unknown")
-_RATING = (Columns.USER, Columns.ITEM, "rating", Columns.ORDER)
-
-Facts = dict[str, list[Any]]
+FIRST_ROWS = 5
+NA_WORDS = ("NA", "N/A", "na", "n/a", "unknown", "-", "?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +40,7 @@ class Log:
 
     interactions: Interactions
     catalogue: Catalogue
+    report: ReadReport
 
     def core(self, k: int = 5) -> Self:
         """The k-core of the log, and the catalogue of the items that it still has, in the same order.
@@ -58,314 +48,255 @@ class Log:
         Raises:
             FameError: see `k_core`.
         """
-        interactions = k_core(self.interactions, k)
+        before, interactions = self.interactions, k_core(self.interactions, k)
         table = self.catalogue.to_frame()
-        return type(self)(interactions, Catalogue.from_frame(table[table["item_id"].isin(interactions.items)]))
+        took = KCore(
+            k,
+            len(before.users) - len(interactions.users),
+            len(before.items) - len(interactions.items),
+            len(before) - len(interactions),
+        )
+        catalogue = Catalogue.from_frame(table[table["item_id"].isin(interactions.items)])
+        return type(self)(interactions, catalogue, replace(self.report, core=took))
 
 
 def parse_spec(spec: str) -> tuple[str, Path]:
-    """'FORM:PATH' as form and path.
+    """'FORM:PATH' or 'PATH' as form ('auto' where none is given) and path, `~` expanded.
 
     Raises:
-        FameError: no colon, no path, or a form that is not in `FORMS`.
+        FameError: no path, or a form that is not in `FORMS` before a path that is not there.
     """
     form, colon, path = spec.partition(":")
-    if not colon or not path or form not in FORMS:
-        raise FameError(f"data {spec!r}: expected FORM:PATH, where FORM is one of {', '.join(FORMS)}")
-    return form, Path(path)
+    if colon and form in FORMS:
+        if not path:
+            raise FameError(f"data {spec!r}: a path is missing after {form}:")
+        return form, expanded(path)
+    if not spec.strip():
+        raise FameError(f"data {spec!r}: expected PATH or FORM:PATH, where FORM is one of {', '.join(FORMS)}")
+    if colon and re.fullmatch(r"[a-z]{2,15}", form) and not expanded(spec).exists():
+        raise FameError(f"data {spec!r}: expected PATH or FORM:PATH, where FORM is one of {', '.join(FORMS)}")
+    return "auto", expanded(spec)
 
 
-def read(
-    form: str,
-    path: str | Path,
-    *,
-    items: str | Path | None = None,
-    attributes: str | Path | None = None,
-    user: str | None = None,
-    item: str | None = None,
-    order: str | None = None,
-) -> Log:
-    """The log at `path`, of one of the `FORMS`.
+def read(form: str, path: str | Path, options: ReadOptions | None = None, **settings: Any) -> Log:
+    """The log at `path`: a file, packed or not, a folder or a glob of parts, an archive.
 
-    sequences: a line per user, `user item item …`, oldest first.
-    movielens: the folder or ratings file of MovieLens 100K (`u.data`), 1M and 10M (`ratings.dat`), or 20M,
-        25M, 32M and latest (`ratings.csv`), with its titles and genres where the item file lies beside.
-    amazon: 5-core reviews, a JSON object per line with reviewerID, asin and unixReviewTime; `.gz` or plain.
-    recbole: atomic files, the folder or the `.inter` file, with the `.item` file where it lies beside.
-    csv, parquet: a row per interaction, in columns named by `user`, `item` and `order` or guessed from common
-        names (user_id, movieId, timestamp, …). `order` may be numbers or ISO dates. A `.csv.gz` is unpacked.
+    form: one of `FORMS`. 'auto' finds it; the others say what to expect:
+        sequences: a line per user, `user item item …`, oldest first.
+        movielens: the folder or ratings file of any edition, with its titles and genres where they lie beside.
+        recbole: atomic files, the folder or the `.inter` file, with the `.item` file where there is one.
+        csv, json, parquet, amazon: a row or an object per interaction, or per user with lists.
+    options: a `ReadOptions`; or its fields as keywords.
 
-    items: a CSV with item_id, title, year and attributes, one row per item. It is then the catalogue, and
-        interactions with other items are dropped. Otherwise the catalogue has the items of the log.
-    attributes: a JSON object from item id to a list of attribute ids, added as the attribute `attributes`.
-
-    Ratings are not used: having rated is the interaction. The same item may come twice.
+    Ratings are not used: having rated is the interaction. The same item may come twice; rows of the same user,
+    item and time are one.
 
     Raises:
-        FameError: a file is missing, empty, too large, damaged, in another encoding or of another form.
+        FameError: a file is missing, empty, too large, damaged or something else than a log; a column is missing or
+            two could be it; a guess would be too bold.
     """
     if form not in FORMS:
         raise FameError(f"unknown form {form!r}; expected one of {', '.join(FORMS)}")
-    named = (user, item, order)
-    if any(named) and form not in ("recbole", "csv", "parquet"):
-        raise FameError(f"the form {form} has no named columns; leave out user, item and order (--columns)")
-    path = Path(path)
-    facts: Facts = {}
-    if form == "sequences":
-        interactions = read_rows(path, _sequence_rows(check_file(path)))
-    elif form == "movielens":
-        interactions, facts = _movielens(path)
-    elif form == "amazon":
-        interactions = read_rows(path, _review_rows(check_file(path)))
-    elif form == "recbole":
-        interactions, facts = _recbole(path, named)
-    elif form == "csv":
-        names, delimiter = header_of(check_file(path), ",\t;")
-        picked = pick_columns(path, names, named)
-        interactions = read_delimited(path, Layout(names, *picked, delimiter=delimiter))
-    else:
-        interactions = read_parquet(check_file(path), named)
+    options = options or ReadOptions(**settings)
+    path = expanded(path)
+    with tempfile.TemporaryDirectory(prefix="fame-read-") as folder:
+        return _Reading(Path(folder), form, path, options).log()
 
-    if items is not None:
-        catalogue = Catalogue.from_csv(check_file(items, MAX_FACTS_BYTES))
-    else:
-        catalogue = Catalogue.from_frame(_table(facts, interactions.items))
-    if attributes is not None:
-        values = _read_attributes(check_file(attributes))
-        table = catalogue.to_frame()
-        if not values.keys() & set(table["item_id"]):
-            ours, theirs = table["item_id"].iloc[0], next(iter(values), "")
-            raise FameError(
-                f"{attributes}: none of its items, such as {theirs[:50]!r}, is in the log; expected ids like {ours!r}"
+
+class _Reading:
+    """One call of `read`."""
+
+    run: Engine
+
+    def __init__(self, folder: Path, form: str, path: Path, options: ReadOptions) -> None:
+        self.folder, self.form, self.path, self.options = folder, form, path, options
+        self.notes: list[str] = []
+        self.taken: list[str] = []
+        self.columns: dict[str, str] = {}
+        self.time, self.unit = "", ""
+        self.timed = False  # rows of one user, item and time are copies
+        missing = frozenset(w.strip().lower() for w in options.missing)
+        self.builder = Builder(path, missing, options.strict)
+        self.item_name: str | None = None
+
+    def log(self) -> Log:
+        source = find_sources(self.path, self.folder, self.form)
+        known = source.form if self.form == "auto" else self.form if self.form in ("movielens", "recbole") else ""
+        if known == "recbole" and not re.search(r"\.inter(\.\w+)?$", source.files[0][0]):
+            raise FameError(f"{self.path}: not a RecBole log; expected a folder or a file ending in .inter")
+        self.taken += source.told
+        with engine(self.folder) as self.run:  # closed before the log is sorted, which needs its memory
+            what = self._rows(source, known)
+        interactions = self.builder.build()
+        dropped = list(self.builder.dropped)
+        if self.timed:
+            interactions, copies, example = without_copies(interactions)
+            self._count(dropped, "the same user, item and time as another row", copies, example)
+        if not self.options.repeats:
+            interactions, again, example = first_times(interactions)
+            self._count(dropped, "a repeat of an item that the user had before (--no-repeats)", again, example)
+        self._note_ids(interactions)
+        with engine(self.folder) as run:
+            catalogue, interactions, coverage = catalogue_of(
+                run, source, known, interactions, self.options, self.item_name, self.notes
             )
-        table[ATTRIBUTES] = [values.get(item_id, []) for item_id in table["item_id"]]
-        catalogue = Catalogue.from_frame(table)
-    return Log(keep_items(interactions, catalogue.item_id[1:]), catalogue)
+        order = interactions.order
+        report = ReadReport(
+            str(self.path), known or what, tuple(self.taken), self.columns, self.time, self.builder.rows,
+            tuple(dropped),
+            tuple(self.notes), len(interactions.users), len(interactions.items), len(interactions),
+            span_of(float(order.min()), float(order.max()), self.unit), _first(interactions), None, coverage,
+        )  # fmt: skip
+        return Log(interactions, catalogue, report)
 
+    def _count(self, dropped: list[Dropped], why: str, count: int, example: str) -> None:
+        if count:
+            dropped.append(Dropped(why, count, example))
 
-def _table(facts: Facts, seen: pd.Index[str]) -> pd.DataFrame:
-    """One row for each item seen: in the order of the item file, then those that it lacks."""
-    known = pd.DataFrame(facts or {"item_id": []}, dtype=object).set_index("item_id")
-    rest = seen.difference(known.index, sort=False)
-    return known.reindex(known.index[known.index.isin(seen)].append(rest)).rename_axis("item_id").reset_index()
+    # --- rows ---
 
+    def _rows(self, source: Source, known: str) -> str:
+        """All rows into the builder; the form that the files have."""
+        if source.files[0][2] == "parquet":
+            self._table(parquet_table(self.run, str(self.path), [(n, p) for n, p, _ in source.files]))
+            return "parquet"
+        plains = []
+        for number, (name, path, _) in enumerate(source.files):
+            folder = self.folder / f"text-{number}"
+            folder.mkdir()
+            plains.append((name, plain_text(path, name, folder, self.options.encoding)))
+        self._encoding(plains)
+        if is_objects(plains[0][1]):
+            self.taken = [*self.taken]
+            self._table(objects_table(self.run, str(self.path), plains))
+            return "json"
+        if self.form in ("json", "amazon"):
+            raise FameError(f"{self.path}: not JSON; expected objects with user, item and time, one a line")
+        if is_netflix(plains[0][1]):
+            folder = self.folder
+            plains = [(n, netflix_rows(plain, folder / f"netflix-{k}.csv")) for k, (n, plain) in enumerate(plains)]
+            self.taken.append("the Netflix Prize's, a line per film above its ratings")
+        return self._text(plains, known)
 
-# --- sequences and reviews ----------------------------------------------------------------------------
+    def _encoding(self, plains: Sequence[tuple[str, Plain]]) -> None:
+        for told in dict.fromkeys(told for _, plain in plains for told in plain.told):
+            self.taken.append(told)
 
-
-def _sequence_rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
-    position = 0  # over the whole file, so that a user's second line follows the first
-    for number, line in lines(path):
-        if "\r" in line:
-            raise FameError(f"{path}: line {number} holds a carriage return; expected lines that end in a line feed")
-        user, *items = line.split()
-        if not items:
-            raise FameError(f"{path}: line {number} has 1 field; expected: user item item …")
-        for item in items:
-            yield number, user, item, position
-            position += 1
-
-
-def _review_rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
-    for number, line in lines(path):
-        try:
-            review = json.loads(line)
-        except (ValueError, RecursionError):
-            raise FameError(f"{path}: line {number} is not JSON; expected one review per line") from None
-        try:
-            user, item, time = review["reviewerID"], review["asin"], review["unixReviewTime"]
-        except (TypeError, KeyError):
+    def _text(self, plains: Sequence[tuple[str, Plain]], known: str) -> str:
+        name, first = plains[0]
+        options = self.options
+        header = options.header
+        separator = options.separator
+        if known == "movielens" and name.lower().split(".gz")[0].endswith((".data", ".dat")):
+            header = False if header is None else header
+            separator = separator or ("::" if "::" in first.head.split("\n")[0] else None)
+        dialect = find_dialect(name, first.head, first.whole, separator, header)
+        table = (dialect.uniform and self.form != "sequences") or self.form in ("csv", "recbole", "movielens")
+        shaped = is_table(first.head, dialect)
+        if (
+            self.form == "sequences"
+            and shaped
+            and dialect.uniform
+            and len(dialect.names) <= 6
+            and len(dialect.names) > 2
+        ):
+            self.notes.append("given as sequences, but the lines are rows of a table; read as that")
+            table = True
+        elif self.form == "auto" and not known and dialect.uniform and not shaped:
+            table = False
+        if self.form in ("csv", "movielens", "recbole") and not dialect.uniform and not dialect.names:
             raise FameError(
-                f"{path}: line {number} lacks a field; expected reviewerID, asin and unixReviewTime"
-            ) from None
-        if not (isinstance(user, str) and user.strip() and isinstance(item, str) and item.strip()):
-            raise FameError(f"{path}: line {number}: reviewerID and asin must be text that is not empty")
-        if type(time) not in (int, float) or not abs(time) < 2**63:  # the comparison refuses NaN too
-            raise FameError(f"{path}: line {number}: unixReviewTime is {repr(time)[:50]}; expected a number")
-        yield number, user, item, time
+                f"{self.path}: the lines are no table: their fields differ in number; expected a row per interaction"
+            )
+        if not table:
+            self._sequences(plains, dialect, separator)
+            return "sequences"
+        parts = [(name, first, dialect)]
+        for part, plain in plains[1:]:
+            parts.append((part, plain, self._like(part, plain, first, dialect)))
+        self.taken.append(f"{'CSV' if dialect.separator == ',' else 'text'}; {_word(dialect)}")
+        made = text_table(self.run, str(self.path), parts)
+        if known == "movielens" and not dialect.header and options.user is None:
+            self.options = replace(options, user="1", item=options.item or "2", order=options.order or "4")
+        if known == "recbole":
+            made = renamed(made, [untyped(self.path, n) for n in made.names])
+        self._table(made)
+        return "csv"
+
+    def _like(self, name: str, plain: Plain, first: Plain, dialect: Dialect) -> Dialect:
+        """The dialect of a further part: as the first, its header skipped where it has one."""
+        mine = find_dialect(
+            name, plain.head, plain.whole, self.options.separator or _given(dialect.separator), self.options.header
+        )
+        if mine.header and dialect.header and mine.names != dialect.names:
+            if sorted(mine.names) != sorted(dialect.names):
+                raise FameError(
+                    f"{name}: has the columns {names_shown(mine.names)}, and another part "
+                    f"{names_shown(dialect.names)}; expected parts of one table"
+                )
+            raise FameError(f"{name}: the columns stand in another order than in the first part; bring them to one")
+        return replace(mine, names=dialect.names if len(mine.names) == len(dialect.names) else mine.names)
+
+    def _sequences(self, plains: Sequence[tuple[str, Plain]], dialect: Dialect, separator: str | None) -> None:
+        named = (self.options.user, self.options.item, self.options.order)
+        if any(named):
+            raise FameError(f"{self.path}: lines of sequences have no named columns; leave out user, item and order")
+        name, first = plains[0]
+        no_user = check_user(name, first.head, dialect, first.whole, self.options.no_user)
+        for part, plain in plains:
+            mine = find_dialect(
+                part, plain.head, plain.whole, separator or _given(dialect.separator), self.options.header
+            )
+            add_histories(part, plain, mine, no_user, self.builder)
+        self.taken += ["sequences", _word(dialect), *dialect.told]
+        self.columns = {
+            "user": "the line" if no_user else "first field",
+            "item": "each field" if no_user else "each other field",
+        }
+        self.time = "order within the line"
+
+    def _table(self, table: Table) -> None:
+        rows = self.run.sample(table)
+        if not rows:
+            raise FameError(f"{self.path}: the log is empty; expected at least one interaction")
+        roles = find_roles(str(self.path), table.names, table.header, rows, self.options)
+        order = find_order(self.run, table, roles, rows, self.options)
+        self.run.rejects()
+        self.taken += table.told
+        self.notes += [*table.notes, *roles.notes, *order.notes]
+        for role in ("user", "item", "rating", "event"):
+            if (k := getattr(roles, role)) is not None:
+                self.columns[role] = shown_name(table, k)
+        if roles.item_list:
+            self.columns["item"] += ", a list a row"
+        self.time, self.unit = order.words, order.unit
+        self.timed = bool(order.sql) and not roles.item_list
+        self.item_name = table.names[roles.item] if roles.item is not None and table.header else None
+        self.notes += extract(self.run, table, roles, order, rows, self.options, self.builder)
+
+    def _note_ids(self, interactions: Interactions) -> None:
+        for what, ids, codes in (
+            ("user", interactions.users, interactions.user_codes),
+            ("item", interactions.items, interactions.item_codes),
+        ):
+            for word in NA_WORDS:
+                if word in ids:
+                    count = int((codes == ids.get_loc(word)).sum())
+                    self.notes.append(
+                        f"a {what} is called {word!r} ({count:,} rows) and is kept; "
+                        f"if that means missing, say --missing {word}"
+                    )
 
 
-def _read_attributes(path: Path) -> dict[str, list[str]]:
-    expected = 'expected {"item": [attribute, …], …}'
-    text = read_text(path)
-    try:
-        table = json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError itself: a number of thousands of digits
-        raise FameError(f"{path}: not JSON ({error}); {expected}") from None
-    if not isinstance(table, dict):
-        raise FameError(f"{path}: holds a {type(table).__name__}; {expected}")
-    for item, values in table.items():
-        if not isinstance(values, list) or not all(type(v) in (int, str) for v in values):
-            raise FameError(f"{path}: item {item[:50]!r} has {str(values)[:50]}; {expected}")
-    return {clean_id(item): list(map(str, values)) for item, values in table.items()}
+def _given(separator: str) -> str:
+    return "space" if separator == SPACES else separator
 
 
-# --- MovieLens ----------------------------------------------------------------------------------------
+def _word(dialect: Dialect) -> str:
+    word = WORDS.get(dialect.separator, f"'{dialect.separator}'")
+    return f"parted by {word}"
 
 
-def _movielens(path: Path) -> tuple[Interactions, Facts]:
-    if path.is_dir():
-        logs = ("u.data", "ratings.dat", "ratings.csv")
-        found = next((path / name for name in logs if (path / name).is_file()), None)
-        if found is None:
-            raise FameError(f"{path}: holds no MovieLens log; expected {', '.join(logs[:-1])} or {logs[-1]}")
-        path = found
-    check_file(path)
-    if path.suffix == ".data":
-        layout = Layout(_RATING, *Columns.ALL, delimiter="\t", header=False, quoted=False)
-        item_file, item_facts = path.with_name("u.item"), _facts_100k
-    elif path.suffix == ".dat":
-        layout = Layout(_RATING, *Columns.ALL, delimiter="::", header=False, quoted=False)
-        item_file, item_facts = path.with_name("movies.dat"), _facts_dat
-    elif path.suffix == ".csv":
-        names, _ = header_of(path, ",")
-        picked = pick_columns(path, names, ("userId", "movieId", "timestamp"))
-        layout = Layout(names, *picked)
-        item_file, item_facts = path.with_name("movies.csv"), _facts_csv
-    else:
-        raise FameError(f"{path}: not a MovieLens log; expected u.data, ratings.dat or ratings.csv")
-    facts = item_facts(check_file(item_file)) if item_file.exists() else {}
-    return read_delimited(path, layout), facts
-
-
-def _facts_100k(path: Path) -> Facts:
-    rows = []
-    for number, line in lines(path, latin1=True):
-        fields = line.split("|")
-        _check_fields(path, number, fields, 5 + len(_GENRES_100K))
-        genres = [g for g, flag in zip(_GENRES_100K, fields[5:], strict=True) if flag == "1"]
-        rows.append((number, fields[0], fields[1], genres))
-    return _films(path, rows)
-
-
-def _facts_dat(path: Path) -> Facts:
-    rows = []
-    for number, line in lines(path, latin1=True):
-        fields = line.split("::")
-        # A title may hold '::' itself; id and genres never do.
-        if len(fields) < 3:
-            _check_fields(path, number, fields, 3)
-        rows.append((number, fields[0], "::".join(fields[1:-1]), fields[-1].split("|")))
-    return _films(path, rows)
-
-
-def _facts_csv(path: Path) -> Facts:
-    header, *rows = _csv_rows(path, ",")
-    names = header[1]
-    if missing := [name for name in ("movieId", "title", "genres") if name not in names]:
-        raise FameError(f"{path}: found the columns {listed(names)}; {', '.join(missing)} missing")
-    item, title, genres = (names.index(name) for name in ("movieId", "title", "genres"))
-    return _films(path, ((n, row[item], row[title], row[genres].split("|")) for n, row in rows))
-
-
-def _films(path: Path, rows: Iterable[tuple[int, str, str, list[str]]]) -> Facts:
-    """Facts from rows of line number, id, title with year, genres."""
-    facts: Facts = {"item_id": [], "title": [], "year": [], "genres": []}
-    for _, item, text, genres in _each_once(path, rows):
-        title, year = parse_title(text)
-        facts["item_id"].append(item)
-        facts["title"].append(title)
-        facts["year"].append(year)
-        facts["genres"].append([g for g in genres if g and g not in _NO_GENRES])
-    return facts
-
-
-# --- RecBole ------------------------------------------------------------------------------------------
-
-
-def _recbole(path: Path, named: Sequence[str | None]) -> tuple[Interactions, Facts]:
-    if path.is_dir():
-        found = sorted(path.glob("*.inter"))
-        if len(found) != 1:
-            said = listed(f.name for f in found) or "none"
-            raise FameError(f"{path}: found .inter files: {said}; expected one, or give the file itself")
-        path = found[0]
-    if path.suffix != ".inter":
-        raise FameError(f"{path}: not a RecBole log; expected a folder or a file ending in .inter")
-    typed, _ = header_of(check_file(path), "\t")
-    columns = _typed(path, typed)
-    picked = pick_columns(path, list(columns), named)
-    interactions = read_delimited(path, Layout(list(columns), *picked, delimiter="\t", quoted=False))
-    item_file = path.with_suffix(".item")
-    return interactions, _facts_recbole(check_file(item_file), picked[1]) if item_file.exists() else {}
-
-
-def _typed(path: Path, header: Sequence[str]) -> dict[str, str]:
-    """Column names and types from a header of `name:type`."""
-    types = ("token", "token_seq", "float", "float_seq")
-    columns = {}
-    for field in header:
-        name, _, type_ = field.rpartition(":")
-        if not name or type_ not in types:
-            raise FameError(f"{path}: line 1 has {field[:50]!r}; expected name:type, a type of {', '.join(types)}")
-        columns[name] = type_
-    if len(columns) < len(header):
-        raise FameError(f"{path}: line 1 names a column twice: {listed(header)}")
-    return columns
-
-
-def _facts_recbole(path: Path, id_column: str) -> Facts:
-    """Titles, years, and every token column as an attribute; decimals are nothing that people group by."""
-    header, *rows = _csv_rows(path, "\t")
-    columns = _typed(path, header[1])
-    names = list(columns)
-    if id_column not in columns:
-        raise FameError(f"{path}: found the columns {listed(names)}; expected one {id_column!r}")
-    k = names.index(id_column)
-    table = [(item, row) for _, item, row in _each_once(path, ((n, row[k], row) for n, row in rows))]
-    cells = {name: [row[k] for _, row in table] for k, name in enumerate(names) if name != id_column}
-    facts: Facts = {"item_id": [item for item, _ in table]}
-    title = next((n for n in ("movie_title", "title", "item_title", "name") if n in cells), None)
-    if title:
-        facts["title"], facts["year"] = map(list, zip(*map(parse_title, cells.pop(title)), strict=True))
-    if year := next((n for n in ("release_year", "movie_year", "year") if n in cells), None):
-        facts["year"] = [int(cell[:4]) if re.match(r"\d{4}", cell) else None for cell in cells.pop(year)]
-    for name, column in cells.items():
-        # RecBole's MovieLens files call the genres 'class' or 'genre'.
-        attribute = "genres" if name in ("class", "genre") and title == "movie_title" else name
-        if columns[name] == "token":
-            facts[attribute] = [[cell] for cell in column]
-        elif columns[name] == "token_seq":
-            facts[attribute] = [cell.split() for cell in column]
-    return facts
-
-
-# --- item files ---------------------------------------------------------------------------------------
-
-
-def _csv_rows(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
-    """Line number and fields of each row of a file with a header line, all of one width."""
-    text = io.StringIO(read_text(path), newline="")
-    if delimiter == ",":
-        reader = csv.reader(text, strict=True)
-    else:
-        reader = csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    rows = []
-    try:
-        for row in reader:
-            if row:
-                rows.append((reader.line_num, row))
-                _check_fields(path, reader.line_num, row, len(rows[0][1]))
-    except csv.Error as error:
-        raise FameError(f"{path}: line {reader.line_num} is not readable as a table ({error})") from None
-    if not rows:
-        raise FameError(f"{path}: the file has no rows; expected a header and one row per item")
-    return rows
-
-
-def _check_fields(path: Path, number: int, fields: Sequence[str], expected: int) -> None:
-    if len(fields) != expected:
-        raise FameError(f"{path}: line {number} has {len(fields)} fields; expected {expected}")
-
-
-def _each_once(path: Path, rows: Iterable[Any]) -> Iterator[Any]:
-    """`rows` of line number, item id, …, with each id clean, present and new."""
-    line_of: dict[str, int] = {}
-    for number, item, *rest in rows:
-        item = clean_id(item)
-        if not item:
-            raise FameError(f"{path}: line {number} has no item id; every item needs one")
-        if item in line_of:
-            raise FameError(f"{path}: item {item[:50]!r} stands in lines {line_of[item]} and {number}; keep one")
-        line_of[item] = number
-        yield number, item, *rest
+def _first(interactions: Interactions) -> tuple[tuple[str, str, str], ...]:
+    head = interactions.frame.head(FIRST_ROWS)
+    return tuple((str(u), str(i), str(o)) for u, i, o in head.itertuples(index=False, name=None))

@@ -106,6 +106,14 @@ class Task:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def repeated(self) -> np.ndarray:
+        """bool [len(self)]: whether the history already holds the target."""
+        again = np.zeros(len(self), bool)
+        of = np.repeat(np.arange(len(self)), self.histories.lengths)
+        again[of[self.histories.items == self.targets[of]]] = True
+        return again
+
 
 @dataclass(frozen=True, eq=False)
 class Split:

@@ -14,9 +14,9 @@ from fame.make.data.sequences import Sequences
 from fame.make.evaluate import pad
 from fame.make.probes.config import ProbeConfig
 from fame.make.probes.labels import Labels
-from fame.make.probes.statistics import jensen_shannon, normalised_entropy
+from fame.make.probes.statistics import jensen_shannon
 from fame.model import FAME
-from fame.statistics import benjamini_hochberg
+from fame.statistics import benjamini_hochberg, relative_entropy
 
 __all__ = ["Readings", "attended_lift", "blind_p", "divergence", "history_evidence", "list_overlap", "read_histories"]
 
@@ -191,7 +191,7 @@ def choice_rates(chosen: np.ndarray, n: int) -> np.ndarray:
 
 def _gate(gate: np.ndarray) -> dict[str, Any]:
     """How gates [U,H] weigh the heads."""
-    H, entropy = gate.shape[1], normalised_entropy(gate, 1)
+    H, entropy = gate.shape[1], relative_entropy(gate, 1)
     return {
         "mean": gate.mean(0),
         "std": gate.std(0),
@@ -206,7 +206,7 @@ def _experts(readings: Readings) -> dict[str, Any]:
     """How routers weigh the experts, and how far the experts' attention differs."""
     router = readings.router
     _, H, N = router.shape
-    entropy = normalised_entropy(router, 2)
+    entropy = relative_entropy(router, 2)
     return {
         "router_mean": router.mean(0),
         "router_first": np.stack([choice_rates(router[:, h].argmax(1), N) for h in range(H)]),

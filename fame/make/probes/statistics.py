@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from fame.statistics import relative_entropy
+
 __all__ = [
     "average_precision",
     "jensen_shannon",
     "linear_cka",
     "logistic",
-    "normalised_entropy",
     "out_of_fold",
     "random_spaces",
     "standardise",
@@ -158,18 +158,9 @@ def dci(importance: np.ndarray) -> DCI:
     disentangle (complete): 1.
     """
     share = importance / np.maximum(importance.sum(0), 1e-300)
-    by_head, by_attribute = 1 - normalised_entropy(share, 1), 1 - normalised_entropy(share, 0)
+    by_head, by_attribute = 1 - relative_entropy(share, 1), 1 - relative_entropy(share, 0)
     weight = share.sum(1) / max(share.sum(), 1e-300)
     return DCI(float(weight @ by_head), by_head, float(by_attribute.mean()), by_attribute)
-
-
-def normalised_entropy(weights: np.ndarray, axis: int) -> np.ndarray:
-    """Entropy along an axis after scaling to sum 1, over its maximum: 0 for a single one, 1 for all alike or none."""
-    n, total = weights.shape[axis], weights.sum(axis, keepdims=True)
-    if n < 2:
-        return np.zeros(weights.sum(axis).shape)
-    p = np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / n)
-    return -(p * np.log(np.where(p > 0, p, 1))).sum(axis) / math.log(n)
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:

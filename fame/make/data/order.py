@@ -1,0 +1,188 @@
+"""What orders the rows of a table: a time, a position, or the order of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fame.errors import FameError
+from fame.make.data.content import Roles
+from fame.make.data.engine import Engine, Table, as_text, quoted
+from fame.make.data.lists import MISSING, is_missing
+from fame.make.data.options import ReadOptions
+from fame.make.data.times import TimeForm, date_styles, find_numbers, given_form, number_unit
+
+__all__ = ["Order", "find_order", "shown_name"]
+
+TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
+NUMBER_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
+MAX_UNREADABLE = 0.5  # of the rows: above it the column is no time
+
+
+@dataclass(frozen=True)
+class Order:
+    """How rows are ordered.
+
+    sql: of the column, BIGINT or text; '' for the order of the file.   number: the SQL gives text of numbers.
+    words: for people.   unit: of the numbers, '' where they are no times.
+    """
+
+    sql: str
+    number: bool
+    words: str
+    unit: str
+    notes: tuple[str, ...] = ()
+
+
+def shown_name(table: Table, k: int) -> str:
+    """A column's name in a sentence."""
+    return table.names[k] if table.header else f"column {table.names[k]}"
+
+
+def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[str]], options: ReadOptions) -> Order:
+    """The order of a table's rows; what dates mean is decided over the whole column.
+
+    Raises:
+        FameError: a column is no time and no number, or days and months cannot be told apart.
+    """
+    if not roles.order:
+        words = "order within the list" if roles.item_list else "no time: order of the file"
+        return Order("", False, words, "")
+    names = [shown_name(table, k) for k in roles.order]
+    if len(roles.order) > 2:
+        return _parts(table, roles)
+    first = roles.order[0]
+    kind = table.columns[first].type
+    if roles.order_list:
+        return Order(as_text(first, table.columns[first]), True, f"time = {names[0]}, a list a row", "")
+    if kind in TIME_TYPES:
+        source = f"CAST(c{first} AS TIMESTAMPTZ)" if kind != "TIMESTAMP_NS" else f"c{first}"
+        return Order(f"epoch_us({source})", False, f"time = {names[0]}", "us")
+    if kind == "TIME":
+        return Order(f"epoch_us(c{first})", False, f"order = {names[0]}, a time of day", "")
+    values = [v for v in (row[first] for row in rows) if not is_missing(v)]
+    if len(roles.order) == 2:
+        return _two(run, table, roles, rows, options)
+    text = as_text(first, table.columns[first])
+    if options.time_form:
+        form = given_form(options.time_form)
+        return Order(
+            form.sql.format(text) if form.sql else text, not form.sql, f"time = {names[0]}, {form.words}", form.unit
+        )
+    if not values:
+        note = f"{names[0]} is empty in the first {len(rows):,} rows: the order of the file is taken"
+        return Order("", False, "no time: order of the file", "", (note,))
+    if kind in NUMBER_TYPES or kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL") or find_numbers(values):
+        unit = number_unit(values)
+        if not unit and all(
+            re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?", v.strip()) for v in values
+        ):
+            return Order(text, True, f"time = {names[0]}, dates as YYYYMMDD", "")
+        long = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+        return Order(text, True, f"time = {names[0]}, {long[unit]}" if unit else f"order = {names[0]}", unit)
+    style, notes = _style(run, table, text, names[0], values, options)
+    return Order(_fill(style.sql, text), False, f"time = {names[0]}, {style.words}", "us", notes)
+
+
+def _fill(sql: str, text: str) -> str:
+    return sql.replace("{0}", text)
+
+
+def _style(
+    run: Engine, table: Table, text: str, name: str, values: Sequence[str], options: ReadOptions
+) -> tuple[TimeForm, tuple[str, ...]]:
+    """The one style of dates that reads most of a whole column."""
+    styles = date_styles()
+    if options.day_first is not None:
+        styles.pop("month" if options.day_first else "day")
+    source = " UNION ALL ".join(f"SELECT {text} AS t FROM ({p.sql})" for p in table.parts)
+    counted = ", ".join(f"count({_fill(s.sql, 't')})" for s in styles.values())
+    words = ", ".join(quoted(word) for word in sorted(MISSING))
+    there = f"SELECT t FROM ({source}) WHERE lower(trim(coalesce(t, ''))) NOT IN ({words})"
+    given = run.rows(f"SELECT count(*), {counted} FROM ({there})", table.name)[0]
+    run.rejects()
+    total, reads = given[0], dict(zip(styles, given[1:], strict=True))
+    best = max(reads, key=lambda s: reads[s])
+    if reads[best] < MAX_UNREADABLE * total:
+        raise FameError(
+            f"{table.name}: column {name!r} has {values[0][:50]!r}, no number and no known form of date; say it with "
+            "--time-form like '%d.%m.%Y %H:%M', or --order file for the order of the file"
+        )
+    if {"day", "month"} <= reads.keys() and reads["day"] == reads["month"] == reads[best] and best in ("day", "month"):
+        best, why = _day_or_month(run, table, source, styles, name, values)
+        return styles[best], (why,)
+    return styles[best], ()
+
+
+def _day_or_month(
+    run: Engine, table: Table, source: str, styles: dict[str, TimeForm], name: str, values: Sequence[str]
+) -> tuple[str, str]:
+    """Where both are possible: dots mean the day first; else the one that puts the file in its order of time.
+
+    Raises:
+        FameError: nothing tells, and the order depends on it.
+    """
+    if all("." in v.split()[0] for v in values[:100]):
+        return "day", f"{name}: no number is above 12; with dots the day is taken to come first (--month-first)"
+    day, month = (_fill(styles[s].sql, "t") for s in ("day", "month"))
+    both = f"SELECT {day} AS d, {month} AS m FROM ({source})"
+    ask = (
+        f"SELECT count(*) FROM (SELECT m, lag(m) OVER (ORDER BY d) AS p FROM (SELECT DISTINCT d, m FROM ({both}))) "
+        "WHERE m <= p"
+    )
+    turned = run.rows(ask, table.name)[0][0]
+    if not turned:
+        return "month", f"{name}: day or month first, the order is the same; read as the month first (--day-first)"
+    before = "lag(d) OVER (ORDER BY n) AS pd, lag(m) OVER (ORDER BY n) AS pm"
+    ask = (
+        "SELECT count(*) FILTER (WHERE d < pd), count(*) FILTER (WHERE m < pm) FROM "
+        f"(SELECT d, m, {before} FROM (SELECT row_number() OVER () AS n, d, m FROM ({both})))"
+    )
+    back = run.rows(ask, table.name)[0]
+    run.rejects()
+    if min(back) == 0 < max(back):
+        best = "day" if back[0] == 0 else "month"
+        return best, f"{name}: read as the {best} first, in which the file is in order (--day-first, --month-first)"
+    raise FameError(
+        f"{table.name}: column {name!r} has dates like {values[0][:30]!r}, of which either number may be the day; "
+        "say --day-first or --month-first (in a recipe: day_first = true or false)"
+    )
+
+
+def _two(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[str]], options: ReadOptions) -> Order:
+    """A date and a clock in two columns, or a key and one that orders its ties."""
+    a, b = roles.order
+    names = f"{shown_name(table, a)} + {shown_name(table, b)}"
+    second = [r[b] for r in rows if not is_missing(r[b])]
+    one = Roles(user=roles.user, item=roles.item, order=(a,))
+    if (second and all(":" in v for v in second)) or table.columns[b].type == "TIME":
+        text = f"concat_ws(' ', trim({as_text(a, table.columns[a])}), trim({as_text(b, table.columns[b])}))"
+        joined = [f"{r[a].strip()} {r[b].strip()}" for r in rows if not is_missing(r[a])]
+        if options.time_form:
+            form = given_form(options.time_form)
+            return Order(form.sql.format(text), not form.sql, f"time = {names}", form.unit)
+        if table.columns[a].type in TIME_TYPES:
+            text = f"concat_ws(' ', CAST(c{a} AS DATE)::VARCHAR, trim({as_text(b, table.columns[b])}))"
+        style, notes = _style(run, table, text, names, joined, options)
+        return Order(_fill(style.sql, text), False, f"time = {names}, {style.words}", "us", notes)
+    first = find_order(run, table, one, rows, options)
+    key = f"try_cast({first.sql} AS BIGINT)" if first.number else first.sql
+    # A day has 86,400,000 ms: the second key never reaches the next value of the first.
+    scale = 1 if not first.number else 10**9
+    inner = f"least(greatest(coalesce(try_cast({as_text(b, table.columns[b])} AS BIGINT), 0), 0), 86399999999)"
+    if not first.number:
+        sql = f"({key} + {inner})"
+    else:
+        sql = f"({key} * {scale} + least({inner}, {scale - 1}))"
+    return Order(sql, False, f"time = {names}", "us" if not first.number else "", first.notes)
+
+
+def _parts(table: Table, roles: Roles) -> Order:
+    """Year, month, day and perhaps hour, minute, second in columns of their own."""
+    cells = [f"try_cast({as_text(k, table.columns[k])} AS BIGINT)" for k in roles.order]
+    year, month, day, *clock = cells
+    sql = f"epoch_us(try(make_timestamp({year}, {month}, {day}, " + ", ".join([*clock, "0", "0"][:2])
+    second = clock[2] if len(clock) > 2 else "0"
+    sql += f", {second}::DOUBLE)))"
+    return Order(sql, False, f"time = {' + '.join(shown_name(table, k) for k in roles.order)}", "us")

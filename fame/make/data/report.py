@@ -1,0 +1,175 @@
+"""What was read, dropped and kept: said before anything is learned, and again in the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fame.text import listing, percent, plural
+
+__all__ = ["Coverage", "Dropped", "KCore", "ReadReport", "Tested"]
+
+_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Rows that were left out.   why: in words.   count: of rows.   example: one of them, '' where there is none."""
+
+    why: str
+    count: int
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class KCore:
+    """What a k-core took."""
+
+    k: int
+    users: int
+    items: int
+    interactions: int
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How a log and a list of items meet.
+
+    what: the list: a file's name, or 'the model's catalogue'.   items: of the log.   missing: of these, not listed.
+    missing_rows: interactions with them.   rows: all.   examples: of their ids.
+    hint: what differs, as far as that is seen.   only: interactions with them are left out.
+    """
+
+    what: str
+    items: int
+    missing: int
+    rows: int
+    missing_rows: int
+    examples: tuple[str, ...] = ()
+    hint: str = ""
+    only: bool = False
+
+    def line(self) -> str:
+        if not self.missing:
+            return f"{self.what}: has all {plural(self.items, 'item')} of the log"
+        such = f", such as {', '.join(map(repr, self.examples))}," if self.examples else ""
+        then = "left out" if self.only else "their ids stand for titles"
+        hint = f"; {self.hint}" if self.hint else ""
+        return (
+            f"{self.missing:,} of {plural(self.items, 'item')} "
+            f"({percent(self.missing_rows / max(1, self.rows))} of rows){such} are not in {self.what}{hint}; {then}"
+        )
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Test items that the history already holds.   tested: users.   seen: of them, whose test item is one.
+
+    figures: metric -> (over all users, over users whose test item is new to them).
+    """
+
+    tested: int
+    seen: int
+    figures: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def line(self) -> str:
+        if not self.seen:
+            return f"test items: none of {self.tested:,} is in the user's history"
+        said = (
+            f"test items: {self.seen:,} of {self.tested:,} ({percent(self.seen / self.tested)}) are already in the "
+            "user's history; each stays a candidate, while other items of the history are left out"
+        )
+        shown = [f"{name} {both[0]:.4f} over all, {both[1]:.4f} without them" for name, both in self.figures.items()]
+        return f"{said}; {', '.join(shown)}" if shown else said
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """How a log was read.
+
+    source: what was given.   form: what it is: csv, json, parquet, sequences, movielens, recbole.
+    taken: the dialect in words.   columns: role -> column.   time: what the order is.
+    rows: read.   dropped, notes: what to know.   users, items, interactions: kept.
+    usable: users with three items of a model's catalogue, where the log was read for that model.
+    span: first and last time as ISO text where the order is a time.   first: some rows (user, item, order).
+    """
+
+    source: str
+    form: str
+    taken: tuple[str, ...] = ()
+    columns: dict[str, str] = field(default_factory=dict)
+    time: str = ""
+    rows: int = 0
+    dropped: tuple[Dropped, ...] = ()
+    notes: tuple[str, ...] = ()
+    users: int = 0
+    items: int = 0
+    interactions: int = 0
+    span: tuple[str, str] | None = None
+    first: tuple[tuple[str, str, str], ...] = ()
+    core: KCore | None = None
+    coverage: tuple[Coverage, ...] = ()
+    tested: Tested | None = None
+    usable: int | None = None
+
+    def dropped_rows(self) -> int:
+        """All rows that were left out."""
+        return sum(d.count for d in self.dropped)
+
+    def taken_line(self) -> str:
+        """The one line of what was taken."""
+        roles = ", ".join(f"{role} = {column}" for role, column in self.columns.items())
+        parts = [*self.taken, roles, self.time]
+        unit = "line" if self.form == "sequences" else "row"
+        return f"read {plural(self.rows, unit)} as {'; '.join(filter(None, parts))}"
+
+    def lines(self) -> list[str]:
+        """The block for people, a line each."""
+        said = [self.taken_line()]
+        said += [f"note: {note}" for note in self.notes]
+        for d in self.dropped:
+            like = f", such as {d.example}" if d.example else ""
+            said.append(f"dropped {plural(d.count, 'row')}: {d.why}{like}")
+        kept = [plural(self.interactions, "interaction"), plural(self.users, "user"), plural(self.items, "item")]
+        span = f", {self.span[0]} to {self.span[1]}" if self.span else ""
+        said.append(f"kept {listing(kept)}{span}")
+        said += [c.line() for c in self.coverage]
+        if self.core:
+            c = self.core
+            took = [plural(c.interactions, "interaction"), plural(c.users, "user"), plural(c.items, "item")]
+            said.append(
+                f"{c.k}-core: takes {listing(took)}; leaves {self.interactions - c.interactions:,} interactions of "
+                f"{self.users - c.users:,} users with {self.items - c.items:,} items"
+                if c.interactions
+                else f"{c.k}-core: takes nothing"
+            )
+        if self.usable is not None:
+            said.append(f"{self.usable:,} of {plural(self.users, 'user')} have three items of this model's catalogue")
+        if self.tested:
+            said.append(self.tested.line())
+        return said
+
+    def to_dict(self) -> dict[str, Any]:
+        """For machines: JSON's types alone."""
+        return {**asdict(self), "lines": self.lines()}
+
+
+def span_of(low: float, high: float, unit: str) -> tuple[str, str] | None:
+    """First and last time as ISO text in UTC; None where they are no times of this unit."""
+    if unit not in _UNITS:
+        return None
+    shown = []
+    for value in (low, high):
+        try:
+            when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(value) / _UNITS[unit])
+        except (OverflowError, ValueError):
+            return None
+        shown.append(when.strftime("%Y-%m-%d"))
+    return shown[0], shown[1]
+
+
+def names_shown(names: Sequence[str]) -> str:
+    """Names from a file as one line of a message."""
+    return "".join(c if c.isprintable() else "?" for c in ", ".join(names)[:300])

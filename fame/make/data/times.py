@@ -1,0 +1,127 @@
+"""What the time of a column is, decided over the whole of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fame.errors import FameError
+
+__all__ = ["TimeForm", "date_styles", "find_numbers", "looks_like_time", "number_unit"]
+
+_HOURS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p")
+_CLOCKS = (*_HOURS, *(f",{clock}" for clock in _HOURS[1:]), *(f"T{clock[1:]}" for clock in _HOURS[1:]))
+_ZONED = tuple(f"{clock}{zone}" for clock in _CLOCKS[1:] for zone in (" %z", "%z"))
+_DAY_FIRST = tuple(f"%d{s}%m{s}{y}" for s in "/-." for y in ("%Y", "%y"))
+_MONTH_FIRST = (*(f"%m{s}%d{s}{y}" for s in "/-." for y in ("%Y", "%y")), "%m %d, %Y")
+_NAMED = (
+    "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d %b, %Y", "%b %d, %Y", "%b %d %Y", "%b-%d-%Y", "%Y-%b-%d",
+    "%d %B %Y", "%d-%B-%Y", "%d %B, %Y", "%B %d, %Y", "%B %d %Y", "%A, %B %d, %Y", "%a, %d %b %Y", "%a %d %b %Y",
+    "%a %b %d %Y", "%d. %B %Y",
+)  # fmt: skip
+_WHOLE = ("%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S")
+_YEAR_FIRST = ("%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%Y %m %d", "%Y%m%d", "%Y%m%dT%H%M%S", "%Y-%m", "%Y-%m-%d-%H-%M-%S")
+
+INTEGER = re.compile(r"[+-]?\d+")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
+_DATE = re.compile(
+    r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4})|(\d{1,2}[ -/.]?[A-Za-z]{3,9}\.?[ -/,.]+\d{2,4})"
+    r"|([A-Za-z]{3,9}\.? \d{1,2},? \d{4})"
+    r"|([A-Z][a-z]{2} [A-Z][a-z]{2} \d{1,2} \d)|(\d{1,2} \d{1,2}, \d{4})|(\d{8}T\d{6})"
+)
+
+
+@dataclass(frozen=True)
+class TimeForm:
+    """A way to read a column of times.
+
+    words: for people.   sql: an expression over {0}, giving microseconds since 1970 as BIGINT, or '' for numbers.
+    unit: 's', 'ms', 'us', 'ns', or '' where numbers are no times.
+    """
+
+    words: str
+    sql: str = ""
+    unit: str = ""
+
+
+def looks_like_time(values: Sequence[str]) -> bool:
+    """Whether nearly all of `values` look like dates, or numbers that are times since 1970."""
+    if not values:
+        return False
+    dates = sum(bool(_DATE.match(v.strip())) for v in values)
+    if dates > 0.9 * len(values):
+        return True
+    return number_unit(values) != "" and len(set(values)) > 1
+
+
+def find_numbers(values: Sequence[str]) -> bool:
+    """Whether nearly all of `values` are numbers."""
+    return sum(bool(NUMBER.fullmatch(v.strip()) or GROUPED.fullmatch(v.strip())) for v in values) > 0.9 * len(values)
+
+
+def number_unit(values: Sequence[str]) -> str:
+    """The unit since 1970 in which nearly all numbers fall between 1990 and 2050; '' for none."""
+    numbers = []
+    for value in values:
+        text = value.strip()
+        if not NUMBER.fullmatch(text):
+            continue
+        numbers.append(abs(float(text)))
+    if not numbers or len(numbers) < 0.9 * len(values):
+        return ""
+    for unit, scale in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)):
+        if sum(631_152_000 * scale <= n <= 2_524_608_000 * scale for n in numbers) > 0.9 * len(numbers):
+            return unit
+    return ""
+
+
+def _strptime(formats: Sequence[str]) -> str:
+    listed = ", ".join(f"'{f}'" for f in formats)
+    return f"epoch_us(try_strptime({{0}}, [{listed}]))"
+
+
+def _with_clocks(dates: Sequence[str]) -> str:
+    plain = [f"{date}{clock}" for date in dates for clock in _CLOCKS]
+    zoned = [f"{date}{clock}" for date in dates for clock in _ZONED]
+    # Zoned patterns make the whole list answer with zones, which the session keeps in UTC.
+    return f"coalesce({_strptime(plain)}, {_strptime(zoned)})"
+
+
+_CLEAN = (
+    "regexp_replace(regexp_replace(regexp_replace(trim({0}), '\\s*(UTC|GMT|Z)$', ''), "
+    "'\\s+([+-]\\d\\d:?\\d\\d)$', '\\1'), '([T ]\\d\\d:\\d\\d(:\\d\\d)?(\\.\\d+)?[+-]\\d\\d)(\\d\\d)$', '\\1:\\4')"
+)
+_ISO = f"epoch_us(try_cast({_CLEAN} AS TIMESTAMPTZ))"
+_TRIM = "regexp_replace(regexp_replace(trim({0}), '\\s*(UTC|GMT)$', ''), '^(\\w{{3}})t(\\.?\\s)', '\\1\\2')"
+
+
+def date_styles() -> dict[str, TimeForm]:
+    """The ways to read a column of dates, in the order in which ties are decided."""
+
+    def inner(sql: str) -> str:
+        return sql.replace("{0}", _TRIM.replace("{{3}}", "{3}"))
+
+    return {
+        "iso": TimeForm("ISO dates", _ISO, "us"),
+        "year": TimeForm("dates, the year first", inner(_with_clocks(_YEAR_FIRST)), "us"),
+        "day": TimeForm("dates, the day first", inner(_with_clocks(_DAY_FIRST)), "us"),
+        "month": TimeForm("dates, the month first", inner(_with_clocks(_MONTH_FIRST)), "us"),
+        "named": TimeForm(
+            "dates with names of months", inner(f"coalesce({_strptime(_WHOLE)}, {_with_clocks(_NAMED)})"), "us"
+        ),
+    }
+
+
+def given_form(text: str) -> TimeForm:
+    """What `time_form` says.
+
+    Raises:
+        FameError: it is neither a unit nor a pattern.
+    """
+    if text in ("s", "ms", "us", "ns"):
+        return TimeForm(f"numbers, {text} since 1970", "", text)
+    if "%" not in text or "'" in text:
+        raise FameError(f"time form {text[:40]!r}: expected s, ms, us, ns or a pattern like %d.%m.%Y %H:%M")
+    return TimeForm(f"dates as {text}", f"epoch_us(try_strptime(trim({{0}}), '{text}'))", "us")
