@@ -268,9 +268,11 @@ def _bundle(source: Source) -> tuple[Bundle, Atlas, Catalogue]:
 
 @shared(8)
 def _attributes(source: Source) -> tuple[str, ...]:
-    """The attributes that can colour a map."""
-    _, _, catalogue = _bundle(source)
-    usable = []
+    """The attributes that can colour a map; none where there is no map."""
+    bundle, usable = sources.load(source), []
+    if bundle.atlas is None:
+        return ()
+    catalogue = bundle.catalogue
     for name in catalogue.attributes:
         try:
             usable += [name] if catalogue.attribute(name).values else []
