@@ -23,7 +23,7 @@ def what_if_links(screen: Screen) -> None:
     if not menu.open:
         return
     c, now = screen.bundle.config, screen.state
-    head = min(now.head, c.n_heads - 1)
+    head = min(screen.head, c.n_heads - 1)
     with menu:
         if len(now.history) > 1:
             st.caption(f"{screen.noun.capitalize()}s of the history")

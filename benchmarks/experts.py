@@ -31,7 +31,7 @@ from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.make.data.sequences import Task
 from fame.make.evaluate import batches, metric_values, ranks
-from fame.make.pipeline import prepare
+from fame.make.prepare import prepare
 from fame.make.recipe import load_recipe
 from fame.make.train import relative_entropy
 from fame.model import FAME, mix

@@ -43,7 +43,6 @@ def population(
     from fame.make.prepare import split_for
     from fame.make.recipe import DataConfig
     from fame.population import slice_table
-    from fame.text import plural
 
     loaded, other = load(bundle), load(beside) if beside else None
     if other is not None and other.catalogue.item_id.tolist() != loaded.catalogue.item_id.tolist():
@@ -56,12 +55,12 @@ def population(
     task = some_of(split.test)
     counts = np.bincount(split.train.items, minlength=len(loaded.catalogue))
     baselines = {other.name: partial(ranks, other.model)} if other else {}
-    with counting(f"reading {plural(len(task), 'history')}", len(task)) as progress:
+    with counting(f"reading {len(task):,} histories", len(task)) as progress:
         found = measure_population(
             loaded.model, loaded.catalogue, task, counts,
             baselines | {"the most popular": partial(popularity_ranks, counts)}, progress=progress,
         )  # fmt: skip
-    slices = slice_table(found)
+    slices = slice_table(found, noun=loaded.catalogue.noun)
     if csv:
         slices.to_csv(csv, index=False)
     if save:

@@ -50,9 +50,9 @@ def story(
     ranking = [trace.ranking(head=h, exclude_history=exclude_history) for h in (*range(H), None)]
     if not len(ranking[-1]):
         raise FameError("nothing is left to rank: the history holds every item")
-    chosen = int(ranking[-1][0]) if highlight is None else highlight
+    chosen = int(ranking[-1][0]) if highlight is None else int(highlight)
     trace.catalogue.rows(rows=[chosen])
-    called, usual = _told(bundle, trace, names, usual)
+    called, usual = _about_heads(bundle, trace, names, usual)
     sentence = explain.say_rank(trace, chosen, exclude_history, called)
     titles = "; ".join(f"{i} {trace.catalogue.label(row)}" for i, row in enumerate(ranking[-1][:k], 1))
     about = [f"head {h + 1} {name}" for h, name in enumerate(called) if name]
@@ -75,7 +75,7 @@ def story(
     )
 
 
-def _told(
+def _about_heads(
     bundle: Bundle | None, trace: Trace, names: Sequence[str] | None, usual: Sequence[float] | None
 ) -> tuple[list[str], Sequence[float] | None]:
     """What each head is about and how much say it usually has: as given, else as the bundle knows."""
