@@ -31,7 +31,7 @@ __all__ = ["population_gate", "population_slices", "population_use", "worth_draw
 ROW = 26  # pixels
 BINS = 40  # of a weight from 0 to 1
 TALL = 0.86  # of a row, the height of its highest bin
-SHOWN = 12  # slices from either end of the table
+SHOWN = 10  # slices from either end of the table
 NAME = 40  # letters of a slice
 BESIDE = ("diamond-open", "square-open", "triangle-up-open")  # marks of other models
 
@@ -152,7 +152,8 @@ def population_slices(
     fig.update_yaxes(
         range=[len(rows) - 0.4, -0.6], tickvals=list(range(len(rows))), ticktext=texts(map(_named, rows), NAME)
     )
-    fig.update_xaxes(range=[0, high * 1.4], nticks=6, tickfont={"size": 11})
+    step = next((s for s in (0.05, 0.1, 0.2) if high <= 4 * s), 0.25)
+    fig.update_xaxes(range=[-0.03 * high, high * 1.45], tickvals=np.arange(0, high + 1e-6, step), tickfont={"size": 11})
     low, best = (rows[0], rows[-1]) if rows else ({}, {})
     title = f"Fails most at {text(_named(low), NAME)}" if rows else "No slice has histories enough"
     beside = "".join(f" Diamond: {text(p.baselines[0], 24)}." for _ in p.baselines[:1])
@@ -254,6 +255,6 @@ def population_gate(
     )
     finish(
         fig, theme=theme, title="Where each head has more say", note=note, height=ROW * max(1, len(y)),
-        alt=f"{say_leaders(p, noun)} {figures}.", least=320 + 64 * p.head_count, top=22,
+        alt=f"{say_leaders(p, noun)} {figures}.", width=300 + 96 * p.head_count, top=22,
     )  # fmt: skip
     return chart("population_gate", fig, table)
