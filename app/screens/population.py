@@ -114,7 +114,8 @@ def render(screen: Screen) -> None:
             "(fame train measures it for new models).",
         )
     of = "simulated histories" if screen.bundle.simulated else "held-out histories"
-    said = f"{len(p):,} {of}. {say_leaders(p, screen.noun)} {say_unused(p)}"
+    leaders = say_leaders(p, screen.noun)
+    said = f"{len(p):,} {of}: {leaders[0].lower()}{leaders[1:]} {say_unused(p)}"
     widgets.write(*widgets.with_badges(said.strip(), ""))
     chosen, leader = screen.option("population_slice"), screen.option("population_lead")
     view = _view(screen.source, chosen, leader)
@@ -174,7 +175,7 @@ def _choices(screen: Screen, view: View | None) -> None:
     with st.container(horizontal=True, key="population_choose", vertical_alignment="bottom"):
         for name, label, every, pieces in (
             ("population_slice", "Only histories where", "Every history", _pieces(screen)),
-            ("population_lead", "Only where it leads", "Any head or expert", _leaders(screen)),
+            ("population_lead", "Only where this leads", "Any head or expert", _leaders(screen)),
         ):
             told = {key: f"{p.where if name == 'population_slice' else p.name}" for key, p in pieces.items()}
             st.selectbox(
@@ -298,7 +299,7 @@ def _gate(screen: Screen, chosen: str, leader: str) -> None:
         "Its mean gate in a slice over its mean in all shown; coloured: more than usual, grey: less.",
     )
     picture = _picture(screen.source, "gate", chosen, leader, screen.theme).with_origin(screen.origin_of(NOTHING))
-    widgets.mount(picture, "population_gate")
+    widgets.mount(picture, "population_gate", width="content")
     _save(screen, picture, "gate")
 
 
@@ -369,10 +370,11 @@ def _like_this(screen: Screen, p: Population) -> None:
         last = ", ".join(screen.bundle.catalogue.label(item) for item in history[-SHOWN:])
         with st.container(horizontal=True, key=f"population_near_{i}", vertical_alignment="center"):
             st.button(f"Open history {i + 1}", key=f"population_open_{i}", on_click=session.start, args=(history,))
-            widgets.write(
-                f"Distance {number(row['distance'])}, {int(row['length'])} {screen.words['many']}, next one at rank "
-                f"{int(row['rank']):,}. Last: {last}"
-            )
+            with st.container(width="stretch"):
+                widgets.write(
+                    f"Distance {number(row['distance'])}, {int(row['length'])} {screen.words['many']}, next one at "
+                    f"rank {int(row['rank']):,}. Last: {last}"
+                )
 
 
 def _near(found: pd.DataFrame) -> tuple[list[Cell], list[list[Cell]]]:

