@@ -185,7 +185,7 @@ def atlas_map(
         data={
             "version": under.version,
             "noun": words(bundle.catalogue.noun),
-            "item": item or 0,
+            "item": int(item or 0),
             "kind": under.kind.upper(),
             "attribute": under.attribute,
             "several": under.several,
