@@ -361,9 +361,8 @@ def _like_this(screen: Screen, p: Population) -> None:
     found = nearest(p, gate, router)
     kept = p.items is not None
     widgets.write(
-        "The histories that the model treats most alike (0: the same gate and routers, 1: nothing in common)." + ""
-        if kept
-        else " The histories themselves are not kept: this log may not be passed on."
+        "The histories that the model treats most alike (0: the same gate and routers, 1: nothing in common)."
+        + " The histories themselves are not kept: this log may not be passed on." * (not kept)
     )
     if not kept:
         widgets.table("The nearest histories", *_near(found))
