@@ -75,7 +75,7 @@ def _leaders(screen: Screen) -> dict[str, Slice]:
 SCREEN = Declaration(
     title="Population",
     question="When does each head win, and for whom does the model fail?",
-    order=6,
+    order=7,
     help=HELP,
     options={
         "population_slice": Option(lambda screen, key: key in _pieces(screen)),
@@ -188,7 +188,7 @@ def _choices(screen: Screen, view: View | None) -> None:
     if chips:
         with st.container(horizontal=True, key="population_chips", vertical_alignment="center"):
             count = 0 if view is None else view.count
-            widgets.write("Shown: ", Bold(f"{count:,}"), " histories, those where")
+            widgets.styled(f"Shown: {count:,} histories, those where", "fame-say")
             for name, piece in chips.items():
                 st.button(
                     widgets.literal(piece.where), key=f"{name}_chip", icon=":material/close:",
@@ -286,7 +286,7 @@ def _table(screen: Screen, view: View) -> None:
         shown = table.drop(columns=["key", "thin"])
         grey, thin_rows = f"color: {look(screen.theme).soft}", table["thin"].to_numpy()
         styled = shown.style.apply(lambda row: [grey * bool(thin_rows[row.name])] * len(row), axis=1)
-        digits = {c: st.column_config.NumberColumn(format="%.3f") for c in shown.select_dtypes("number")}
+        digits = {str(c): st.column_config.NumberColumn(format="%.3f") for c in shown.select_dtypes("number")}
         digits |= {"histories": st.column_config.NumberColumn(format="localized")}
         st.dataframe(styled, hide_index=True, column_config=digits, height=420, key="population_all")
     with st.container(horizontal=True, key="population_table_save"):
@@ -314,11 +314,14 @@ def _heads(screen: Screen, p: Population, view: View) -> None:
         name = f" {screen.names[h]}" if screen.names[h] else ""
         rows.append([
             (Badge(h), name), percent(r["leads"]), percent(r["gate"]),
-            f"{percent(r['overlap'])} ± {'–' if np.isnan(r['overlap ±']) else percent(r['overlap ±'])}",
+            f"{percent(r['overlap'])}\u00a0±\u00a0{'–' if np.isnan(r['overlap ±']) else percent(r['overlap ±'])}",
             percent(r["own HR@10"]), _moves(screen, p, h),
         ])  # fmt: skip
     widgets.table(
-        "What each head does", ["head", "leads in", "gate, mean", "overlap", "HR@10", "moves up most"], rows, (5,)
+        "What each head does",
+        ["head", "leads\u00a0in", "gate,\u00a0mean", "overlap", "HR@10", "moves up most"],
+        rows,
+        (5,),
     )
     widgets.write(
         f"Moves up most: the {screen.words['many']} of the final lists whose rank would fall furthest without the "
@@ -358,9 +361,8 @@ def _like_this(screen: Screen, p: Population) -> None:
     found = nearest(p, gate, router)
     kept = p.items is not None
     widgets.write(
-        "The histories that the model treats most alike (0: the same gate and routers, 1: nothing in common)." + ""
-        if kept
-        else " The histories themselves are not kept: this log may not be passed on."
+        "The histories that the model treats most alike (0: the same gate and routers, 1: nothing in common)."
+        + " The histories themselves are not kept: this log may not be passed on." * (not kept)
     )
     if not kept:
         widgets.table("The nearest histories", *_near(found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from fame.text import number, percent, plural
 
 __all__ = ["population_gate", "population_slices", "population_use", "worth_drawing"]
 
+Row = dict[Hashable, Any]  # of a slice table
 ROW = 26  # pixels
 BINS = 40  # of a weight from 0 to 1
 TALL = 0.86  # of a row, the height of its highest bin
@@ -167,7 +168,7 @@ def population_slices(
     return chart("population_slices", fig, table)
 
 
-def _beside(fig: go.Figure, rows: list[dict[str, Any]], name: str, symbol: str, theme: Theme) -> None:
+def _beside(fig: go.Figure, rows: list[Row], name: str, symbol: str, theme: Theme) -> None:
     """A baseline's NDCG@10 of each slice."""
     values = np.array([r[f"{name} NDCG@10"] for r in rows], np.float32)
     fig.add_scatter(
@@ -181,7 +182,7 @@ def _beside(fig: go.Figure, rows: list[dict[str, Any]], name: str, symbol: str, 
     )  # fmt: skip
 
 
-def _discs(fig: go.Figure, rows: list[dict[str, Any]], theme: Theme) -> None:
+def _discs(fig: go.Figure, rows: list[Row], theme: Theme) -> None:
     """The model's NDCG@10 of each slice with its interval; the discs are what is clicked."""
     colours = look(theme)
     half = np.array([r["NDCG@10 ±"] for r in rows], np.float32)
@@ -202,11 +203,11 @@ def _discs(fig: go.Figure, rows: list[dict[str, Any]], theme: Theme) -> None:
     )  # fmt: skip
 
 
-def _named(row: dict[str, Any]) -> str:
+def _named(row: Row) -> str:
     return f"{row['kind']}: {row['slice']}"
 
 
-def _told(row: dict[str, Any]) -> str:
+def _told(row: Row) -> str:
     return f"{_named(row)}, {number(row['NDCG@10'], 3)}"
 
 

@@ -123,7 +123,7 @@ def test_two_choices_without_a_common_history_say_so(small: Bundle, open_app: Op
 def test_a_private_log_and_a_model_without_any(small: Bundle, folder: Path, open_app: OpenApp, tmp_path: Path) -> None:
     private = with_population(small, keep=False).save(tmp_path / "tiny")
     app = open_app({"h": "f1-f2"}, at=private, screen="population")
-    assert "this log may not be passed on" in words(app)
+    assert "treats most alike" in words(app) and "this log may not be passed on" in words(app)
     assert not [button for button in app.button if str(button.key).startswith("population_open")]
     text = words(open_app(screen="population"))
     assert "No population was measured for this model" in text and "fame population" in text
