@@ -1,15 +1,22 @@
-"""A bundle in the form with wide heads, an item MLP and anchors, made and opened like any other."""
+"""Wide heads, an item MLP and anchors: experts' parts add up, and a bundle is made and opened like any other."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from test_identities import DOUBLE, SINGLE, TWO_BY_TWO, Setting, cases, close
 
 import fame
 from fame.atlas import space_vectors
+from fame.errors import FameError
 from fame.make.pipeline import train_recipe
 from fame.make.recipe import Recipe
+from fame.trace import Intervention
 
 RECIPE = {
     "name": "toy",
@@ -39,3 +46,36 @@ def test_it_trains_is_probed_mapped_saved_and_opened(toy_log: Path, tmp_path: Pa
     for h in (0, 1):
         scores = space_vectors(bundle.model, f"head_{h + 1}") @ trace.F[-1, h]
         np.testing.assert_allclose(trace.head_scores[h, 1:], scores[1:], atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["double", "single"])
+@given(case=cases())
+def test_experts_parts_add_up(dtype: torch.dtype, case: tuple[Setting, list[int], Intervention]) -> None:
+    """With anchors s_h(v) = <state^h, x_v^(h)> + Σ_n β_n <b_n, x_v^(h)>, whatever the intervention."""
+    setting, history, what_if = case
+    setting = replace(setting, config=replace(setting.config, anchors=1.0))
+    H, N, V = setting.config.n_heads, setting.config.n_experts, setting.config.n_rows
+    t = setting.trace(history, what_if, dtype)
+    rows, items = np.arange(1, V), [f"i{row}" for row in range(1, V)]
+    split = t.parts(rows)
+    assert split.shape == (H, 1 + N, V - 1)
+    scale = np.abs(split).sum((0, 1))
+    close(split.sum(1), t.shares(rows), scale)
+    model = setting.model(dtype)
+    with torch.no_grad():
+        spaces = model.facet_items().numpy()
+    by_hand = np.einsum("hn,hnk,hvk->hnv", t.router[-1], model.facets.anchors.detach().numpy(), spaces)
+    close(t.anchor_scores[..., 1:], by_hand[..., 1:], np.abs(by_hand).max())
+    close(t.gate[-1][:, None, None] * t.anchor_scores[..., 1:], split[:, 1:], scale.max())
+    table = t.contributions(items, experts=True)
+    parts = table.filter(regex=r"^head_\d+_(state|expert_\d+)$")
+    assert parts.shape[1] == H * (1 + N)
+    close(parts.sum(axis=1).to_numpy(), table.score.to_numpy(), scale.max())
+    close(parts["head_1_expert_1"].to_numpy(), split[0, 1], scale.max())
+
+
+def test_without_anchors_experts_have_no_parts() -> None:
+    t = TWO_BY_TWO.trace([1, 2])
+    assert t.anchor_scores is None
+    with pytest.raises(FameError, match="no anchors, so that a head's share does not split into theirs; run it with"):
+        t.contributions(["i1"], experts=True)

@@ -148,39 +148,6 @@ def test_one_query_scores_as_the_heads_do(case: tuple[Setting, list[int], Interv
     assert_allclose(t.scores[1:], scores[0, -1, 1:], rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["double", "single"])
-@given(case=cases())
-def test_experts_parts_add_up(dtype: torch.dtype, case: tuple[Setting, list[int], Intervention]) -> None:
-    """With anchors s_h(v) = <state^h, x_v^(h)> + Σ_n β_n <b_n, x_v^(h)>, whatever the intervention."""
-    setting, history, what_if = case
-    setting = replace(setting, config=replace(setting.config, anchors=1.0))
-    H, N, V = setting.config.n_heads, setting.config.n_experts, setting.config.n_rows
-    t = setting.trace(history, what_if, dtype)
-    rows, items = np.arange(1, V), [f"i{row}" for row in range(1, V)]
-    split = t.parts(rows)
-    assert split.shape == (H, 1 + N, V - 1)
-    scale = np.abs(split).sum((0, 1))
-    close(split.sum(1), t.shares(rows), scale)
-    model = setting.model(dtype)
-    with torch.no_grad():
-        spaces = model.facet_items().numpy()
-    by_hand = np.einsum("hn,hnk,hvk->hnv", t.router[-1], model.facets.anchors.detach().numpy(), spaces)
-    close(t.anchor_scores[..., 1:], by_hand[..., 1:], np.abs(by_hand).max())
-    close(t.gate[-1][:, None, None] * t.anchor_scores[..., 1:], split[:, 1:], scale.max())
-    table = t.contributions(items, experts=True)
-    parts = table.filter(regex=r"^head_\d+_(state|expert_\d+)$")
-    assert parts.shape[1] == H * (1 + N)
-    close(parts.sum(axis=1).to_numpy(), table.score.to_numpy(), scale.max())
-    close(parts["head_1_expert_1"].to_numpy(), split[0, 1], scale.max())
-
-
-def test_without_anchors_experts_have_no_parts() -> None:
-    t = TWO_BY_TWO.trace([1, 2])
-    assert t.anchor_scores is None
-    with pytest.raises(FameError, match="no anchors, so that a head's share does not split into theirs; run it with"):
-        t.contributions(["i1"], experts=True)
-
-
 @given(case=cases())
 def test_a_head_has_one_attention(case: tuple[Setting, list[int], Intervention]) -> None:
     """f = (Σ_n β_n A_n) U, since the experts of a head share the values U; and f = Σ_n β_n O_n."""
