@@ -33,7 +33,7 @@ LONG: set[str] = {
     "fame/plots/journey.py: journey",
 }
 FLOORS = {
-    **dict.fromkeys(["errors", "text", "statistics"], 0),
+    **dict.fromkeys(["errors", "home", "text", "statistics"], 0),
     **dict.fromkeys(["settings", "config", "catalogue", "search"], 1),
     "trace": 2,
     **dict.fromkeys(["intervene", "model"], 3),
