@@ -76,7 +76,7 @@ def _are_values(screen: Screen, text: str) -> bool:
 SCREEN = Declaration(
     title="Facet atlas",
     question=_question,
-    order=4,
+    order=5,
     help=HELP,
     options={
         "atlas_left": Option(("full",), lambda screen: f"head_{screen.head + 1}"),

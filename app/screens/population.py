@@ -75,7 +75,7 @@ def _leaders(screen: Screen) -> dict[str, Slice]:
 SCREEN = Declaration(
     title="Population",
     question="When does each head win, and for whom does the model fail?",
-    order=6,
+    order=7,
     help=HELP,
     options={
         "population_slice": Option(lambda screen, key: key in _pieces(screen)),

@@ -47,7 +47,7 @@ def slices_of(p: Population, noun: str = "item") -> tuple[Slice, ...]:
                 Slice(f"{when}.{a + 1}.{m + 1}", of, value, f"the {of} {verb} {value}", held[:, m])
                 for m, value in enumerate(p.values[a])
             ]
-        new: np.ndarray = p.target[a].any(1) & ~(p.target[a] & (p.taste[a] > 0)).any(1)
+        new = np.asarray(p.target[a].any(1) & ~(p.target[a] & (p.taste[a] > 0)).any(1))
         name = f"{attribute} not in the history"
         where = f"the next {noun}'s {attribute} {'are' if many else 'is'} not in the history"
         found.append(Slice(f"new.{a + 1}", "new taste", name, where, new))
