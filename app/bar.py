@@ -92,19 +92,26 @@ def _export(screen: Screen) -> None:
     with st.popover("Export", type="tertiary", key="bar_export"):
         catalogue = screen.bundle.catalogue
         rows = list(screen.state.history)
+        file = f"fame-{screen.source.name}"
         widgets.download_table(
-            "History as CSV", lambda: catalogue.to_frame().iloc[[r - 1 for r in rows]], "history.csv", "bar_csv_history"
+            "History as CSV",
+            lambda: catalogue.to_frame().iloc[[r - 1 for r in rows]],
+            f"{file}-history.csv",
+            "bar_csv_history",
         )
         if rows:
             top = screen.trace.ranking(exclude_history=screen.state.hide_seen)[: screen.state.k]
             widgets.download_table(
                 "Recommendations as CSV",
                 lambda: screen.trace.top(screen.state.k, exclude_history=screen.state.hide_seen),
-                "recommendations.csv",
+                f"{file}-recommendations.csv",
                 "bar_csv_top",
             )
             widgets.download_table(
-                "Shares by head as CSV", lambda: screen.trace.contributions(rows=top), "shares.csv", "bar_csv_shares"
+                "Shares by head as CSV",
+                lambda: screen.trace.contributions(rows=top),
+                f"{file}-shares.csv",
+                "bar_csv_shares",
             )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from app import session
@@ -17,7 +16,7 @@ from app.components import component, drawn
 from app.screen import Screen
 from fame.plots import style as plot_style
 from fame.plots.export import csv
-from fame.plots.picture import Chart, Component, Picture, chart, palette
+from fame.plots.picture import Chart, Component, Picture, palette
 
 __all__ = [
     "Badge",
@@ -26,14 +25,12 @@ __all__ = [
     "Noted",
     "badge",
     "controlled",
-    "download_picture",
     "download_table",
     "explanation",
     "full_page",
     "heading",
     "literal",
     "mount",
-    "picture",
     "save",
     "style",
     "styled",
@@ -199,14 +196,6 @@ def download_table(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame],
     )  # fmt: skip
 
 
-def picture(figure: go.Figure, key: str, file: str, **options: Any) -> Any:
-    """A Plotly picture under its own alternative text; its toolbar saves SVG. It scrolls where there is no room."""
-    st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(figure)}px }}</style>")
-    config = {**plot_style.CONFIG, "toImageButtonOptions": {"format": "svg", "filename": file}}
-    with st.container(key=f"{key}_wide"):
-        return st.plotly_chart(figure, key=key, config=config, theme=None, alt=plot_style.alt_text(figure), **options)
-
-
 def mount(picture: Picture, key: str, **triggers: Any) -> Any:
     """A picture of `fame.plots` on the screen, under its own alternative text.
 
@@ -237,20 +226,6 @@ def save(
         label, lambda: picture.html(screen.model, said).encode(), file_name=f"{picture.file}.html",
         mime="text/html", key=f"{key}_html", on_click="ignore", type="tertiary", icon=":material/download:",
         help="Opens anywhere, offline, and saves SVG and PNG from there",
-    )  # fmt: skip
-
-
-def download_picture(
-    screen: Screen, figure: Callable[[], go.Figure], file: str, key: str, label: str = "Picture as HTML",
-    caption: str | None = None,
-) -> None:  # fmt: skip
-    """`save` of a figure that is not a picture yet."""
-    said = screen.caption if caption is None else caption
-    st.download_button(
-        label,
-        lambda: chart(file.removeprefix("fame-"), figure(), pd.DataFrame()).html(screen.model, said).encode(),
-        file_name=f"{file}.html", mime="text/html", key=key, on_click="ignore", type="tertiary",
-        icon=":material/download:", help="Opens anywhere; its toolbar saves SVG",
     )  # fmt: skip
 
 

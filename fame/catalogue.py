@@ -307,7 +307,8 @@ class Catalogue:
             return np.array([self.resolve(item) for item in listed], np.int64)
         wrong = [row for row in listed if not isinstance(row, (int, np.integer)) or isinstance(row, bool)]
         if wrong := wrong or [row for row in listed if not 0 < row < len(self)]:
-            raise FameError(f"row {str(wrong[0])[:50]!r} is not in the catalogue; rows are 1 to {self.n_items}")
+            shown = repr(wrong[0][:50]) if isinstance(wrong[0], str) else str(wrong[0])[:50]
+            raise FameError(f"row {shown} is not in the catalogue; rows are 1 to {self.n_items}")
         return np.array(listed, np.int64)
 
     def _offers(self, text: str, k: int = 3) -> list[str]:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-__all__ = ["benjamini_hochberg", "mean_interval", "relative_entropy", "share_interval", "two_sided"]
+__all__ = ["Z", "benjamini_hochberg", "mean_interval", "relative_entropy", "share_interval", "two_sided"]
 
 Z = 1.959964  # 97.5% of a standard normal
 

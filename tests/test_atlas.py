@@ -297,7 +297,7 @@ def test_agreements_of_a_catalogue_in_words(fast: Atlas) -> None:
     table["shared"] = [9.0, 8.0, 6.04]
     table["chance"] = 1.58
     assert say_agreement(table, "group", "head_1") == (
-        "8.0 of each item's 10 nearest in head 1's space have the same group; of 10 at random 1.6 would. "
+        "8.0 of each item's 10 nearest in head 1's space have the same group; 1.6 expected at random. "
         "That is more than in any other head's (6.0). In the full embedding: 9.0."
     )
     other = say_agreement(table, "group", "head_2")
@@ -306,7 +306,7 @@ def test_agreements_of_a_catalogue_in_words(fast: Atlas) -> None:
     )
     table["shared"] = [9.0, 6.01, 6.04]
     assert "No other head's has more." in say_agreement(table, "group", "head_1"), "a difference that is not shown"
-    assert say_agreement(table, "group", "full").endswith("of 10 at random 1.6 would.")
+    assert say_agreement(table, "group", "full").endswith("1.6 expected at random.")
     assert say_agreement(table, "group", "full", "film").startswith("9.0 of each film's 10 nearest in the full")
     for attribute, words in (
         ("genres", "have at least one genre in common;"),

@@ -89,7 +89,7 @@ def bundle(toy_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     code = "import sys\nfrom fame.cli.main import main\ntry: main()\nfinally: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
-    for command in ("train", "compare", "evaluate", "download", "explain", "info"):
+    for command in ("app", "train", "compare", "evaluate", "download", "explain", "info"):
         assert re.search(rf"^\W*{command} ", done.stdout, re.MULTILINE), command
     assert not {"torch", "pandas", "numpy", "plotly"} & set(done.stdout.split())
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from card import CARD, fabric
 
-import fame
 from fame.config import FAMEConfig
 from fame.make.pipeline import Callbacks, compare, train_recipe
 from fame.make.recipe import Recipe
@@ -21,7 +20,7 @@ SMALL: dict[str, Any] = {
     "model": {"d_model": 8, "n_heads": 2, "n_experts": 3, "max_len": 6, "dropout": 0.1},
     "training": {"epochs": 3, "batch_size": 16, "learning_rate": 0.01},
 }
-EVERY_TERM = {name: 0.1 for name in ("sup", "con", "excl", "tie", "balance", "mos", "mi", "div")}
+EVERY_TERM = {name: 0.1 for name in ("sup", "excl", "tie", "balance", "mi")}
 CHANGES: dict[str, dict[str, Any]] = {
     "plain": {},
     "sasrec": {"model": {"variant": "sasrec"}},
@@ -29,12 +28,21 @@ CHANGES: dict[str, dict[str, Any]] = {
         "model": {"head_width": 8, "facet_mlp": 2, "anchors": 1.0},
         "training": {"compete": 0.1, "mask_seen": True},
     },
+    "anchors alone": {"model": {"anchors": 1.0}},
     "sampled softmax": {"training": {"negatives": 4}},
     "label smoothing": {"training": {"label_smoothing": 0.1}},
-    "guided": {
-        "guidance": EVERY_TERM | {"heads": ["genres", "decade"], "least_items": 2, "held_out": 0.2, "pretrain": 2}
-    },
+    "guided": {"guidance": EVERY_TERM | {"heads": ["genres", "decade"], "least_items": 2, "pretrain": 2}},
 }
+
+
+@pytest.fixture
+def exact() -> Iterator[None]:
+    """float64, by which a fault is told from rounding: Adam moves a weight by a whole step however small the gradient,
+    and with anchors some gradients are rounding alone, like that of what moves all items' scores by the same.
+    """
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture
@@ -75,7 +83,9 @@ def test_a_bundle_trained_on_a_card_is_that_of_the_cpu(
     toy_log: Path, tmp_path: Path, request: pytest.FixtureRequest, changes: dict[str, Any]
 ) -> None:
     wanted = recipe(toy_log, changes)
-    train_recipe(wanted, tmp_path / "cpu", runs=tmp_path / "runs-cpu")
+    if "anchors" in changes.get("model", {}):
+        request.getfixturevalue("exact")
+    cpu = train_recipe(wanted, tmp_path / "cpu", runs=tmp_path / "runs-cpu")
     request.getfixturevalue("on_card")
 
     def kill(step: Step) -> None:
@@ -84,8 +94,8 @@ def test_a_bundle_trained_on_a_card_is_that_of_the_cpu(
 
     with pytest.raises(KeyboardInterrupt):  # and goes on from the checkpoint of the second epoch
         train_recipe(wanted, tmp_path / "card", runs=tmp_path / "runs-card", callbacks=Callbacks(step=kill))
-    train_recipe(wanted, tmp_path / "card", runs=tmp_path / "runs-card")
-    cpu, card = fame.load(tmp_path / "cpu"), fame.load(tmp_path / "card")
+    card = train_recipe(wanted, tmp_path / "card", runs=tmp_path / "runs-card")
+    assert cpu and card and cpu.training is not None and card.training is not None
     for name, weights in cpu.model.state_dict().items():
         torch.testing.assert_close(card.model.state_dict()[name], weights, rtol=1e-4, atol=1e-5, msg=name)
     assert card.training["NDCG@10"].tolist() == pytest.approx(cpu.training["NDCG@10"].tolist(), abs=1e-9)

@@ -333,11 +333,11 @@ def test_a_sentence_on_the_rank_by_hand() -> None:
     # Item 1 is first; heads 1 and 2 want it, head 3 wants items 2 and 3 more.
     t = spoken([0.4, 0.4, 0.2], [[4, 0, 0], [3, 0, 0], [1, 5, 4]])
     assert explain.say_rank(t, 1) == (
-        "i1 is first: head 1 (gate 40%) and head 2 (gate 40%) carry 97% of its lead over the average candidate; "
+        "i1 is first: head 1 (gate 40%) and head 2 (gate 40%) account for 97% of its lead over the average candidate; "
         "head 3 alone would put it third."
     )
     named = explain.say_rank(t, 1, names=["genres", "", ""])
-    assert named.startswith("i1 is first: head 1 (genres, gate 40%) and head 2 (gate 40%) carry 97% of ")
+    assert named.startswith("i1 is first: head 1 (genres, gate 40%) and head 2 (gate 40%) account for 97% of ")
     assert explain.say_rank(t, 20) == "i20 is in the history, and what has been seen is not recommended again."
     assert explain.say_rank(t, 20, exclude_history=False).startswith("i20 is 20th, ")
     with pytest.raises(FameError, match="row 21 is not in the catalogue"):
@@ -347,7 +347,7 @@ def test_a_sentence_on_the_rank_by_hand() -> None:
 def test_a_sentence_names_who_speaks_against() -> None:
     t = spoken([0.5, 0.25, 0.25], [[4, 0], [-2, 0], [0, 0]])
     assert explain.say_rank(t, 1) == (
-        "i1 is first: head 1 (gate 50%) carries 100% of what speaks for it, head 2 speaks against it; "
+        "i1 is first: head 1 (gate 50%) accounts for 100% of its support, head 2 speaks against it; "
         "head 2 alone would put it 19th."
     )
     assert explain.say_rank(spoken([0.5, 0.5, 0], [[-4], [0], [0]]), 1) == (
@@ -360,7 +360,7 @@ def test_a_sentence_leaves_out_heads_without_a_say() -> None:
     # Head 3 alone would put item 1 last, and is off.
     scores = [[4, 0], [3, 0], [-9, 0]]
     assert explain.say_rank(spoken([0.5, 0.5, 0], scores), 1) == (
-        "i1 is first: head 1 (gate 50%) and head 2 (gate 50%) carry 100% of its lead over the average candidate; "
+        "i1 is first: head 1 (gate 50%) and head 2 (gate 50%) account for 100% of its lead over the average candidate; "
         "alone, every head with a say agrees."
     )
     assert explain.say_rank(spoken([1, 0, 0], scores), 1) == (

@@ -83,8 +83,9 @@ def test_its_numbers_are_those_of_single_traces(tmp_path: Path) -> None:
         shared = [len(set(own[:10]) & set(lists[-1][:10])) / 10 for own in lists[:-1]]
         np.testing.assert_allclose(p.overlap[u], shared, atol=1e-3)
         assert p.length[u] == len(history) and p.popularity[u] == COUNTS[target]
+        assert p.last[0][u].tolist() == matrix[history[-1]].tolist()
         assert p.target[0][u].tolist() == matrix[target].tolist()
-        np.testing.assert_allclose(p.taste[0][u], np.ceil(100 * matrix[history].mean(0)), atol=1e-6)
+        np.testing.assert_allclose(p.taste[0][u], 10 * np.ceil(10 * matrix[history].mean(0)), atol=1e-6)
     np.testing.assert_array_equal(p.baseline_rank[0], popularity_ranks(COUNTS, todo))
 
 
@@ -123,6 +124,7 @@ def by_hand() -> Population:
         attributes=("genre",),
         values=(("drama", "war"),),
         target=(np.array([[1, 0], [1, 0], [0, 1], [0, 1]], bool),),
+        last=(np.array([[0, 1], [0, 1], [1, 0], [1, 0]], bool),),
         taste=(np.array([[50, 50], [0, 100], [50, 50], [100, 0]], np.uint8),),
         moved=np.ones((2, 1), np.int32),
         moved_gain=np.ones((2, 1), np.float32),
@@ -132,21 +134,26 @@ def by_hand() -> Population:
 def test_slices_by_hand() -> None:
     p = by_hand()
     found = {(s.kind, s.name): s.mask.tolist() for s in slices_of(p)}
-    assert found["genre", "drama"] == [True, True, False, False]
+    assert found["next item's genre", "drama"] == [True, True, False, False]
+    assert found["last item's genre", "drama"] == [False, False, True, True]
     assert found["new taste", "genre not in the history"] == [False, True, False, True]
-    assert [name for kind, name in found if kind == "history"] == ["short, 2–2 items", "middling, 9–9 items"]
-    table = slice_table(p).set_index("slice")
-    drama = table.loc["drama"]
+    lengths = [name for kind, name in found if kind == "history"]
+    assert lengths == ["short (2 items)", "middling (9 items)"]
+    told = {s.key: s.where for s in slices_of(p, "film")}
+    assert told["last.1.1"] == "the last film's genre is drama" and told["length.1"] == "the history is short (2 films)"
+    table = slice_table(p).set_index("key")
+    drama = table.loc["next.1.1"]
     assert drama["histories"] == 2 and drama["HR@10"] == 0.5
     assert drama["NDCG@10"] == pytest.approx(0.5)  # 1 / log2(2) and nothing
     assert drama["SASRec NDCG@10"] == pytest.approx(1 / np.log2(3))
     assert drama["less SASRec"] == pytest.approx(0.5 - 1 / np.log2(3))
     assert drama["gap"] == pytest.approx(0.5 - 0.25)  # war: 1 / log2(4) and nothing
+    assert drama["SASRec HR@10"] == 1 and drama["gap ±"] == pytest.approx(1.959964 * np.sqrt(0.3125))
     assert bool(drama["thin"])
     whole = overall(p).set_index("model")
     assert whole.loc["FAME", "HR@10"] == 0.5 and whole.loc["SASRec", "HR@10"] == 0.75
-    over = gate_by_slice(p).set_index("slice")
-    assert over.loc["war", "head_2"] == pytest.approx(0.65 / 0.4, abs=1e-3)
+    over = gate_by_slice(p).set_index("key")
+    assert over.loc["next.1.2", "head_2"] == pytest.approx(0.65 / 0.4, abs=1e-3)
 
 
 def test_usage_names_what_is_hardly_used() -> None:

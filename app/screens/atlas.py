@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -77,7 +76,7 @@ def _are_values(screen: Screen, text: str) -> bool:
 SCREEN = Declaration(
     title="Facet atlas",
     question=_question,
-    order=4,
+    order=5,
     help=HELP,
     options={
         "atlas_left": Option(("full",), lambda screen: f"head_{screen.head + 1}"),
@@ -126,10 +125,10 @@ def render(screen: Screen) -> None:
             "Positions as CSV", lambda: _positions(screen.source, view), "positions.csv", "atlas_csv_positions"
         )
     _compare(agreed, bundle.atlas.spaces, screen.noun)
-    st.html(
-        f'<p class="fame-say"><a href="evidence?{urlencode(screen.links)}" target="_self">Evidence</a> tests which '
-        "head is about what, and says why it may name other heads than these counts.</p>"
-    )
+    with st.container(horizontal=True, key="atlas_on", vertical_alignment="center", gap="small"):
+        st.page_link(screen.pages["evidence"], label="Go on to Evidence", query_params=screen.links, width="content")
+        then = "It tests which head is about what, and says why it may name other heads than these counts."
+        widgets.styled(then, "fame-note")
     _points(key="atlas_points", data=under.packed)
 
 
@@ -269,9 +268,11 @@ def _bundle(source: Source) -> tuple[Bundle, Atlas, Catalogue]:
 
 @shared(8)
 def _attributes(source: Source) -> tuple[str, ...]:
-    """The attributes that can colour a map."""
-    _, _, catalogue = _bundle(source)
-    usable = []
+    """The attributes that can colour a map; none where there is no map."""
+    bundle, usable = sources.load(source), []
+    if bundle.atlas is None:
+        return ()
+    catalogue = bundle.catalogue
     for name in catalogue.attributes:
         try:
             usable += [name] if catalogue.attribute(name).values else []

@@ -11,10 +11,9 @@ from fame.bundle.files import MANIFEST, manifest_of, read
 from fame.bundle.hub import download
 from fame.bundle.parts import evidence_of
 from fame.errors import FameError
+from fame.home import ARTIFACTS
 
-__all__ = ["ARTIFACTS", "glance", "load"]
-
-ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"  # the bundles that come with the project
+__all__ = ["find", "glance", "load"]
 
 
 def load(source: str | Path) -> Bundle:
@@ -25,6 +24,15 @@ def load(source: str | Path) -> Bundle:
     Raises:
         FameError: there is no such bundle, the Hub cannot be reached, or the bundle is refused.
     """
+    return Bundle.load(find(source))
+
+
+def find(source: str | Path) -> Path:
+    """Where the bundle is that `load` would open; one on the Hub is fetched.
+
+    Raises:
+        FameError: there is no such bundle, or the Hub cannot be reached.
+    """
     text = str(source)
     named = isinstance(source, str) and re.fullmatch(r"\w[\w.-]*", text)
     there = False
@@ -33,9 +41,9 @@ def load(source: str | Path) -> Bundle:
         folder = ARTIFACTS / text if named and (ARTIFACTS / text).is_dir() else Path(source).expanduser()
         there = text != "" and folder.exists()  # as a path, no text is the current directory
     if there:
-        return Bundle.load(folder)
+        return folder
     if isinstance(source, str) and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", text):
-        return Bundle.load(download(text))
+        return download(text)
     names = sorted(path.parent.name for path in ARTIFACTS.glob(f"*/{MANIFEST}"))
     raise FameError(
         f"there is no bundle {text[:80]!r}; give a name ({', '.join(names) or 'none is installed'}), "

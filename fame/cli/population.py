@@ -23,7 +23,7 @@ SHOWN = 12  # slices printed from either end; the file has them all
 
 def population(
     bundle: BundleName,
-    data: Annotated[str, typer.Option(metavar="FORM:PATH", help=FORM_HELP, show_default=False)],
+    data: Annotated[str, typer.Option(metavar="[FORM:]PATH", help=FORM_HELP, show_default=False)],
     columns: Annotated[str | None, typer.Option(metavar="USER,ITEM,ORDER", help=COLUMNS_HELP)] = None,
     beside: Annotated[
         str | None, typer.Option(metavar="BUNDLE", help="Another model of the same items, such as a SASRec.")
@@ -43,7 +43,6 @@ def population(
     from fame.make.prepare import split_for
     from fame.make.recipe import DataConfig
     from fame.population import slice_table
-    from fame.text import plural
 
     loaded, other = load(bundle), load(beside) if beside else None
     if other is not None and other.catalogue.item_id.tolist() != loaded.catalogue.item_id.tolist():
@@ -56,12 +55,12 @@ def population(
     task = some_of(split.test)
     counts = np.bincount(split.train.items, minlength=len(loaded.catalogue))
     baselines = {other.name: partial(ranks, other.model)} if other else {}
-    with counting(f"reading {plural(len(task), 'history')}", len(task)) as progress:
+    with counting(f"reading {len(task):,} histories", len(task)) as progress:
         found = measure_population(
             loaded.model, loaded.catalogue, task, counts,
             baselines | {"the most popular": partial(popularity_ranks, counts)}, progress=progress,
         )  # fmt: skip
-    slices = slice_table(found)
+    slices = slice_table(found, noun=loaded.catalogue.noun)
     if csv:
         slices.to_csv(csv, index=False)
     if save:

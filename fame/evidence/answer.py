@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fame.evidence.rule import LEAST_KNOWN, LEAST_PRECISION
-from fame.text import listing, number, percent
+from fame.text import listing, number
 
 if TYPE_CHECKING:
     from fame.evidence.record import Evidence
@@ -88,9 +88,7 @@ def guidance(evidence: Evidence, many: str) -> str:
     if not heads:
         return ""
     asked = "this name was" if len(heads) == 1 else "these names were"
-    part = evidence.guided_part
-    these = f"these very {many}" if part == 1 else f"{percent(part)} of these {many}"
-    return f"In training {listing(heads)} of {these}, so that {asked} asked for, not found."
+    return f"In training {listing(heads)} of these very {many}, so that {asked} asked for, not found."
 
 
 def _closest(evidence: Evidence) -> str:

@@ -87,8 +87,7 @@ class Evidence:
     lifts: [H][N], those with q < .05; first those that are most surely above 1.
     recovered: of simulated viewers, else empty; `observer_told` whether the observer it is held against knows the
     viewers' preferences.
-    guided: the attribute that each of the first heads was guided by in training, '' for one that was left free;
-    with the labels of `guided_part` of the items.
+    guided: the attribute that each of the first heads was guided by in training, '' for one that was left free.
     """
 
     attributes: tuple[str, ...]
@@ -115,7 +114,6 @@ class Evidence:
     recovered: tuple[Recovered, ...]
     observer_told: bool
     guided: tuple[str, ...]
-    guided_part: float = 1.0
 
     @classmethod
     def of(cls, evidence: Mapping[str, Any], config: FAMEConfig) -> Self:
@@ -160,7 +158,6 @@ class Evidence:
             recovered=_recovered(file.part(source), H) if source else (),
             observer_told=source == "recovery_told",
             guided=_guided(file, H),
-            guided_part=float(file.numbers("guided_part")) if file.known("guided_part") else 1.0,
         )
 
     def probe_table(self) -> pd.DataFrame:

@@ -39,10 +39,10 @@ MOST_WEIGHED = 2  # heads up to which a sentence says what each is called and ho
 
 
 def say_rank(trace: Trace, row: int, exclude_history: bool = True, names: Sequence[str] = ()) -> str:
-    """One sentence on why an item stands where it stands: which heads carry its lead, and which would not.
+    """One sentence on why an item stands where it stands: which heads account for its lead, and which would not.
 
     Every number is the gate, `relative_shares` or `head_ranks`. The heads named are the fewest that give at least 60%
-    of what speaks for the item, Σ of the c_h above 0: of its whole lead where no head speaks against it. A head that
+    of the item's support, Σ of the c_h above 0: of its whole lead where no head speaks against it. A head that
     the gate leaves no say is not told of.   names: what each head is called, '' where it has no name.
 
     Raises:
@@ -77,12 +77,12 @@ def say_rank(trace: Trace, row: int, exclude_history: bool = True, names: Sequen
         )
     wanting = order[c[order] > 0]
     carrying = wanting[: int(np.searchsorted(np.cumsum(c[wanting]), 0.6 * support)) + 1]
-    verb = "carries" if len(carrying) == 1 else "carry"
-    of = "what speaks for it" if against else "its lead over the average candidate"
+    verb = "accounts" if len(carrying) == 1 else "account"
+    of = "its support" if against else "its lead over the average candidate"
     who = _heads(carrying)
     if len(carrying) <= MOST_WEIGHED:
         who = listing([_weighed(h, float(gate[h]), names) for h in sorted(carrying)])
-    text += f": {who} {verb} {percent(c[carrying].sum() / support)} of {of}"
+    text += f": {who} {verb} for {percent(c[carrying].sum() / support)} of {of}"
     text += f", {_heads(against)} {'speaks' if len(against) == 1 else 'speak'} against it" if against else ""
     worst = int(heard[np.argmax(ranks[heard])])
     if ranks[worst] > rank:
@@ -271,7 +271,7 @@ def say_agreement(table: pd.DataFrame, attribute: str, space: str, noun: str = "
     digits = 1 if shared >= 1 else 2
     said = (
         f"{shared:.{digits}f} of each {noun}'s {k} nearest in {_name(space)} have {_alike(attribute)}; "
-        f"of {k} at random {chance:.{digits}f} would."
+        f"{chance:.{digits}f} expected at random."
     )
     if space == "full":
         return said

@@ -283,6 +283,8 @@ def sizes(
     ]
     if config.variant == "fame":
         rows.append(("heads H, experts per head N", f"{config.n_heads}, {config.n_experts}"))
+        if beyond := beyond_the_paper(config):
+            rows.append(("beyond the paper's form", beyond))
     rows += [
         ("longest history", config.max_len),
         ("dropout, attention dropout", f"{config.dropout:g}, {config.attention_dropout:g}"),
@@ -294,6 +296,16 @@ def sizes(
         rows.append(("guidance", ", ".join(f"{f.name} {getattr(guidance, f.name)}" for f in fields(guidance))))
     rows.append(("seed", training.seed))
     return table(["", ""], [[str(cell) for cell in row] for row in rows])
+
+
+def beyond_the_paper(config: FAMEConfig) -> str:
+    """What of the network the paper does not have; '' in the paper's form."""
+    parts = {
+        f"heads of width {config.d_head}": config.head_width,
+        f"an item MLP of hidden width {config.facet_mlp * config.d_model}": config.facet_mlp,
+        f"a preference of each expert's own, at the start of standard deviation {config.anchors:g}": config.anchors,
+    }
+    return ", ".join(text for text, on in parts.items() if on)
 
 
 def usage_table(used: Usage) -> str:

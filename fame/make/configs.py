@@ -14,8 +14,8 @@ from fame.settings import Count, Flag, Location, Number, Probability, Share, Who
 __all__ = ["CardText", "Comparison", "DataConfig", "GuidanceConfig", "PlantedConfig", "TrainConfig"]
 
 # The terms of guidance that need heads with names; `pretrain` counts steps, the others are weights.
-BY_HEAD = ("pretrain", "sup", "con", "excl", "tie", "balance")
-WEIGHTS = (*BY_HEAD[1:], "mos", "mi", "div")
+BY_HEAD = ("pretrain", "sup", "excl", "tie", "balance")
+WEIGHTS = (*BY_HEAD[1:], "mi")
 
 
 @settings("planted")
@@ -197,12 +197,6 @@ class GuidanceConfig:
     sup: Number = Field(
         default=0.0, ge=0, lt=100, description="Weight of a linear read-out of the head's attribute from x_v^(h)."
     )
-    con: Number = Field(
-        default=0.0,
-        ge=0,
-        lt=100,
-        description="Weight of: items that share a value of it lie close together in that space, others apart.",
-    )
     excl: Number = Field(
         default=0.0,
         ge=0,
@@ -222,34 +216,20 @@ class GuidanceConfig:
         lt=100,
         description="Weight of the KL divergence of the guided heads' mean gate from an even one.",
     )
-    mos: Number = Field(
-        default=0.0,
-        ge=0,
-        lt=100,
-        description="Weight of -log Σ_h g_h softmax(s_h)[target], on mos_positions positions a step.",
-    )
     mi: Number = Field(
         default=0.0,
         ge=0,
         lt=100,
         description="Weight of: gate and routers have low entropy at each step, and high entropy of their mean.",
     )
-    div: Number = Field(
-        default=0.0, ge=0, lt=100, description="Weight of the likeness of the outputs of a head's experts."
-    )
     noise: Number = Field(
         default=0.05, gt=0, lt=1, description="The part of choices that tie leaves to no value at all."
     )
-    start: Number = Field(
-        default=3.0, ge=0, lt=100, description="Logit of an expert's own value at first, the others' being 0."
-    )
     pretrain: Whole = Field(
-        default=0, description="Steps before training in which the heads' spaces learn con's term alone."
+        default=0,
+        description="Steps before training in which items that share a value of a head's attribute move together in "
+        "its space, and others apart.",
     )
-    held_out: Share = Field(
-        default=0.0, description="The part of the items whose attributes no term sees, to test later what was learnt."
-    )
-    mos_positions: Count = Field(default=512, description="See mos.")
     least_items: Count = Field(default=15, description="Values of an attribute with fewer items are not read out.")
 
     @model_validator(mode="after")
@@ -267,7 +247,7 @@ class GuidanceConfig:
     @property
     def taught(self) -> tuple[str, ...]:
         """`heads`, where a term tells a head its own attribute; `excl` and `balance` do not."""
-        return self.heads if any((self.sup, self.con, self.tie, self.pretrain)) else ()
+        return self.heads if any((self.sup, self.tie, self.pretrain)) else ()
 
 
 @settings("card")

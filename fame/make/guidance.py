@@ -20,17 +20,15 @@ from fame.model import FAME, INIT_STD, Pass
 __all__ = [
     "Guidance",
     "GuidanceConfig",
-    "likeness",
-    "mixture_of_softmaxes",
     "mutual_information",
     "persistence",
     "supervised_contrast",
-    "taught_items",
 ]
 
-CONTRASTED = 1024  # items that `con` compares with each other at a step
+CONTRASTED = 1024  # items that a step of pretraining compares with each other
 TEMPERATURE = 0.1  # of their cosines
 PRETRAIN_RATE = 0.001
+OWN_VALUE = 3.0  # logit of an expert's own value at first, the others' being 0: undecided experts do not part
 PAIRS_AT_ONCE = 1 << 20
 
 
@@ -55,9 +53,6 @@ class Guidance(nn.Module):
         self.heads = {h: name for h, name in enumerate(config.heads) if name}
         self.readout = nn.ModuleDict()
         self.mixtures = nn.ParameterDict()
-        told = taught_items(config, catalogue.n_items)
-        self.register_buffer("told", torch.from_numpy(told), persistent=False)
-        self.told: Tensor  # [items]
         if config.tie:  # what is chosen often is not all popularity: some of it is that its values are preferred
             chosen = (
                 np.zeros(len(catalogue))
@@ -66,8 +61,7 @@ class Guidance(nn.Module):
             )
             self.popularity = nn.Parameter(torch.from_numpy(np.log(np.maximum(chosen[1:], 1)).astype(np.float32)))
         for h, name in self.heads.items():
-            matrix = catalogue.attribute(name).matrix.copy()
-            matrix[1:][~told] = False
+            matrix = catalogue.attribute(name).matrix
             common = matrix[:, matrix.sum(0) >= config.least_items]
             if not common.shape[1]:
                 raise FameError(f"guidance: no value of {name!r} has {config.least_items} items to learn from")
@@ -82,7 +76,7 @@ class Guidance(nn.Module):
                 )
                 start = torch.zeros(N, common.shape[1])  # where there are more experts than values, some stay undecided
                 for n, value in zip(range(N), order, strict=False):
-                    start[n, value] = config.start
+                    start[n, value] = OWN_VALUE
                 self.mixtures[str(h)] = nn.Parameter(start)
 
     def values(self, h: int) -> Tensor:
@@ -101,9 +95,9 @@ class Guidance(nn.Module):
         optimizer = torch.optim.Adam(weights, PRETRAIN_RATE)
         for _ in range(self.config.pretrain):
             optimizer.zero_grad()
-            spaces = model.facet_items()[:, 1:][:, self.told]
+            spaces = model.facet_items()[:, 1:]
             for h in self.heads:
-                supervised_contrast(spaces[h], self.values(h)[self.told]).backward(retain_graph=True)
+                supervised_contrast(spaces[h], self.values(h)).backward(retain_graph=True)
             optimizer.step()
         optimizer.zero_grad()
         with torch.no_grad():
@@ -115,33 +109,28 @@ class Guidance(nn.Module):
         loss = out.query.new_zeros(()) + self.nothing()
         if not len(wanted):
             return loss
-        if c.sup or c.con or c.excl:
-            spaces = model.facet_items()[:, 1:][:, self.told]  # [h items k]
-            values = {h: self.values(h)[self.told] for h in self.heads}
+        if c.sup or c.excl:
+            spaces = model.facet_items()[:, 1:]  # [h items k]
             for h in self.heads:
                 if c.sup:
                     z = fn.layer_norm(spaces[h], spaces[h].shape[-1:])  # the scale of a space says nothing
-                    surprise = fn.binary_cross_entropy_with_logits(self.readout[str(h)](z), values[h], reduction="none")
+                    surprise = fn.binary_cross_entropy_with_logits(
+                        self.readout[str(h)](z), self.values(h), reduction="none"
+                    )
                     loss = loss + c.sup * surprise.sum(1).mean()
-                if c.con:
-                    loss = loss + c.con * supervised_contrast(spaces[h], values[h])
                 if c.excl:
                     for other in self.heads:
                         if self.heads[other] != self.heads[h]:
-                            loss = loss + c.excl * linear_cka(spaces[h], values[other])
+                            loss = loss + c.excl * linear_cka(spaces[h], self.values(other))
         if c.tie:
             loss = loss + c.tie * self.surprise(out, real, wanted)
         if c.balance:
             mean = self.gate(out, real).mean(0)
             loss = loss + c.balance * (np.log(len(mean)) - entropy(mean))
-        if c.mos:
-            loss = loss + c.mos * mixture_of_softmaxes(model, out, real, wanted, c.mos_positions)
         if c.mi and out.gate is not None and out.router is not None:
             loss = loss - c.mi * mutual_information(out.gate[real])
             router = out.router[real]  # [m h n]
             loss = loss - c.mi * torch.stack([mutual_information(r) for r in router.unbind(1)]).mean()
-        if c.div and out.expert_out is not None:
-            loss = loss + c.div * likeness(out.expert_out[real])
         return loss
 
     def nothing(self) -> Tensor | int:
@@ -155,7 +144,7 @@ class Guidance(nn.Module):
         return gate / gate.sum(-1, keepdim=True).clamp(min=1e-12)
 
     def surprise(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
-        """Mean over told targets v of -log p(v) in the mixture (1 - ε) Σ_h g_h Σ_n β_hn Σ_w a_hnw p(v | w) + ε p(v).
+        """Mean over targets v of -log p(v) in the mixture (1 - ε) Σ_h g_h Σ_n β_hn Σ_w a_hnw p(v | w) + ε p(v).
 
         p(v) is a learned popularity, p(v | w) the same among the items that have value w, and ε is `noise`. Expert n
         of head h stands for the mixture a_hn of the values of the head's attribute, which is learned too. So gate and
@@ -163,11 +152,7 @@ class Guidance(nn.Module):
         mixture model. The gate counts among the guided heads alone.
         """
         assert out.router is not None
-        known = self.told[wanted]
-        wanted, noise = wanted[known], self.config.noise
-        if not len(wanted):
-            return out.query.new_zeros(())
-        router, gate = out.router[real][known], self.gate(out, real)[known]  # [m h n] [m guided]
+        router, gate, noise = out.router[real], self.gate(out, real), self.config.noise  # [m h n] [m guided]
         popularity = self.popularity.softmax(0)  # [items]
         lifts = []  # p(v | h) / p(v)
         for h in self.heads:
@@ -176,13 +161,6 @@ class Guidance(nn.Module):
             lifts.append((router[:, h] * by_expert[wanted]).sum(-1))
         lift = (gate * torch.stack(lifts, -1)).sum(-1)
         return -(((1 - noise) * lift + noise) * popularity[wanted]).log().mean()
-
-
-def taught_items(config: GuidanceConfig, n_items: int) -> np.ndarray:
-    """Which items' attributes the terms see: boolean [items], the same for every model of that many items."""
-    told = np.ones(n_items, bool)
-    told[np.random.default_rng(0).permutation(n_items)[: round(config.held_out * n_items)]] = False
-    return told
 
 
 def persistence(histories: Sequences, has: np.ndarray) -> np.ndarray:
@@ -231,26 +209,3 @@ def mutual_information(p: Tensor) -> Tensor:
 def entropy(p: Tensor) -> Tensor:
     """Entropy over the last axis, in nats, with a finite gradient at 0, to which float32 rounds a small weight."""
     return -torch.special.xlogy(p, p.clamp(min=1e-12)).sum(-1)
-
-
-def likeness(x: Tensor) -> Tensor:
-    """Mean squared cosine between two of the n vectors, x [… n k]: 1 where all are parallel, 0 where orthogonal."""
-    n = x.shape[-2]
-    if n < 2:
-        return x.new_zeros(())
-    x = fn.normalize(x, dim=-1)
-    return ((x @ x.mT).square().sum((-2, -1)) - n).mean() / (n * (n - 1))
-
-
-def mixture_of_softmaxes(model: FAME, out: Pass, real: Tensor, wanted: Tensor, most: int) -> Tensor:
-    """Mean of -log Σ_h g_h softmax(s_h)[target] over at most `most` random targets.
-
-    It asks every head to be a recommender by itself and the gate to say which one was right, which brings the
-    heads' scales together (a mixture of softmaxes, Yang et al. 2018).
-    """
-    assert out.F is not None and out.gate is not None
-    chosen = torch.randperm(len(wanted), device=wanted.device)[:most]
-    F, gate = out.F[real][chosen], out.gate[real][chosen]  # [m h k], [m h]
-    log_p = model.head_scores(F)[..., 1:].log_softmax(-1)  # [m h items]
-    at_target = log_p.gather(-1, wanted[chosen, None, None].expand(-1, log_p.shape[1], 1)).squeeze(-1)
-    return -(gate.clamp(min=1e-12).log() + at_target).logsumexp(-1).mean()

@@ -85,8 +85,7 @@ def gather(
     """The evidence of a bundle; of a simulated audience with what is recovered on HELD_OUT viewers of it.
 
     Beside the observer who is told the viewers' preferences and, where that can be computed, the one who learns them.
-    `guided` is what the first heads were told in training, '' for a head that was left free, `guided_part` of how
-    many items.
+    `guided` is what the first heads were told in training, '' for a head that was left free.
     """
     tell.stage("gathering evidence")
     began = time.perf_counter()
@@ -101,7 +100,7 @@ def gather(
         if countable(data.catalogue, config):
             learning = bayes_filter(data.catalogue, config, audience.sequences)
             found["recovery"] = recovery(model, data.catalogue, audience, learning, seed=seed)
-    found |= {"guided": list(recipe.guidance.taught), "guided_part": 1 - recipe.guidance.held_out}
+    found["guided"] = list(recipe.guidance.taught)
     found["seconds"] = time.perf_counter() - began
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -55,19 +56,20 @@ def measure_population(
     parts = _passes(model, task, progress)
     sums, shown = parts.pop("sums"), parts.pop("shown")
     moved, gain = _most_moved(sums, shown)
-    named = [(name, *catalogue.attribute(name)) for name in catalogue.attributes]
-    taken = {name: _by_history(task, matrix[:, :MOST_VALUES]) for name, matrix, _ in named}
+    named = [(name, matrix[:, :MOST_VALUES], values[:MOST_VALUES]) for name, matrix, values in _attributes(catalogue)]
     histories = task.histories
+    popularity, last = counts[task.targets], histories.items[histories.offsets[1:] - 1]
     return Population(
         **parts,
         baselines=tuple(baselines),
         baseline_rank=np.array([rank(task) for rank in baselines.values()], np.int32).reshape(-1, len(task)),
         length=histories.lengths.astype(np.int32),
-        popularity=counts[task.targets].astype(np.int32),
+        popularity=(popularity if keep_histories else _two_figures(popularity)).astype(np.int32),
         attributes=tuple(name for name, _, _ in named),
-        values=tuple(tuple(values[:MOST_VALUES]) for _, _, values in named),
-        target=tuple(matrix[task.targets][:, :MOST_VALUES] for _, matrix, _ in named),
-        taste=tuple(taken[name] for name, _, _ in named),
+        values=tuple(tuple(values) for _, _, values in named),
+        target=tuple(matrix[task.targets] for _, matrix, _ in named),
+        last=tuple(matrix[last] for _, matrix, _ in named),
+        taste=tuple(_by_history(task, matrix) for _, matrix, _ in named),
         moved=moved,
         moved_gain=gain,
         items=histories.items.astype(np.int32) if keep_histories else None,
@@ -75,13 +77,28 @@ def measure_population(
     )
 
 
+def _attributes(catalogue: Catalogue) -> list[tuple[str, np.ndarray, tuple[str, ...]]]:
+    """Name, matrix and values of each attribute; one with too many values for a matrix cuts no slices."""
+    found = []
+    for name in catalogue.attributes:
+        with suppress(FameError):
+            found.append((name, *catalogue.attribute(name)))
+    return found
+
+
+def _two_figures(count: np.ndarray) -> np.ndarray:
+    """Counts rounded to two figures: 1,234 -> 1,200."""
+    unit = 10.0 ** np.maximum(np.floor(np.log10(np.maximum(count, 1))) - 1, 0)
+    return np.round(count / unit) * unit
+
+
 def _by_history(task: Task, matrix: np.ndarray) -> np.ndarray:
-    """Percent of each history's items that have each value: uint8 [n,m], 0 only where none has."""
+    """Percent of each history's items that have each value, rounded up to tens: uint8 [n,m], 0 only where none has."""
     histories: Sequences = task.histories
     owner = np.repeat(np.arange(len(task)), histories.lengths)
     count = np.zeros((len(task), matrix.shape[1]))
     np.add.at(count, owner, matrix[histories.items])
-    return np.ceil(100 * count / histories.lengths[:, None]).astype(np.uint8)
+    return (10 * np.ceil(10 * count / histories.lengths[:, None])).astype(np.uint8)
 
 
 @torch.inference_mode()

@@ -15,6 +15,7 @@ from fame.plots.journey import journey
 from fame.plots.last_step import last_step
 from fame.plots.merge import merge
 from fame.plots.picture import Chart, Component, Origin, Picture, chart
+from fame.plots.population import population_gate, population_slices, population_use
 from fame.plots.story import story
 from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
 from fame.plots.what_if import what_if, what_if_inside
@@ -42,6 +43,9 @@ __all__ = [
     "look",
     "merge",
     "page",
+    "population_gate",
+    "population_slices",
+    "population_use",
     "probes",
     "story",
     "template",

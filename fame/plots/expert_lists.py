@@ -44,7 +44,7 @@ def expert_lists(
     if k < 1:
         raise FameError(f"k is {k}; expected at least 1")
     ranking = trace.ranking(exclude_history=exclude_history)
-    row = int(ranking[0]) if target is None else target
+    row = int(ranking[0]) if target is None else int(target)
     N = trace.router.shape[-1]
     gate = "held" if hold_gate else "recomputed"
     runs = effects[(effects["head"] == head + 1) & (effects["gate"] == gate)]

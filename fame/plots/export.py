@@ -30,6 +30,8 @@ WIDTH = 960  # pixels of an image whose figure leaves its width open
 WINDOW = 1280, 1600  # pixels of the window that a component is drawn in for an image
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 PATIENCE = 60  # seconds that a browser may take
+# Plotly's dark colours are fixed in the figure: on paper they are turned to light, the ground to white.
+DARK_ON_PAPER = ".js-plotly-plot { filter: invert(1) hue-rotate(180deg) brightness(1.15); }"
 INSTEAD = "write HTML instead, which opens in any browser and saves both from there"
 
 
@@ -71,6 +73,7 @@ figure {{ margin: 0 0 16px; overflow-x: auto; }}
   :root {{ color-scheme: light; }}
   body {{ max-width: none; padding: 0; }}
   figure {{ overflow: visible; break-inside: avoid; }}
+  {DARK_ON_PAPER if shown[0].theme == "dark" else ""}
 }}
 </style>
 {f"<script>{get_plotlyjs()}</script>" if charts else ""}

@@ -34,7 +34,7 @@ def last_step(
         FameError: there is no such head or measure, or not one effect per item.
     """
     check_head(trace, head)
-    row = int(trace.ranking()[0]) if target is None else target
+    row = int(trace.ranking()[0]) if target is None else int(target)
     column, of = measured(measure, head)
     title = str(trace.catalogue.title[row])
     effects = _effects(trace, left_out, column)

@@ -59,7 +59,7 @@ def merge(
     ranking = trace.ranking(exclude_history=exclude_history)
     if highlight is None and not len(ranking):
         raise FameError(f"there is no {catalogue.noun} to show; give a history that leaves some to rank")
-    chosen = int(ranking[0]) if highlight is None else highlight
+    chosen = int(ranking[0]) if highlight is None else int(highlight)
     table = explain.merge_table(natural, trace, k, chosen, exclude_history, relative)
     if run is None and change and bundle is not None and checked:
         run = bundle.trace(rows=trace.seen, intervention=change)

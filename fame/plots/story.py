@@ -50,13 +50,9 @@ def story(
     ranking = [trace.ranking(head=h, exclude_history=exclude_history) for h in (*range(H), None)]
     if not len(ranking[-1]):
         raise FameError("nothing is left to rank: the history holds every item")
-    chosen = int(ranking[-1][0]) if highlight is None else highlight
+    chosen = int(ranking[-1][0]) if highlight is None else int(highlight)
     trace.catalogue.rows(rows=[chosen])
-    called = _called(names_of(bundle, H) if names is None else names, H)
-    if usual is None and bundle is not None and not trace.intervention:
-        usual = _usual(bundle)
-    if usual is not None and np.shape(usual) != (H,):
-        raise FameError(f"usual has the shape {np.shape(usual)}; expected {H} weights, one per head")
+    called, usual = _about_heads(bundle, trace, names, usual)
     sentence = explain.say_rank(trace, chosen, exclude_history, called)
     titles = "; ".join(f"{i} {trace.catalogue.label(row)}" for i, row in enumerate(ranking[-1][:k], 1))
     about = [f"head {h + 1} {name}" for h, name in enumerate(called) if name]
@@ -79,11 +75,19 @@ def story(
     )
 
 
-def _called(names: Sequence[str], H: int) -> list[str]:
-    """What each head is called, '' where it has no name."""
-    if len(names) not in (0, H):
-        raise FameError(f"{plural(len(names), 'name')} for {plural(H, 'head')}; expected one per head, or none")
-    return list(names) or [""] * H
+def _about_heads(
+    bundle: Bundle | None, trace: Trace, names: Sequence[str] | None, usual: Sequence[float] | None
+) -> tuple[list[str], Sequence[float] | None]:
+    """What each head is about and how much say it usually has: as given, else as the bundle knows."""
+    H = len(trace.head_scores)
+    called = [*(names_of(bundle, H) if names is None else names)]
+    if len(called) not in (0, H):
+        raise FameError(f"{plural(len(called), 'name')} for {plural(H, 'head')}; expected one per head, or none")
+    if usual is None and bundle is not None and not trace.intervention:
+        usual = _usual(bundle)
+    if usual is not None and np.shape(usual) != (H,):
+        raise FameError(f"usual has the shape {np.shape(usual)}; expected {H} weights, one per head")
+    return called or [""] * H, usual
 
 
 def names_of(bundle: Bundle | None, H: int) -> list[str]:

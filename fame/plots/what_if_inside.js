@@ -1,9 +1,42 @@
 // Behind the change: gates and a head's routers as two bars each, and one score's change by head, which adds up.
 
+const colour = h => `var(--h${h % 8 + 1})`
+
+// How one score changes by head: held, what computing again adds, and in all.
+function changes({ heads, sum, scores, digits }, title) {
+  const values = [0, ...heads.flat(), ...sum]
+  const low = Math.min(...values)
+  const reach = Math.max(...values) - low || 1
+  const bar = (value, ink) => make(
+    "div", { class: "track", "aria-hidden": "true" },
+    make("div", { style: `left:${100 * (Math.min(0, value) - low) / reach}%;width:${100 * Math.abs(value) / reach}%;background:${ink}` }),
+    make("i", { style: `left:${-100 * low / reach}%` }),
+  )
+  const value = x => make("span", { class: "num value" }, number(x, digits, true))
+  const line = (first, parts, ink, cls) => [
+    make("span", { class: cls }, first), ...parts.map(x => make("span", { class: `with ${cls}` }, bar(x, ink), value(x))),
+  ]
+  const heading = (text, about) => make("span", { class: "soft head", title: about }, text)
+  const cells = [
+    make("span"),
+    heading("held", "Direct effect: gate and routers kept as in A"),
+    heading("recomputed adds", "Indirect effect: what gate and routers add as they are computed again"),
+    heading("total", "Held and recomputed together: the change of the head's share of the score"),
+    ...heads.flatMap((parts, h) => line(badge(h), parts, colour(h), "")),
+    make("span", { class: "line" }),
+    ...line("sum", sum, "var(--ink)", "sum"),
+  ]
+  const proof = `Score in A ${number(scores[0], digits)}, in B ${number(scores[1], digits)}: ${number(scores[1] - scores[0], digits, true)}.`
+  return make(
+    "section", { class: "panel", "aria-label": `Change of the score of ${title} by head` },
+    make("h3", { class: "cut" }, "Change of the score of ", make("b", {}, title), " by head"),
+    make("div", { class: "changes" }, ...cells), make("p", { class: "soft proof" }, proof),
+  )
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root")
   const { gates, routers, head, change, title } = data
-  const colour = h => `var(--h${h % 8 + 1})`
 
   // A over B on one scale.
   const twin = (a, b, most, ink) => make(
@@ -21,7 +54,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return make("section", { class: "panel", "aria-label": label.textContent ?? label }, make("h3", {}, label), make("div", { class: "rows" }, ...rows))
   }
 
-  const panels = change ? [changes()] : []
+  const panels = change ? [changes(change, title)] : []
   panels.push(bars("Gate: how much each head counts", gates, badge, colour))
   if (routers) {
     const choices = gates[0].map((_, h) => {
@@ -37,36 +70,4 @@ export default function ({ data, parentElement, setTriggerValue }) {
   )
   panels.splice(change ? 1 : 0, 0, key)
   root.replaceChildren(...panels)
-
-  function changes() {
-    const { heads, sum, scores, digits } = change
-    const values = [0, ...heads.flat(), ...sum]
-    const low = Math.min(...values)
-    const reach = Math.max(...values) - low || 1
-    const bar = (value, ink) => make(
-      "div", { class: "track", "aria-hidden": "true" },
-      make("div", { style: `left:${100 * (Math.min(0, value) - low) / reach}%;width:${100 * Math.abs(value) / reach}%;background:${ink}` }),
-      make("i", { style: `left:${-100 * low / reach}%` }),
-    )
-    const value = x => make("span", { class: "num value" }, number(x, digits, true))
-    const line = (first, parts, ink, cls) => [
-      make("span", { class: cls }, first), ...parts.map(x => make("span", { class: `with ${cls}` }, bar(x, ink), value(x))),
-    ]
-    const heading = (text, about) => make("span", { class: "soft head", title: about }, text)
-    const cells = [
-      make("span"),
-      heading("held", "Direct effect: gate and routers kept as in A"),
-      heading("recomputed adds", "Indirect effect: what gate and routers add as they are computed again"),
-      heading("total", "Held and recomputed together: the change of the head's share of the score"),
-      ...heads.flatMap((parts, h) => line(badge(h), parts, colour(h), "")),
-      make("span", { class: "line" }),
-      ...line("sum", sum, "var(--ink)", "sum"),
-    ]
-    const proof = `Score in A ${number(scores[0], digits)}, in B ${number(scores[1], digits)}: ${number(scores[1] - scores[0], digits, true)}.`
-    return make(
-      "section", { class: "panel", "aria-label": `Change of the score of ${title} by head` },
-      make("h3", { class: "cut" }, "Change of the score of ", make("b", {}, title), " by head"),
-      make("div", { class: "changes" }, ...cells), make("p", { class: "soft proof" }, proof),
-    )
-  }
 }

@@ -28,10 +28,13 @@ class Population:
     head_rank: int32 [n,H], its rank in each head's own list.
     overlap: float16 [n,H], the part of the final list's ten first that is among the head's ten first.
     baselines: names of other models;   baseline_rank: int32 [baselines,n], their ranks of the same items.
-    length: int32 [n], items of the history.   popularity: int32 [n], how often the next item is in the training log.
+    length: int32 [n], items of the history.
+    popularity: int32 [n], how often the next item is in the training log; where histories are not kept to two figures,
+        so that it names no item.
     attributes: their names;   values: of each, the names of its values, most frequent first.
-    target: bool [n,m] per attribute, the values of the next item.
-    taste: uint8 [n,m] per attribute, percent of the history's items that have the value; 0 only where none has.
+    target: bool [n,m] per attribute, the values of the next item.   last: the same of the history's last item.
+    taste: uint8 [n,m] per attribute, percent of the history's items that have the value, rounded up to tens, so that
+        it counts no items; 0 only where none has.
     moved, moved_gain: int32 and float32 [H,k], rows of the items that a head moves up most, and by how many doublings
         of their rank on average, over the histories that have them among the final list's first twenty.
     items, offsets: the histories as rows, one after the other, where the log may be passed on; else None.
@@ -52,6 +55,7 @@ class Population:
     attributes: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
     target: tuple[np.ndarray, ...]
+    last: tuple[np.ndarray, ...]
     taste: tuple[np.ndarray, ...]
     moved: np.ndarray
     moved_gain: np.ndarray
@@ -75,12 +79,15 @@ class Population:
             ("moved_gain", self.moved.shape, -np.inf, np.inf),
         ):
             self._check(name, getattr(self, name), shape, low, high)
-        if not len(self.attributes) == len(self.values) == len(self.target) == len(self.taste):
-            raise FameError(f"population: attributes, values, target and taste are not as many; {AGAIN}")
-        for name, values, target, taste in zip(self.attributes, self.values, self.target, self.taste, strict=True):
+        if not len(self.attributes) == len(self.values) == len(self.target) == len(self.last) == len(self.taste):
+            raise FameError(f"population: attributes, values, target, last and taste are not as many; {AGAIN}")
+        for name, values, target, last, taste in zip(
+            self.attributes, self.values, self.target, self.last, self.taste, strict=True
+        ):
             if len(values) > MOST_VALUES:
                 raise FameError(f"population: {name} has {len(values)} values; expected at most {MOST_VALUES}; {AGAIN}")
             self._check(f"target of {name}", target, (n, len(values)), 0, 1)
+            self._check(f"last of {name}", last, (n, len(values)), 0, 1)
             self._check(f"taste of {name}", taste, (n, len(values)), 0, 100)
         if (self.items is None) != (self.offsets is None):
             raise FameError(f"population: histories need both items and offsets; {AGAIN}")
@@ -88,7 +95,7 @@ class Population:
             rising = len(self.offsets) == n + 1 and self.offsets[0] == 0 and bool((np.diff(self.offsets) > 0).all())
             if not rising or self.offsets[-1] != len(self.items) or self.items.min() < 1:
                 raise FameError(f"population: offsets and items of the histories do not fit together; {AGAIN}")
-        for array in (*(getattr(self, f.name) for f in fields(self)), *self.target, *self.taste):
+        for array in (*(getattr(self, f.name) for f in fields(self)), *self.target, *self.last, *self.taste):
             if isinstance(array, np.ndarray):
                 array.flags.writeable = False
 
@@ -147,6 +154,7 @@ class Population:
             kept |= {
                 f"values_{a}": np.array(values, "U"),
                 f"target_{a}": np.packbits(self.target[a], axis=0),
+                f"last_{a}": np.packbits(self.last[a], axis=0),
                 f"taste_{a}": self.taste[a],
             }
         return kept
@@ -171,10 +179,8 @@ class Population:
                 baselines=texts(arrays["baselines"]),
                 attributes=names,
                 values=tuple(texts(arrays[f"values_{a}"]) for a in range(len(names))),
-                target=tuple(
-                    np.unpackbits(np.array(arrays[f"target_{a}"], np.uint8), axis=0, count=n).astype(bool)
-                    for a in range(len(names))
-                ),
+                target=tuple(bits(arrays[f"target_{a}"], n) for a in range(len(names))),
+                last=tuple(bits(arrays[f"last_{a}"], n) for a in range(len(names))),
                 taste=tuple(np.array(arrays[f"taste_{a}"], np.uint8) for a in range(len(names))),
             )
         except FameError:
@@ -191,6 +197,11 @@ NUMBERS = {
     "moved_gain": np.float32,
     "offsets": np.int64,
 }
+
+
+def bits(packed: np.ndarray, n: int) -> np.ndarray:
+    """bool [n,m] of what `numpy.packbits` packed along n."""
+    return np.unpackbits(np.array(packed, np.uint8), axis=0, count=n).astype(bool)
 
 
 def texts(array: np.ndarray) -> tuple[str, ...]:

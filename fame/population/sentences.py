@@ -5,38 +5,40 @@ from __future__ import annotations
 import numpy as np
 
 from fame.population.record import Population
-from fame.population.slices import THIN, slices_of, usage
+from fame.population.slices import slices_of
+from fame.population.tables import HARDLY, THIN, usage
+from fame.statistics import share_interval
 from fame.text import listing, percent
 
 __all__ = ["say_leaders", "say_unused"]
 
+TOLD = 4  # heads, those that lead most often
+
 
 def say_leaders(p: Population, noun: str = "item") -> str:
-    """Which head leads most often, and where each other one does most: 'Head 2 leads in 27% of histories, …'."""
-    first = p.gate.argmax(1)
-    share = np.bincount(first, minlength=p.head_count) / len(p)
+    """Which head leads most often, and after which histories each does most: 'Head 2 leads in 27% of histories, …'.
+
+    Told is the slice, of those known before the next item, in which the head's share of histories is surely high: whose
+    95% interval ends highest at its lower end, and beyond the head's share in all.
+    """
     if p.head_count == 1:
         return "One head has all the say in every history."
-    said = []
-    pieces = [s for s in slices_of(p) if s.mask.sum() >= THIN]
-    for h in np.argsort(-share, kind="stable").tolist():
-        text = f"head {h + 1} leads in {percent(share[h])} of histories"
-        there = [(float((first[s.mask] == h).mean()), s) for s in pieces]
-        if there and (best := max(there, key=lambda pair: pair[0]))[0] > share[h]:
-            text += f", most where {_where(best[1].kind, best[1].name, noun)}: {percent(best[0])}"
+    first = p.gate.argmax(1)
+    share = np.bincount(first, minlength=p.head_count) / len(p)
+    pieces = [s for s in slices_of(p, noun) if s.key.startswith(("length", "last")) and s.mask.sum() >= THIN]
+    said: list[str] = []
+    for h in np.argsort(-share, kind="stable").tolist()[:TOLD]:
+        text = f"head {h + 1} leads in {percent(share[h])}" + " of histories" * (not said)
+        counts = [(int((first[s.mask] == h).sum()), int(s.mask.sum()), s) for s in pieces]
+        sure = [(share_interval(hits, n)[0], hits / n, s.where) for hits, n, s in counts]
+        if sure and (best := max(sure, key=lambda one: one[0]))[0] > share[h]:
+            text += f", most often where {best[2]} ({percent(best[1])})"
         said.append(text)
+    if p.head_count > TOLD:
+        most = np.sort(share)[-TOLD - 1]
+        said.append(f"no other leads in more than {percent(most)}" if most else "no other ever leads")
     sentence = "; ".join(said) + "."
     return sentence[0].upper() + sentence[1:]
-
-
-def _where(kind: str, name: str, noun: str) -> str:
-    if kind == "history":
-        return f"the history is {name.replace(', ', ' (', 1)})"
-    if kind == "next item":
-        return f"the next {noun} is {name.replace(', ', ' (', 1)})"
-    if kind == "new taste":
-        return f"the next {noun} has {name}"
-    return f"the next {noun}'s {kind} is {name}"
 
 
 def say_unused(p: Population) -> str:
@@ -46,4 +48,4 @@ def say_unused(p: Population) -> str:
         f"head {h}" if not n else f"expert {n} of head {h}"
         for h, n in table.loc[table["unused"], ["head", "expert"]].to_numpy().tolist()
     ]
-    return f"Hardly used (leads in fewer than 3% of histories): {listing(named)}." if named else ""
+    return f"Hardly used (leads in fewer than {percent(HARDLY)} of histories): {listing(named)}." if named else ""

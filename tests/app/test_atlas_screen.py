@@ -61,7 +61,7 @@ def sent(app: AppTest) -> tuple[dict[str, Any], dict[str, Any], np.ndarray, np.n
     """What the maps and the points get: the marks, and of the points the header, positions [2,V,2] and colours [V]."""
     assert not app.exception
     protos = {x.proto.component_name: x.proto for x in app.get("bidi_component")}
-    marks, raw = json.loads(protos["fame_picture_atlas"].json), protos["fame_atlas_points"].bytes
+    marks, raw = json.loads(protos["fame_atlas"].json), protos["fame_atlas_points"].bytes
     size = int(np.frombuffer(raw, "<u4", 1)[0])
     head = json.loads(raw[4 : 4 + size])
     V = len(head["titles"])

@@ -27,7 +27,7 @@ from tests.app.test_story import page_text
 
 def drawn(app: AppTest, name: str) -> dict[str, Any]:
     """What a picture of `fame.plots` was given to draw."""
-    [found] = [x.proto for x in app.get("bidi_component") if x.proto.component_name == f"fame_picture_{name}"]
+    [found] = [x.proto for x in app.get("bidi_component") if x.proto.component_name == f"fame_{name}"]
     return json.loads(found.json)
 
 
@@ -201,7 +201,7 @@ def test_other_shapes(heads: int, experts: int, films: int, open_app: OpenApp, t
     app = open_app({"h": "-".join(f"f{row}" for row in rows)}, at=bundle.save(tmp_path / "other"), screen="experts")
     check(app, bundle, rows)
     shown = [x.proto.component_name for x in app.get("bidi_component")]
-    assert ("fame_picture_expert_lists" in shown) is (experts > 1) and (experts == 1 or len(lists(app)) == 1 + experts)
+    assert ("fame_expert_lists" in shown) is (experts > 1) and (experts == 1 or len(lists(app)) == 1 + experts)
     control = [info.value for info in app.info]
     assert (len(control) == 1 and "every head has one expert" in control[0]) is (experts == 1)
 

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -75,6 +76,19 @@ def test_a_picture_is_saved_by_its_ending(tmp_path: Path) -> None:
         picture.save(tmp_path / "merge.gif")
     with pytest.raises(FameError, match=r"cannot be written \(No such file or directory\)"):
         picture.save(tmp_path / "none" / "merge.csv")
+
+
+def test_rows_may_be_numbers_of_numpy() -> None:
+    """`trace.ranking()[0]` is one, and the way to name the first item of a list."""
+    trace = make()
+    first = trace.ranking()[0]
+    assert isinstance(first, np.integer)
+    for picture in (
+        plots.story(None, trace, 3, highlight=first),
+        plots.merge(None, trace, 3, highlight=first),
+        plots.last_step(trace, 0, None, first),
+    ):
+        assert "<script" in picture.html()
 
 
 def test_a_notebook_frames_the_page() -> None:

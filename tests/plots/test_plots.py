@@ -124,7 +124,7 @@ def test_alternative_text_of_another_figure() -> None:
 
 
 def test_untitled_takes_only_the_sentence_away() -> None:
-    fig = plots.router(make())
+    fig = plots.journey(make()).figure
     bare = plots.untitled(fig)
     assert bare.layout.title.text is None and fig.layout.title.text
     assert bare.layout.height < fig.layout.height and plots.alt_text(bare) == plots.alt_text(fig)

@@ -52,7 +52,7 @@ def test_a_usual_gate_of_one_head_says_nothing() -> None:
     ("draw", "message"),
     [
         (lambda t: plots.story(None, t, 0), r"k is 0; expected at least 1"),
-        (lambda t: plots.story(None, t, highlight=81), r"row '81' is not in the catalogue; rows are 1 to 80"),
+        (lambda t: plots.story(None, t, highlight=81), r"row 81 is not in the catalogue; rows are 1 to 80"),
         (lambda t: plots.story(None, t, names=["genres"]), r"1 name for 4 heads; expected one per head, or none"),
         (lambda t: plots.story(None, t, usual=[1, 0]), r"usual has the shape \(2,\); expected 4 weights"),
         (lambda t: plots.story(None, make(T=80)), r"nothing is left to rank: the history holds every item"),
