@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from app import session, sources, widgets
@@ -156,17 +155,15 @@ def _view(source: Source, chosen: str, leader: str) -> View | None:
 
 
 @shared(64)
-def _picture(source: Source, name: str, chosen: str, leader: str, theme: Theme) -> tuple[Chart, go.Figure]:
-    """A picture within a choice, and as the page has it under a heading of its own."""
+def _picture(source: Source, name: str, chosen: str, leader: str, theme: Theme) -> Chart:
+    """A picture within a choice."""
     bundle, view = sources.load(source), _view(source, chosen, leader)
     p, noun = bundle.population, bundle.catalogue.noun
     assert p is not None and view is not None
     if name == "use":
-        picture = plots.population_use(p, view.within, theme)
-    else:
-        draw = plots.population_slices if name == "slices" else plots.population_gate
-        picture = draw(p, view.within, theme, noun)
-    return picture, plots.untitled(picture.figure)
+        return plots.population_use(p, view.within, theme)
+    draw = plots.population_slices if name == "slices" else plots.population_gate
+    return draw(p, view.within, theme, noun)
 
 
 # ---- what is chosen
@@ -212,14 +209,14 @@ def _mount(screen: Screen, name: str, option: str, other: str) -> None:
         turn += 1
     shown[name] = value, other, turn
     own, theirs = ("", leader) if name == "slices" else (chosen, "")
-    picture, bare = _picture(screen.source, name, own, theirs, screen.theme)
+    picture = _picture(screen.source, name, own, theirs, screen.theme)
     key = f"population_{name}_{turn % TURNS}"
 
     def take() -> None:
         clicked[name] = picked(st.session_state.get(key))
         session.update(**{option: clicked[name] or None})
 
-    widgets.picture(bare, key, picture.file, on_select=take, selection_mode="points")
+    widgets.mount(picture, key, on_select=take, selection_mode="points")
     _save(screen, picture, name)
 
 
@@ -307,8 +304,8 @@ def _gate(screen: Screen, chosen: str, leader: str) -> None:
         "Where each head has more say",
         "Its mean gate in a slice over its mean in all shown; coloured: more than usual, grey: less.",
     )
-    picture, bare = _picture(screen.source, "gate", chosen, leader, screen.theme)
-    widgets.picture(bare, "population_gate", picture.file, width="content")
+    picture = _picture(screen.source, "gate", chosen, leader, screen.theme)
+    widgets.mount(picture, "population_gate", width="content")
     _save(screen, picture, "gate")
 
 
