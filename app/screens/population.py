@@ -162,9 +162,8 @@ def _picture(source: Source, name: str, chosen: str, leader: str, theme: Theme) 
     assert p is not None and view is not None
     if name == "use":
         return plots.population_use(p, view.within, theme)
-    if name == "slices":
-        return plots.population_slices(p, view.within, theme, noun)
-    return plots.population_gate(p, view.within, theme, noun)
+    draw = plots.population_slices if name == "slices" else plots.population_gate
+    return draw(p, view.within, theme, noun)
 
 
 # ---- what is chosen
@@ -210,7 +209,7 @@ def _mount(screen: Screen, name: str, option: str, other: str) -> None:
         turn += 1
     shown[name] = value, other, turn
     own, theirs = ("", leader) if name == "slices" else (chosen, "")
-    picture = _picture(screen.source, name, own, theirs, screen.theme).with_origin(screen.origin_of(NOTHING))
+    picture = _picture(screen.source, name, own, theirs, screen.theme)
     key = f"population_{name}_{turn % TURNS}"
 
     def take() -> None:
@@ -233,6 +232,7 @@ def picked(event: Any) -> str:
 
 def _save(screen: Screen, picture: Chart, name: str) -> None:
     with st.container(horizontal=True, key=f"population_{name}_save"):
+        picture = picture.with_origin(screen.origin_of(NOTHING))
         widgets.save(screen, picture, f"population_{name}", caption=_within(screen))
 
 
@@ -278,19 +278,25 @@ def _failures(screen: Screen, chosen: str, leader: str) -> None:
 def _table(screen: Screen, view: View) -> None:
     table = view.slices
     thin = int(table["thin"].sum())
-    with st.expander(f"All {len(table):,} slices as a table"):
-        widgets.write(
-            f"The furthest below the rest first; q is corrected for all {len(table):,} looked at. "
-            f"Grey: {thin:,} with fewer than {THIN} histories, or as few beside them."
-        )
-        shown = table.drop(columns=["key", "thin"])
-        grey, thin_rows = f"color: {look(screen.theme).soft}", table["thin"].to_numpy()
-        styled = shown.style.apply(lambda row: [grey * bool(thin_rows[row.name])] * len(row), axis=1)
-        digits = {str(c): st.column_config.NumberColumn(format="%.3f") for c in shown.select_dtypes("number")}
-        digits |= {"histories": st.column_config.NumberColumn(format="localized")}
-        st.dataframe(styled, hide_index=True, column_config=digits, height=420, key="population_all")
+    box = st.expander(f"All {len(table):,} slices as a table", on_change="rerun", key="population_slices_box")
+    if box.open:  # a styled table takes its time, so that it is made for who asks
+        with box:
+            _all_slices(screen, table, thin)
     with st.container(horizontal=True, key="population_table_save"):
         widgets.download_table("All slices as CSV", table, "fame-population.csv", "population_csv")
+
+
+def _all_slices(screen: Screen, table: pd.DataFrame, thin: int) -> None:
+    widgets.write(
+        f"The furthest below the rest first; q is corrected for all {len(table):,} looked at. "
+        f"Grey: {thin:,} with fewer than {THIN} histories, or as few beside them."
+    )
+    shown = table.drop(columns=["key", "thin"])
+    grey, thin_rows = f"color: {look(screen.theme).soft}", table["thin"].to_numpy()
+    styled = shown.style.apply(lambda row: [grey * bool(thin_rows[row.name])] * len(row), axis=1)
+    digits = {str(c): st.column_config.NumberColumn(format="%.3f") for c in shown.select_dtypes("number")}
+    digits |= {"histories": st.column_config.NumberColumn(format="localized")}
+    st.dataframe(styled, hide_index=True, column_config=digits, height=420, key="population_all")
 
 
 def _gate(screen: Screen, chosen: str, leader: str) -> None:
@@ -298,7 +304,7 @@ def _gate(screen: Screen, chosen: str, leader: str) -> None:
         "Where each head has more say",
         "Its mean gate in a slice over its mean in all shown; coloured: more than usual, grey: less.",
     )
-    picture = _picture(screen.source, "gate", chosen, leader, screen.theme).with_origin(screen.origin_of(NOTHING))
+    picture = _picture(screen.source, "gate", chosen, leader, screen.theme)
     widgets.mount(picture, "population_gate", width="content")
     _save(screen, picture, "gate")
 

@@ -85,7 +85,7 @@ def drawn(page: Page, selector: str, plotly: bool) -> Any:
         return json.loads(page.locator(selector).evaluate(f"node => JSON.stringify(({read})(node))"))
     root = page.locator(f"{selector} .root:not(.files)").first
     expect(root).to_be_attached()
-    page.wait_for_function("node => node.svg", arg=root.element_handle())
+    page.wait_for_function("node => node.svg", arg=root.element_handle(), timeout=60_000)
     svg = ElementTree.fromstring(root.evaluate("node => node.svg()"))
     texts = ["".join(node.itertext()) for node in svg.iter() if node.tag.endswith("}text")]
     marks = Counter(node.tag.rpartition("}")[2] for node in svg.iter())
