@@ -132,7 +132,7 @@ def main() -> None:
             cpu = page_cpu(browser)
             with served(bundle) as address:
                 page.goto(f"{address}/atlas")
-                page.locator(".pick").first.wait_for(timeout=120_000)
+                page.locator(".stage canvas").first.wait_for(timeout=120_000)
                 page.wait_for_timeout(2000)
                 for gesture in ("pan", "zoom", "hover"):
                     print(f"| {items:,} | {gesture} | {measure(page, cpu, gesture, arguments.seconds)} |", flush=True)

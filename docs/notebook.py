@@ -66,7 +66,7 @@ def photographed(figures: list[dict[str, Any]]) -> list[bytes]:
                 source = "".join(data["text/html"]).split('srcdoc="', 1)[1].split('"', 1)[0]
                 framed.set_content(html.unescape(source))
                 framed.locator(".root.files").evaluate("node => { node.hidden = true }")
-                pictures.append(small_png(framed.locator("figure").screenshot()))
+                pictures.append(small_png(framed.locator("body > figure").screenshot()))
                 continue
             figure = data[PLOTLY]
             layout = {"width": WIDTH} | figure["layout"] | {"autosize": False}

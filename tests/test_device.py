@@ -10,7 +10,6 @@ import pytest
 import torch
 from card import CARD, fabric
 
-import fame
 from fame.config import FAMEConfig
 from fame.make.pipeline import Callbacks, compare, train_recipe
 from fame.make.recipe import Recipe
@@ -86,7 +85,7 @@ def test_a_bundle_trained_on_a_card_is_that_of_the_cpu(
     wanted = recipe(toy_log, changes)
     if "anchors" in changes.get("model", {}):
         request.getfixturevalue("exact")
-    train_recipe(wanted, tmp_path / "cpu", runs=tmp_path / "runs-cpu")
+    cpu = train_recipe(wanted, tmp_path / "cpu", runs=tmp_path / "runs-cpu")
     request.getfixturevalue("on_card")
 
     def kill(step: Step) -> None:
@@ -95,8 +94,8 @@ def test_a_bundle_trained_on_a_card_is_that_of_the_cpu(
 
     with pytest.raises(KeyboardInterrupt):  # and goes on from the checkpoint of the second epoch
         train_recipe(wanted, tmp_path / "card", runs=tmp_path / "runs-card", callbacks=Callbacks(step=kill))
-    train_recipe(wanted, tmp_path / "card", runs=tmp_path / "runs-card")
-    cpu, card = fame.load(tmp_path / "cpu"), fame.load(tmp_path / "card")
+    card = train_recipe(wanted, tmp_path / "card", runs=tmp_path / "runs-card")
+    assert cpu and card and cpu.training is not None and card.training is not None
     for name, weights in cpu.model.state_dict().items():
         torch.testing.assert_close(card.model.state_dict()[name], weights, rtol=1e-4, atol=1e-5, msg=name)
     assert card.training["NDCG@10"].tolist() == pytest.approx(cpu.training["NDCG@10"].tolist(), abs=1e-9)

@@ -137,7 +137,7 @@ def test_slices_by_hand() -> None:
     assert found["next item's genre", "drama"] == [True, True, False, False]
     assert found["last item's genre", "drama"] == [False, False, True, True]
     assert found["new taste", "genre not in the history"] == [False, True, False, True]
-    lengths = [name for kind, name in found if kind == "history's length"]
+    lengths = [name for kind, name in found if kind == "history"]
     assert lengths == ["short (2 items)", "middling (9 items)"]
     told = {s.key: s.where for s in slices_of(p, "film")}
     assert told["last.1.1"] == "the last film's genre is drama" and told["length.1"] == "the history is short (2 films)"

@@ -76,7 +76,7 @@ def _are_values(screen: Screen, text: str) -> bool:
 SCREEN = Declaration(
     title="Facet atlas",
     question=_question,
-    order=4,
+    order=5,
     help=HELP,
     options={
         "atlas_left": Option(("full",), lambda screen: f"head_{screen.head + 1}"),
@@ -268,9 +268,11 @@ def _bundle(source: Source) -> tuple[Bundle, Atlas, Catalogue]:
 
 @shared(8)
 def _attributes(source: Source) -> tuple[str, ...]:
-    """The attributes that can colour a map."""
-    _, _, catalogue = _bundle(source)
-    usable = []
+    """The attributes that can colour a map; none where there is no map."""
+    bundle, usable = sources.load(source), []
+    if bundle.atlas is None:
+        return ()
+    catalogue = bundle.catalogue
     for name in catalogue.attributes:
         try:
             usable += [name] if catalogue.attribute(name).values else []

@@ -61,7 +61,7 @@ def _help(screen: Screen) -> str:
 SCREEN = Declaration(
     title="Evidence",
     question="Is the facet real?",
-    order=5,
+    order=6,
     help=_help,
     options={
         "evidence_by": Option(

@@ -75,7 +75,7 @@ def _leaders(screen: Screen) -> dict[str, Slice]:
 SCREEN = Declaration(
     title="Population",
     question="When does each head win, and for whom does the model fail?",
-    order=6,
+    order=7,
     help=HELP,
     options={
         "population_slice": Option(lambda screen, key: key in _pieces(screen)),
@@ -114,7 +114,8 @@ def render(screen: Screen) -> None:
             "(fame train measures it for new models).",
         )
     of = "simulated histories" if screen.bundle.simulated else "held-out histories"
-    said = f"{len(p):,} {of}. {say_leaders(p, screen.noun)} {say_unused(p)}"
+    leaders = say_leaders(p, screen.noun)
+    said = f"{len(p):,} {of}: {leaders[0].lower()}{leaders[1:]} {say_unused(p)}"
     widgets.write(*widgets.with_badges(said.strip(), ""))
     chosen, leader = screen.option("population_slice"), screen.option("population_lead")
     view = _view(screen.source, chosen, leader)
@@ -161,9 +162,8 @@ def _picture(source: Source, name: str, chosen: str, leader: str, theme: Theme) 
     assert p is not None and view is not None
     if name == "use":
         return plots.population_use(p, view.within, theme)
-    if name == "slices":
-        return plots.population_slices(p, view.within, theme, noun)
-    return plots.population_gate(p, view.within, theme, noun)
+    draw = plots.population_slices if name == "slices" else plots.population_gate
+    return draw(p, view.within, theme, noun)
 
 
 # ---- what is chosen
@@ -174,7 +174,7 @@ def _choices(screen: Screen, view: View | None) -> None:
     with st.container(horizontal=True, key="population_choose", vertical_alignment="bottom"):
         for name, label, every, pieces in (
             ("population_slice", "Only histories where", "Every history", _pieces(screen)),
-            ("population_lead", "Only where it leads", "Any head or expert", _leaders(screen)),
+            ("population_lead", "Only where this leads", "Any head or expert", _leaders(screen)),
         ):
             told = {key: f"{p.where if name == 'population_slice' else p.name}" for key, p in pieces.items()}
             st.selectbox(
@@ -187,7 +187,7 @@ def _choices(screen: Screen, view: View | None) -> None:
     if chips:
         with st.container(horizontal=True, key="population_chips", vertical_alignment="center"):
             count = 0 if view is None else view.count
-            widgets.write("Shown: ", Bold(f"{count:,}"), " histories, those where")
+            widgets.styled(f"Shown: {count:,} histories, those where", "fame-say")
             for name, piece in chips.items():
                 st.button(
                     widgets.literal(piece.where), key=f"{name}_chip", icon=":material/close:",
@@ -209,7 +209,7 @@ def _mount(screen: Screen, name: str, option: str, other: str) -> None:
         turn += 1
     shown[name] = value, other, turn
     own, theirs = ("", leader) if name == "slices" else (chosen, "")
-    picture = _picture(screen.source, name, own, theirs, screen.theme).with_origin(screen.origin_of(NOTHING))
+    picture = _picture(screen.source, name, own, theirs, screen.theme)
     key = f"population_{name}_{turn % TURNS}"
 
     def take() -> None:
@@ -232,6 +232,7 @@ def picked(event: Any) -> str:
 
 def _save(screen: Screen, picture: Chart, name: str) -> None:
     with st.container(horizontal=True, key=f"population_{name}_save"):
+        picture = picture.with_origin(screen.origin_of(NOTHING))
         widgets.save(screen, picture, f"population_{name}", caption=_within(screen))
 
 
@@ -277,19 +278,25 @@ def _failures(screen: Screen, chosen: str, leader: str) -> None:
 def _table(screen: Screen, view: View) -> None:
     table = view.slices
     thin = int(table["thin"].sum())
-    with st.expander(f"All {len(table):,} slices as a table"):
-        widgets.write(
-            f"The furthest below the rest first; q is corrected for all {len(table):,} looked at. "
-            f"Grey: {thin:,} with fewer than {THIN} histories, or as few beside them."
-        )
-        shown = table.drop(columns=["key", "thin"])
-        grey, thin_rows = f"color: {look(screen.theme).soft}", table["thin"].to_numpy()
-        styled = shown.style.apply(lambda row: [grey * bool(thin_rows[row.name])] * len(row), axis=1)
-        digits = {c: st.column_config.NumberColumn(format="%.3f") for c in shown.select_dtypes("number")}
-        digits |= {"histories": st.column_config.NumberColumn(format="localized")}
-        st.dataframe(styled, hide_index=True, column_config=digits, height=420, key="population_all")
+    box = st.expander(f"All {len(table):,} slices as a table", on_change="rerun", key="population_slices_box")
+    if box.open:  # a styled table takes its time, so that it is made for who asks
+        with box:
+            _all_slices(screen, table, thin)
     with st.container(horizontal=True, key="population_table_save"):
         widgets.download_table("All slices as CSV", table, "fame-population.csv", "population_csv")
+
+
+def _all_slices(screen: Screen, table: pd.DataFrame, thin: int) -> None:
+    widgets.write(
+        f"The furthest below the rest first; q is corrected for all {len(table):,} looked at. "
+        f"Grey: {thin:,} with fewer than {THIN} histories, or as few beside them."
+    )
+    shown = table.drop(columns=["key", "thin"])
+    grey, thin_rows = f"color: {look(screen.theme).soft}", table["thin"].to_numpy()
+    styled = shown.style.apply(lambda row: [grey * bool(thin_rows[row.name])] * len(row), axis=1)
+    digits = {str(c): st.column_config.NumberColumn(format="%.3f") for c in shown.select_dtypes("number")}
+    digits |= {"histories": st.column_config.NumberColumn(format="localized")}
+    st.dataframe(styled, hide_index=True, column_config=digits, height=420, key="population_all")
 
 
 def _gate(screen: Screen, chosen: str, leader: str) -> None:
@@ -297,8 +304,8 @@ def _gate(screen: Screen, chosen: str, leader: str) -> None:
         "Where each head has more say",
         "Its mean gate in a slice over its mean in all shown; coloured: more than usual, grey: less.",
     )
-    picture = _picture(screen.source, "gate", chosen, leader, screen.theme).with_origin(screen.origin_of(NOTHING))
-    widgets.mount(picture, "population_gate")
+    picture = _picture(screen.source, "gate", chosen, leader, screen.theme)
+    widgets.mount(picture, "population_gate", width="content")
     _save(screen, picture, "gate")
 
 
@@ -313,11 +320,14 @@ def _heads(screen: Screen, p: Population, view: View) -> None:
         name = f" {screen.names[h]}" if screen.names[h] else ""
         rows.append([
             (Badge(h), name), percent(r["leads"]), percent(r["gate"]),
-            f"{percent(r['overlap'])} ± {'–' if np.isnan(r['overlap ±']) else percent(r['overlap ±'])}",
+            f"{percent(r['overlap'])}\u00a0±\u00a0{'–' if np.isnan(r['overlap ±']) else percent(r['overlap ±'])}",
             percent(r["own HR@10"]), _moves(screen, p, h),
         ])  # fmt: skip
     widgets.table(
-        "What each head does", ["head", "leads in", "gate, mean", "overlap", "HR@10", "moves up most"], rows, (5,)
+        "What each head does",
+        ["head", "leads\u00a0in", "gate,\u00a0mean", "overlap", "HR@10", "moves up most"],
+        rows,
+        (5,),
     )
     widgets.write(
         f"Moves up most: the {screen.words['many']} of the final lists whose rank would fall furthest without the "
@@ -357,9 +367,8 @@ def _like_this(screen: Screen, p: Population) -> None:
     found = nearest(p, gate, router)
     kept = p.items is not None
     widgets.write(
-        "The histories that the model treats most alike (0: the same gate and routers, 1: nothing in common)." + ""
-        if kept
-        else " The histories themselves are not kept: this log may not be passed on."
+        "The histories that the model treats most alike (0: the same gate and routers, 1: nothing in common)."
+        + " The histories themselves are not kept: this log may not be passed on." * (not kept)
     )
     if not kept:
         widgets.table("The nearest histories", *_near(found))
@@ -369,10 +378,11 @@ def _like_this(screen: Screen, p: Population) -> None:
         last = ", ".join(screen.bundle.catalogue.label(item) for item in history[-SHOWN:])
         with st.container(horizontal=True, key=f"population_near_{i}", vertical_alignment="center"):
             st.button(f"Open history {i + 1}", key=f"population_open_{i}", on_click=session.start, args=(history,))
-            widgets.write(
-                f"Distance {number(row['distance'])}, {int(row['length'])} {screen.words['many']}, next one at rank "
-                f"{int(row['rank']):,}. Last: {last}"
-            )
+            with st.container(width="stretch"):
+                widgets.write(
+                    f"Distance {number(row['distance'])}, {int(row['length'])} {screen.words['many']}, next one at "
+                    f"rank {int(row['rank']):,}. Last: {last}"
+                )
 
 
 def _near(found: pd.DataFrame) -> tuple[list[Cell], list[list[Cell]]]:

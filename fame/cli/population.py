@@ -23,7 +23,7 @@ SHOWN = 12  # slices printed from either end; the file has them all
 
 def population(
     bundle: BundleName,
-    data: Annotated[str, typer.Option(metavar="FORM:PATH", help=FORM_HELP, show_default=False)],
+    data: Annotated[str, typer.Option(metavar="[FORM:]PATH", help=FORM_HELP, show_default=False)],
     columns: Annotated[str | None, typer.Option(metavar="USER,ITEM,ORDER", help=COLUMNS_HELP)] = None,
     beside: Annotated[
         str | None, typer.Option(metavar="BUNDLE", help="Another model of the same items, such as a SASRec.")

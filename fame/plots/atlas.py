@@ -189,17 +189,21 @@ def atlas_map(
             "kind": under.kind.upper(),
             "attribute": under.attribute,
             "several": under.several,
-            "values": [
-                {"name": name, "count": count, "light": light, "dark": dark}
-                for (name, count), light, dark in zip(
-                    under.values, VALUE_COLOURS["light"], VALUE_COLOURS["dark"], strict=False
-                )
-            ],
+            "values": _coloured(under),
             "history": history,
             "recommended": top,
             "maps": [_map(bundle, under, m, near[m], trace, names) for m in range(len(under.spaces))],
         },
     )
+
+
+def _coloured(under: Ground) -> list[dict[str, Any]]:
+    """The values that have a colour, with it in both themes."""
+    colours = zip(VALUE_COLOURS["light"], VALUE_COLOURS["dark"], strict=True)
+    return [
+        {"name": name, "count": count, "light": light, "dark": dark}
+        for (name, count), (light, dark) in zip(under.values, colours, strict=False)
+    ]
 
 
 def _near(bundle: Bundle, space: str, item: int | None, attribute: str | None) -> pd.DataFrame:

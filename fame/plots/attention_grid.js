@@ -28,10 +28,10 @@ class AttentionGrid {
     const across = N ? 1 : Math.max(1, Math.min(H, Math.floor(width / (side + 90))))
     this.grid.style.gridTemplateColumns = N ? `62px repeat(${N + 1}, max-content)` : `repeat(${across}, 62px max-content)`
     this.grid.setAttribute("aria-label", `All heads${N ? " and experts" : ""}. Arrow keys move, Enter opens a map.`)
-    const cells = N ? [make("span", { class: "top" }, N > 5 ? "expert" : ""), ...Array.from({ length: N }, (_, n) => make("span", { class: "top" }, N > 5 ? String(n + 1) : `expert ${n + 1}`)), make("span", { class: "top mix" }, "mixed")] : []
+    const shown = N ? [make("span", { class: "top" }, N > 5 ? "expert" : ""), ...Array.from({ length: N }, (_, n) => make("span", { class: "top" }, N > 5 ? String(n + 1) : `expert ${n + 1}`)), make("span", { class: "top mix" }, "mixed")] : []
     for (let h = 0; h < H; h++) {
       const scale = scaled(paint(this.root, `--h${h % 8 + 1}`))
-      cells.push(make("div", { class: "head" }, badge(h), flags[h]))
+      shown.push(make("div", { class: "head" }, badge(h), flags[h]))
       for (let n = 0; n <= N; n++) {
         const on = h === chosen[0] && n === marked
         const canvas = make("canvas", { width: T, height: T, "aria-hidden": "true" })
@@ -39,7 +39,7 @@ class AttentionGrid {
         const colours = n < N || !N ? scale : ink
         fill(canvas, own, T, colours)
         canvas.toSvg = () => cells(own, T, colours, side / T)
-        cells.push(make(
+        shown.push(make(
           "button", {
             type: "button", "data-at": `${h}.${n}`, tabindex: on ? 0 : -1, "aria-pressed": String(on),
             "aria-label": `${words[h][n].join(", ")}. Open its map.`,
@@ -55,7 +55,7 @@ class AttentionGrid {
         ))
       }
     }
-    this.grid.replaceChildren(...cells)
+    this.grid.replaceChildren(...shown)
     if (focused) this.grid.querySelector(`[data-at="${focused}"]`)?.focus()
   }
 

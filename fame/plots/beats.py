@@ -38,7 +38,7 @@ def beats(
         title = f"{named[0]} ties with {named[1]}"
     note = f"Gate × score of the first less the second, head by head: + speaks for {named[0]}."
     fig = _bars(trace, told, theme)
-    finish(fig, theme=theme, title=title, note=note, alt=told.sentence, height=ROW * (len(told.table) + 1) + 8)
+    finish(fig, theme=theme, title=title, note=note, alt=told.sentence, height=ROW * (len(told.table) + 2) + 8)
     return chart("beats", fig, told.table, Origin.of(trace))
 
 
@@ -74,13 +74,16 @@ def _bars(trace: Trace, told: Beats, theme: Theme) -> go.Figure:
     reach = max(float(np.abs(bars).max()), 1e-12)
     low, high = min(0.0, float(bars.min())), max(0.0, float(bars.max()))
     fig.add_shape(type="line", x0=0, x1=0, y0=-0.5, y1=H + 0.5, line={"color": colours.soft, "width": 1})
-    left, right = low - 0.25 * reach * (low < 0), high + 0.3 * reach
-    share = 0.68 if H > 1 else 1  # of the width; what is left says what becomes of the winner
+    left, right = low - 0.36 * reach * (low < 0), high + 0.4 * reach
+    share = 0.72 if H > 1 else 1  # of the width; what is left says what becomes of the winner
     fig.update_xaxes(range=[left, right], visible=False, domain=[0, share])
-    fig.update_yaxes(range=[H + 0.5, -0.5], tickvals=list(range(H + 1)), ticktext=who)
+    top = -1.5 if H > 1 else -0.5
+    fig.update_yaxes(range=[H + 0.5, top], tickvals=list(range(H + 1)), ticktext=who)
     fig.update_yaxes(tickfont={"color": colours.ink, "size": 13})
     for h in range(H if H > 1 else 0):
         fig.add_annotation(x=1, xref="paper", xanchor="right", y=h, text=_without(told, h, digits))
+    if H > 1:
+        fig.add_annotation(x=1, xref="paper", xanchor="right", y=-1, text="without this head, the winner")
     fig.update_layout(bargap=0.45)
     return fig
 
@@ -91,6 +94,6 @@ def _without(told: Beats, h: int, digits: int) -> str:
     if line["gate"] in (0, 1):
         return "–"
     if line["without"] == "level":
-        return "without it: level"
+        return "level"
     verb = "still wins" if line["without"] == "wins" else "<b>loses</b>"
-    return f"without it {verb}, by {number(abs(line['margin_without']), digits)}"
+    return f"{verb} by {number(abs(line['margin_without']), digits)}"

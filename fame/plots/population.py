@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,11 +28,13 @@ from fame.text import number, percent, plural
 
 __all__ = ["population_gate", "population_slices", "population_use", "worth_drawing"]
 
+Row = dict[Hashable, Any]  # of a slice table
 ROW = 26  # pixels
 BINS = 40  # of a weight from 0 to 1
 TALL = 0.86  # of a row, the height of its highest bin
-SHOWN = 12  # slices from either end of the table
+SHOWN = 10  # slices from either end of the table
 NAME = 40  # letters of a slice
+BESIDE = ("diamond-open", "square-open", "triangle-up-open")  # marks of other models
 
 
 def population_use(p: Population, where: np.ndarray | None = None, theme: Theme = "light") -> Chart:
@@ -128,33 +131,11 @@ def population_slices(
     table = slice_table(p, where, noun)
     rows = worth_drawing(table).to_dict("records")
     fig, colours = go.Figure(), look(theme)
-    y = np.arange(len(rows), dtype=np.float32)
-    inked = [colours.soft, colours.line]
+    y = np.arange(len(rows))
+    mean, half = (np.array([r[column] for r in rows], np.float64) for column in ("NDCG@10", "NDCG@10 ±"))
     for i, name in enumerate(p.baselines):
-        values = np.array([r[f"{name} NDCG@10"] for r in rows], np.float32)
-        fig.add_scatter(
-            x=values, y=y, mode="markers", name=name,
-            marker={"symbol": ("diamond-open", "line-ns-open", "x-thin-open")[i % 3] if len(p.baselines) > 1 else
-                    "diamond-open", "size": 9, "color": inked[0], "line": {"width": 1.5}},
-            hovertext=[f"<b>{text(_named(r))}</b><br>{text(name)}: NDCG@10 {number(v, 3)}"
-                       for r, v in zip(rows, values.tolist(), strict=True)],
-            hoverinfo="text",
-        )  # fmt: skip
-    mean = np.array([r["NDCG@10"] for r in rows], np.float32)
-    half = np.array([r["NDCG@10 ±"] for r in rows], np.float32)
-    fig.add_scatter(
-        x=mean, y=y, mode="markers", name="FAME", customdata=[r["key"] for r in rows],
-        marker={
-            "size": 12, "opacity": 1, "line": {"color": colours.ink, "width": 2},
-            "color": [colours.ink if r["q"] < 0.05 else colours.page for r in rows],
-        },
-        error_x={"type": "data", "array": half, "color": colours.ink, "thickness": 2, "width": 0},
-        hovertext=[
-            f"<b>{text(_named(r))}</b><br>NDCG@10 {number(r['NDCG@10'], 3)} ± {number(r['NDCG@10 ±'], 3)}, HR@10 "
-            f"{percent(r['HR@10'])}<br>{r['histories']:,} histories: click for those" for r in rows
-        ],
-        hoverinfo="text", unselected={"marker": {"opacity": 0.35}},
-    )  # fmt: skip
+        _beside(fig, rows, name, BESIDE[i % len(BESIDE)], theme)
+    _discs(fig, rows, theme)
     chosen = np.ones(len(p), bool) if where is None else where
     usual = float(np.where(p.rank <= 10, 1 / np.log2(p.rank + 1.0), 0)[chosen].mean())
     fig.add_shape(
@@ -172,7 +153,8 @@ def population_slices(
     fig.update_yaxes(
         range=[len(rows) - 0.4, -0.6], tickvals=list(range(len(rows))), ticktext=texts(map(_named, rows), NAME)
     )
-    fig.update_xaxes(range=[0, high * 1.4], nticks=6, tickfont={"size": 11})
+    step = next((s for s in (0.05, 0.1, 0.2) if high <= 4 * s), 0.25)
+    fig.update_xaxes(range=[-0.03 * high, high * 1.45], tickvals=np.arange(0, high + 1e-6, step), tickfont={"size": 11})
     low, best = (rows[0], rows[-1]) if rows else ({}, {})
     title = f"Fails most at {text(_named(low), NAME)}" if rows else "No slice has histories enough"
     beside = "".join(f" Diamond: {text(p.baselines[0], 24)}." for _ in p.baselines[:1])
@@ -186,12 +168,47 @@ def population_slices(
     return chart("population_slices", fig, table)
 
 
-def _named(row: dict[str, object]) -> str:
+def _beside(fig: go.Figure, rows: list[Row], name: str, symbol: str, theme: Theme) -> None:
+    """A baseline's NDCG@10 of each slice."""
+    values = np.array([r[f"{name} NDCG@10"] for r in rows], np.float32)
+    fig.add_scatter(
+        x=values, y=np.arange(len(rows), dtype=np.float32), mode="markers", name=text(name),
+        marker={"symbol": symbol, "size": 9, "color": look(theme).soft, "line": {"width": 1.5}},
+        hovertext=[
+            f"<b>{text(_named(r))}</b><br>{text(name)}: NDCG@10 {number(v, 3)}"
+            for r, v in zip(rows, values.tolist(), strict=True)
+        ],
+        hoverinfo="text",
+    )  # fmt: skip
+
+
+def _discs(fig: go.Figure, rows: list[Row], theme: Theme) -> None:
+    """The model's NDCG@10 of each slice with its interval; the discs are what is clicked."""
+    colours = look(theme)
+    half = np.array([r["NDCG@10 ±"] for r in rows], np.float32)
+    fig.add_scatter(
+        x=np.array([r["NDCG@10"] for r in rows], np.float32), y=np.arange(len(rows), dtype=np.float32),
+        mode="markers", name="FAME", customdata=[r["key"] for r in rows],
+        marker={
+            "size": 12, "opacity": 1, "line": {"color": colours.ink, "width": 2},
+            "color": [colours.ink if r["q"] < 0.05 else colours.page for r in rows],
+        },
+        error_x={"type": "data", "array": half, "color": colours.ink, "thickness": 2, "width": 0},
+        hovertext=[
+            f"<b>{text(_named(r))}</b><br>NDCG@10 {number(r['NDCG@10'], 3)} ± {number(r['NDCG@10 ±'], 3)}, HR@10 "
+            f"{percent(r['HR@10'])}<br>{r['histories']:,} histories: click for those"
+            for r in rows
+        ],
+        hoverinfo="text", unselected={"marker": {"opacity": 0.35}},
+    )  # fmt: skip
+
+
+def _named(row: Row) -> str:
     return f"{row['kind']}: {row['slice']}"
 
 
-def _told(row: dict[str, object]) -> str:
-    return f"{_named(row)}, {number(float(str(row['NDCG@10'])), 3)}"
+def _told(row: Row) -> str:
+    return f"{_named(row)}, {number(row['NDCG@10'], 3)}"
 
 
 def population_gate(
@@ -239,6 +256,6 @@ def population_gate(
     )
     finish(
         fig, theme=theme, title="Where each head has more say", note=note, height=ROW * max(1, len(y)),
-        alt=f"{say_leaders(p, noun)} {figures}.", least=320 + 64 * p.head_count, top=22,
+        alt=f"{say_leaders(p, noun)} {figures}.", width=300 + 96 * p.head_count, top=22,
     )  # fmt: skip
     return chart("population_gate", fig, table)

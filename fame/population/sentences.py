@@ -26,7 +26,7 @@ def say_leaders(p: Population, noun: str = "item") -> str:
     first = p.gate.argmax(1)
     share = np.bincount(first, minlength=p.head_count) / len(p)
     pieces = [s for s in slices_of(p, noun) if s.key.startswith(("length", "last")) and s.mask.sum() >= THIN]
-    said = []
+    said: list[str] = []
     for h in np.argsort(-share, kind="stable").tolist()[:TOLD]:
         text = f"head {h + 1} leads in {percent(share[h])}" + " of histories" * (not said)
         counts = [(int((first[s.mask] == h).sum()), int(s.mask.sum()), s) for s in pieces]

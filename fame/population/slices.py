@@ -35,10 +35,8 @@ def slices_of(p: Population, noun: str = "item") -> tuple[Slice, ...]:
     Length and popularity in thirds, each attribute's values of the last item and of the one that came next, and *new
     taste*, where no item of the history has any value of the next one's.
     """
-    found = _thirds("length", "history's length", p.length, ("short", "middling", "long"), f"{{}} {noun}s")
-    found += _thirds(
-        "popularity", f"next {noun}'s popularity", p.popularity, ("rare", "middling", "popular"), "taken {} times"
-    )
+    found = _thirds("length", "history", p.length, ("short", "middling", "long"), f"{{}} {noun}s")
+    found += _thirds("popularity", f"next {noun}", p.popularity, ("rare", "middling", "popular"), "taken {} times")
     for a, attribute in enumerate(p.attributes):
         several = bool((p.target[a].sum(1) > 1).any() or (p.last[a].sum(1) > 1).any())
         many = attribute.endswith("s")
@@ -49,7 +47,7 @@ def slices_of(p: Population, noun: str = "item") -> tuple[Slice, ...]:
                 Slice(f"{when}.{a + 1}.{m + 1}", of, value, f"the {of} {verb} {value}", held[:, m])
                 for m, value in enumerate(p.values[a])
             ]
-        new = p.target[a].any(1) & ~(p.target[a] & (p.taste[a] > 0)).any(1)
+        new = np.asarray(p.target[a].any(1) & ~(p.target[a] & (p.taste[a] > 0)).any(1))
         name = f"{attribute} not in the history"
         where = f"the next {noun}'s {attribute} {'are' if many else 'is'} not in the history"
         found.append(Slice(f"new.{a + 1}", "new taste", name, where, new))
@@ -58,7 +56,6 @@ def slices_of(p: Population, noun: str = "item") -> tuple[Slice, ...]:
 
 def _thirds(key: str, kind: str, number: np.ndarray, names: Sequence[str], unit: str) -> list[Slice]:
     """A count in three about equal parts; equal counts stay together. `unit` says what is counted, {} its range."""
-    subject = kind.partition("'")[0]
     low, high = np.quantile(number, [1 / 3, 2 / 3], method="lower")
     parts: list[np.ndarray] = [number <= low, (number > low) & (number <= high), number > high]
     found = []
@@ -66,7 +63,7 @@ def _thirds(key: str, kind: str, number: np.ndarray, names: Sequence[str], unit:
         if part.any():
             least, most = int(number[part].min()), int(number[part].max())
             name = f"{word} ({unit.format(f'{least:,}' + f'–{most:,}' * (least < most))})"
-            found.append(Slice(f"{key}.{i}", kind, name, f"the {subject} is {name}", part))
+            found.append(Slice(f"{key}.{i}", kind, name, f"the {kind} is {name}", part))
     return found
 
 

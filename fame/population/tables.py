@@ -118,7 +118,7 @@ def slice_table(p: Population, where: np.ndarray | None = None, noun: str = "ite
     rest, rest_error = sums.rest("gain")
     gap = mean - rest
     # A slice whose values are all 0 has no spread of its own: what chance would do is told by that of all histories.
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         chance = gain[chosen].std() * np.sqrt(1 / n + 1 / sums.outside)
     p_values = np.array([two_sided(g / s) if 0 < s < np.inf else 1.0 for g, s in zip(gap, chance, strict=True)])
     thin = np.minimum(n, sums.outside) < THIN

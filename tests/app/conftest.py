@@ -92,6 +92,7 @@ def open_page(chromium: Browser) -> Iterator[Open]:
         context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(60_000)  # a busy machine is slow, not wrong
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url)
         if app:

@@ -85,7 +85,7 @@ def drawn(page: Page, selector: str, plotly: bool) -> Any:
         return json.loads(page.locator(selector).evaluate(f"node => JSON.stringify(({read})(node))"))
     root = page.locator(f"{selector} .root:not(.files)").first
     expect(root).to_be_attached()
-    page.wait_for_timeout(400)
+    page.wait_for_function("node => node.svg", arg=root.element_handle(), timeout=60_000)
     svg = ElementTree.fromstring(root.evaluate("node => node.svg()"))
     texts = ["".join(node.itertext()) for node in svg.iter() if node.tag.endswith("}text")]
     marks = Counter(node.tag.rpartition("}")[2] for node in svg.iter())
@@ -95,21 +95,25 @@ def drawn(page: Page, selector: str, plotly: bool) -> Any:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("screen", ["experts", "atlas", "evidence"])
 def test_a_page_and_the_app_draw_the_same_numbers(
-    name: str, whole: Bundle, whole_address: str, open_page: Open, tmp_path: Path
+    screen: str, whole: Bundle, whole_address: str, open_page: Open, tmp_path: Path
 ) -> None:
-    screen, key, plotly = PLACES[name]
-    picture = from_python(whole, name)
-    assert len(picture.table) and picture.alt.endswith(".")
-    file = picture.save(tmp_path / "picture.html")
+    """One page with all pictures of a screen beside the screen itself."""
+    places = {name: place[1:] for name, place in PLACES.items() if place[0] == screen}
+    pictures = [from_python(whole, name) for name in places]
+    assert all(len(picture.table) and picture.alt.endswith(".") for picture in pictures)
+    file = tmp_path / "pictures.html"
+    file.write_text(plots.page(pictures, "Pictures"), "utf-8")
     alone = open_page(file.as_uri(), app=False)
     app = open_page(f"{whole_address}/{screen}?{LINK}")
-    here, there = drawn(alone, "figure", plotly), drawn(app, f".st-key-{key}", plotly)
-    if name == "atlas_map":  # names are placed where there is room, in a wider window others than in a narrow one
-        here, there = ({n: c for n, c in of[0].items() if re.fullmatch(r"0\.\d\d|\d+", n)} for of in (here, there))
-        assert set(here) and set(here) ^ set(there) <= {n for n in {*here, *there} if len(n) == 4}
-    else:
-        assert here == there
+    for i, (name, (key, plotly)) in enumerate(places.items(), start=1):
+        here = drawn(alone, f"body > figure:nth-of-type({i})", plotly)
+        there = drawn(app, f".st-key-{key}", plotly)
+        if name == "atlas_map":  # names are placed where there is room, in a wider window others than in a narrow one
+            here, there = ({n: c for n, c in of[0].items() if re.fullmatch(r"0\.\d\d|\d+", n)} for of in (here, there))
+            assert set(here) and set(here) ^ set(there) <= {n for n in {*here, *there} if len(n) == 4}
+        else:
+            assert here == there, name
     for page in (alone, app):
         assert page.title() != "owned" and page.locator("img[src=x]").count() == 0

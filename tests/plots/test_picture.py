@@ -83,12 +83,10 @@ def test_rows_may_be_numbers_of_numpy() -> None:
     trace = make()
     first = trace.ranking()[0]
     assert isinstance(first, np.integer)
-    effects = pd.DataFrame(columns=["head", "expert", "run", "gate"])
     for picture in (
         plots.story(None, trace, 3, highlight=first),
         plots.merge(None, trace, 3, highlight=first),
         plots.last_step(trace, 0, None, first),
-        plots.expert_lists(trace, 0, effects, first),
     ):
         assert "<script" in picture.html()
 

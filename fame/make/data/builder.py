@@ -18,6 +18,7 @@ from fame.make.data.report import Dropped
 
 __all__ = ["Builder", "clean_id"]
 
+_JOINERS = re.compile("[\u200c\u200d]")  # of emoji and of Persian and Indian scripts
 MAX_INTERACTIONS = 500_000_000
 MAX_NAMES = 50_000_000  # users, and items
 MAX_NAME_CHARS = 500
@@ -161,7 +162,7 @@ class Builder:
         if name in known:
             return known[name]
         # A line break or a tab inside is what a stray quote makes of two rows.
-        whole = name.isprintable() and not re.search(r"[\t\r\n]", text.strip())
+        whole = _JOINERS.sub("", name).isprintable() and not re.search(r"[\t\r\n]", text.strip())
         if len(name) > MAX_NAME_CHARS or not whole:
             row = first + int(np.argmax(indices == k)) + 1
             said = f"an id of {len(name):,} characters" if whole else f"the id {text.strip()[:50]!r}"

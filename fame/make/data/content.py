@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fame.errors import FameError
 from fame.make.data.lists import is_missing, values_of
-from fame.make.data.names import plain_name
+from fame.make.data.names import KNOWN, plain_name
 from fame.make.data.times import looks_like_time
 
 __all__ = [
@@ -141,6 +141,8 @@ def by_content(
     if roles.user is not None and roles.item is not None:
         return
     ids = [k for k in free if k not in taken and _like_ids(kept[k], len(columns[k]))]
+    if header and roles.user is not None:  # an order or a session is no item
+        ids = [k for k in ids if KNOWN.get(plain_name(names[k])) != "user"]
     if roles.user is None and roles.item is None and len(ids) >= 2:
         swapped = _amazon(kept, ids)
         if swapped:

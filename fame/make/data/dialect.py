@@ -200,7 +200,7 @@ def _names_sequences(cells: Sequence[str]) -> bool:
     words = [plain_name(cell) for cell in cells]
     listy = {"items", "history", "sequence", "itemids", "itemlist", "itemsequence", "movies", "seq"}
     named = bool(words) and len(words) <= 3 and KNOWN.get(words[0]) == "user"
-    return named and all(w in KNOWN or w in listy or re.fullmatch(r"item\d*", w) for w in words)
+    return named and all(KNOWN.get(w) in ("user", "item") or w in listy or re.fullmatch(r"item\d*", w) for w in words)
 
 
 def _of_table(

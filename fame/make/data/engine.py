@@ -145,6 +145,10 @@ def _path(path: Path) -> str:
 
 def _refusal(name: str, error: Exception) -> FameError:
     first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if "maximum_object_size" in first:
+        return FameError(
+            f"{name}: holds an object of more than {MAX_JSON_OBJECT >> 20} MiB; expected one per interaction or user"
+        )
     return FameError(f"{name}: not readable as a table ({first[:200]})")
 
 

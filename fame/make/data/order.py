@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from fame.make.data.content import Roles
 from fame.make.data.engine import Engine, Table, as_text, quoted
 from fame.make.data.lists import MISSING, is_missing
 from fame.make.data.options import ReadOptions
-from fame.make.data.times import TimeForm, date_styles, find_numbers, given_form, number_unit
+from fame.make.data.times import TRIMMED, TimeForm, date_styles, find_numbers, given_form, number_unit
 
 __all__ = ["Order", "find_order", "shown_name"]
 
@@ -75,6 +76,7 @@ def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[
         return Order("", False, "no time: order of the file", "", (note,))
     if kind in NUMBER_TYPES or kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL") or find_numbers(values):
         unit = number_unit(values)
+        _check_units(table.name, names[0], unit, values)
         if not unit and all(
             re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?", v.strip()) for v in values
         ):
@@ -83,6 +85,18 @@ def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[
         return Order(text, True, f"time = {names[0]}, {long[unit]}" if unit else f"order = {names[0]}", unit)
     style, notes = _style(run, table, text, names[0], values, options)
     return Order(_fill(style.sql, text), False, f"time = {names[0]}, {style.words}", "us", notes)
+
+
+def _check_units(table: str, name: str, unit: str, values: Sequence[str]) -> None:
+    """Raises FameError: some numbers are times in one unit, and some in another, so that no order is right."""
+    counts = Counter(number_unit([v]) for v in values)
+    there = [u for u in ("s", "ms", "us", "ns") if counts[u] > 0.01 * len(values)]
+    if len(there) > 1 and sum(counts[u] for u in there) > 0.9 * len(values):
+        shown = " and ".join(f"{counts[u]:,} in {u}" for u in there)
+        raise FameError(
+            f"{table}: column {name!r} mixes units: of the first {len(values):,} times {shown}; bring them to one, "
+            "or say --order file for the order of the file"
+        )
 
 
 def _fill(sql: str, text: str) -> str:
@@ -96,6 +110,7 @@ def _style(
     styles = date_styles()
     if options.day_first is not None:
         styles.pop("month" if options.day_first else "day")
+    styles = _likely(run, table.name, styles, values)
     source = " UNION ALL ".join(f"SELECT {text} AS t FROM ({p.sql})" for p in table.parts)
     counted = ", ".join(f"count({_fill(s.sql, 't')})" for s in styles.values())
     words = ", ".join(quoted(word) for word in sorted(MISSING))
@@ -105,14 +120,39 @@ def _style(
     total, reads = given[0], dict(zip(styles, given[1:], strict=True))
     best = max(reads, key=lambda s: reads[s])
     if reads[best] < MAX_UNREADABLE * total:
+        what = "no number and no known form of date"
+        if reads[best]:
+            what = f"and no one form reads the column: {styles[best].words} are {reads[best]:,} of {total:,} rows"
         raise FameError(
-            f"{table.name}: column {name!r} has {values[0][:50]!r}, no number and no known form of date; say it with "
+            f"{table.name}: column {name!r} has {values[0][:50]!r}, {what}; say it with "
             "--time-form like '%d.%m.%Y %H:%M', or --order file for the order of the file"
         )
     if {"day", "month"} <= reads.keys() and reads["day"] == reads["month"] == reads[best] and best in ("day", "month"):
         best, why = _day_or_month(run, table, source, styles, name, values)
         return styles[best], (why,)
     return styles[best], ()
+
+
+def _likely(
+    run: Engine, name: str, styles: dict[str, TimeForm], values: Sequence[str], sample: int = 60
+) -> dict[str, TimeForm]:
+    """The styles that read any of some values from all over, each with the patterns that do.
+
+    To try every pattern on every row would take hours for a log of millions.
+    """
+    different = list(dict.fromkeys(values[:: max(1, len(values) // sample)]))
+    some = f"(VALUES {', '.join(f'({quoted(v)})' for v in different)}) AS v(t)"
+    found: dict[str, TimeForm] = {}
+    for style, form in styles.items():
+        read = run.rows(f"SELECT count({_fill(form.sql, 't')}) FROM {some}", name)[0][0]
+        if not read:
+            continue
+        tried = [f"count(try_strptime({_fill(TRIMMED, 't')}, {quoted(p)}))" for p in form.patterns]
+        counts = run.rows(f"SELECT {', '.join(tried)} FROM {some}", name)[0] if tried else ()
+        found[style] = form.only([p for p, n in zip(form.patterns, counts, strict=True) if n])
+        if style in ("iso", "year") and read == len(different):
+            break
+    return found or styles
 
 
 def _day_or_month(

@@ -111,7 +111,7 @@ def _by_name(
                 if best is None:
                     what = "time" if role == "order" else role
                     raise FameError(
-                        f"{name}: {' and '.join(repr(names[k]) for k in found)} could both be the {what}; "
+                        f"{name}: {' and '.join(_place(names, k) for k in found)} could both be the {what}; "
                         f"say which with --{role} (in Python or a recipe: {role}=)"
                     )
                 found = [best]
@@ -123,6 +123,11 @@ def _by_name(
         _date_parts(plain, columns, roles, taken)
     elif len(roles.order) == 1 and roles.how.get("order") == "name":
         _second_key(plain, names, columns, roles, taken)
+
+
+def _place(names: Sequence[str], k: int) -> str:
+    """A column's name in a message, with its number where the name alone does not tell."""
+    return repr(names[k]) + (f" (column {k + 1})" if list(names).count(names[k]) > 1 else "")
 
 
 def _mostly_missing(column: Sequence[str]) -> bool:
@@ -149,6 +154,8 @@ def _one_of(
     ids = [k for k in found if plain[k].endswith(("id", "idx", "asin", "code", "number", "isbn"))]
     if len(ids) == 1:
         return ids[0]
+    if all(columns[k] == columns[found[0]] for k in found) and columns[found[0]]:
+        return found[0]
     if len({plain[k] for k in found}) == 1:
         return None
     # An id and its index are one column twice.

@@ -125,7 +125,11 @@ def find_sources(path: Path, work: Path, form: str = "auto") -> Source:
         if len(found) == 1:
             inner = _opened(found, work, _form_of(found[0]), found[0].parent)
         else:
-            inner = _folder(folder, work, form)
+            try:
+                inner = _folder(folder, work, form)
+            except FameError as error:  # the folder is ours alone
+                said = str(error).replace(str(folder), path.name).partition("; give the file itself")[0]
+                raise FameError(f"{path}: {said}; unpack it and give the log itself") from None
         return Source(inner.files, inner.form, (kind, *inner.told), inner.folder)
     return _opened([path], work, _form_of(path), path.parent)
 

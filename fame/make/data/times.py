@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fame.errors import FameError
 
-__all__ = ["TimeForm", "date_styles", "find_numbers", "looks_like_time", "number_unit"]
+__all__ = ["TRIMMED", "TimeForm", "date_styles", "find_numbers", "looks_like_time", "number_unit"]
 
 _HOURS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p")
 _CLOCKS = (*_HOURS, *(f",{clock}" for clock in _HOURS[1:]), *(f"T{clock[1:]}" for clock in _HOURS[1:]))
@@ -39,11 +39,27 @@ class TimeForm:
 
     words: for people.   sql: an expression over {0}, giving microseconds since 1970 as BIGINT, or '' for numbers.
     unit: 's', 'ms', 'us', 'ns', or '' where numbers are no times.
+    patterns: strptime's, of which the SQL tries one after the other; none for what is no list of them.
     """
 
     words: str
     sql: str = ""
     unit: str = ""
+    patterns: tuple[str, ...] = ()
+
+    def only(self, patterns: Sequence[str]) -> TimeForm:
+        """The same with few patterns: these, then other times of day behind their dates."""
+        kept = [p for p in self.patterns if p in patterns]
+        if not kept:
+            return self
+        dates = {_date_of(p) for p in kept}
+        rest = [p for p in self.patterns if p not in kept and _date_of(p) in dates]
+        return replace(self, sql=_tried([*kept, *rest]))
+
+
+def _date_of(pattern: str) -> str:
+    """A pattern without its time of day."""
+    return re.split(r"[ ,T:]+%[HI]", pattern, maxsplit=1)[0]
 
 
 def looks_like_time(values: Sequence[str]) -> bool:
@@ -82,11 +98,16 @@ def _strptime(formats: Sequence[str]) -> str:
     return f"epoch_us(try_strptime({{0}}, [{listed}]))"
 
 
-def _with_clocks(dates: Sequence[str]) -> str:
-    plain = [f"{date}{clock}" for date in dates for clock in _CLOCKS]
-    zoned = [f"{date}{clock}" for date in dates for clock in _ZONED]
+def _with_clocks(dates: Sequence[str]) -> list[str]:
+    return [f"{date}{clock}" for clocks in (_CLOCKS, _ZONED) for date in dates for clock in clocks]
+
+
+def _tried(patterns: Sequence[str]) -> str:
     # Zoned patterns make the whole list answer with zones, which the session keeps in UTC.
-    return f"coalesce({_strptime(plain)}, {_strptime(zoned)})"
+    zoned = [p for p in patterns if "%z" in p]
+    plain = [p for p in patterns if "%z" not in p]
+    sql = ", ".join(_strptime(part) for part in (plain, zoned) if part)
+    return f"coalesce({sql})".replace("{0}", TRIMMED)
 
 
 _CLEAN = (
@@ -94,24 +115,19 @@ _CLEAN = (
     "'\\s+([+-]\\d\\d:?\\d\\d)$', '\\1'), '([T ]\\d\\d:\\d\\d(:\\d\\d)?(\\.\\d+)?[+-]\\d\\d)(\\d\\d)$', '\\1:\\4')"
 )
 _ISO = f"epoch_us(try_cast({_CLEAN} AS TIMESTAMPTZ))"
-_TRIM = "regexp_replace(regexp_replace(trim({0}), '\\s*(UTC|GMT)$', ''), '^(\\w{{3}})t(\\.?\\s)', '\\1\\2')"
+TRIMMED = "regexp_replace(regexp_replace(trim({0}), '\\s*(UTC|GMT)$', ''), '^(\\w{3})t(\\.?\\s)', '\\1\\2')"
 
 
 def date_styles() -> dict[str, TimeForm]:
     """The ways to read a column of dates, in the order in which ties are decided."""
-
-    def inner(sql: str) -> str:
-        return sql.replace("{0}", _TRIM.replace("{{3}}", "{3}"))
-
-    return {
-        "iso": TimeForm("ISO dates", _ISO, "us"),
-        "year": TimeForm("dates, the year first", inner(_with_clocks(_YEAR_FIRST)), "us"),
-        "day": TimeForm("dates, the day first", inner(_with_clocks(_DAY_FIRST)), "us"),
-        "month": TimeForm("dates, the month first", inner(_with_clocks(_MONTH_FIRST)), "us"),
-        "named": TimeForm(
-            "dates with names of months", inner(f"coalesce({_strptime(_WHOLE)}, {_with_clocks(_NAMED)})"), "us"
-        ),
+    words = {
+        "year": ("dates, the year first", _with_clocks(_YEAR_FIRST)),
+        "day": ("dates, the day first", _with_clocks(_DAY_FIRST)),
+        "month": ("dates, the month first", _with_clocks(_MONTH_FIRST)),
+        "named": ("dates with names of months", [*_WHOLE, *_with_clocks(_NAMED)]),
     }
+    listed = {style: TimeForm(said, _tried(p), "us", tuple(p)) for style, (said, p) in words.items()}
+    return {"iso": TimeForm("ISO dates", _ISO, "us"), **listed}
 
 
 def given_form(text: str) -> TimeForm:
