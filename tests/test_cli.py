@@ -321,7 +321,7 @@ def publisher(tmp_path: Path) -> Iterator[str]:
 def test_download_says_what_to_do_next(publisher: str, tmp_path: Path, run: Run) -> None:
     said = run("download", "ml-latest-small", "--to", tmp_path / "logs", "--from", publisher)
     folder = tmp_path / "logs/ml-latest-small"
-    assert said.status == 0 and f"--data movielens:{folder}" in said.out
+    assert said.status == 0 and f"--data {folder}\n" in said.out
     assert (folder / "ratings.csv").read_text().startswith("userId")
     refused(run("download", "ml-1m", "--to", tmp_path / "logs", "--from", publisher), "the server answered 404")
 
