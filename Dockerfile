@@ -26,4 +26,5 @@ ENV HOME=/home/visitor
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
-CMD ["streamlit", "run", "app/serve.py", "--server.address=0.0.0.0", "--server.port=8501", "--server.headless=true"]
+ENV STREAMLIT_SERVER_HEADLESS=true
+CMD ["fame", "app", "--host=0.0.0.0", "--port=8501"]

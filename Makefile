@@ -23,10 +23,8 @@ help: ## List the targets
 
 setup: $(VENV)/.test-ready ## Create the environment with everything the checks need
 
-# On Linux each thread keeps freed memory in a pool of its own, and every visitor's click is a thread: two pools do.
-# Streamlit does not start without a HOME, as under some service managers.
 app: $(VENV)/.app-ready ## Serve the app (PORT=8501, HOST=localhost)
-	HOME="$${HOME:-$$PWD/$(VENV)}" MALLOC_ARENA_MAX=2 $(BIN)/streamlit run app/serve.py --server.address $(HOST) --server.port $(PORT)
+	$(BIN)/fame app --host $(HOST) --port $(PORT)
 
 test: lint ## Lint, check types, run the tests (JOBS=2 at a time)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile

@@ -63,7 +63,7 @@ def served(fame: Path, folder: Path, *arguments: str) -> Iterator[str]:
     quiet = environment() | {"STREAMLIT_SERVER_HEADLESS": "true"}
     with subprocess.Popen(command, cwd=folder, env=quiet) as server:
         try:
-            yield await_answer(server, port)
+            yield await_answer(server, port, 240)
         finally:
             server.terminate()
 

@@ -84,10 +84,10 @@ def served(bundle: Path) -> Iterator[str]:
         yield await_answer(server, port)
 
 
-def await_answer(server: subprocess.Popen[bytes], port: int) -> str:
+def await_answer(server: subprocess.Popen[bytes], port: int, seconds: float = 90) -> str:
     """Wait until a server that was started answers; its address."""
     address = f"http://localhost:{port}"
-    ends = time.monotonic() + 90
+    ends = time.monotonic() + seconds
     while not answers(address):
         if server.poll() is not None or time.monotonic() > ends:
             raise RuntimeError("the app does not answer")
