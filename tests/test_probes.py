@@ -541,5 +541,5 @@ def test_what_does_not_fit_is_refused() -> None:
         evidence(model, Catalogue.from_frame(pd.DataFrame({"item_id": range(9)})), histories)
     with pytest.raises(FameError, match="values with 3 items do not fill 5 folds"):
         ProbeConfig(least_items=3)
-    with pytest.raises(FameError, match=r"folds is 1; expected a whole number of 2 up"):
+    with pytest.raises(FameError, match=r"folds is 1; expected a whole number of at least 2"):
         ProbeConfig(folds=1)

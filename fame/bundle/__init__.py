@@ -9,9 +9,9 @@ file but the card with its size and SHA-256; nothing is read that a bundle may n
 
 from fame.bundle.bundle import Bundle
 from fame.bundle.files import MANIFEST
-from fame.bundle.find import find, glance, load
+from fame.bundle.find import glance, load, locate
 from fame.bundle.parts import Example
 from fame.bundle.save import check_target, check_writable
 from fame.home import ARTIFACTS
 
-__all__ = ["ARTIFACTS", "MANIFEST", "Bundle", "Example", "check_target", "check_writable", "find", "glance", "load"]
+__all__ = ["ARTIFACTS", "MANIFEST", "Bundle", "Example", "check_target", "check_writable", "glance", "load", "locate"]

@@ -13,7 +13,7 @@ from fame.bundle.parts import evidence_of
 from fame.errors import FameError
 from fame.home import ARTIFACTS
 
-__all__ = ["find", "glance", "load"]
+__all__ = ["glance", "load", "locate"]
 
 
 def load(source: str | Path) -> Bundle:
@@ -24,10 +24,10 @@ def load(source: str | Path) -> Bundle:
     Raises:
         FameError: there is no such bundle, the Hub cannot be reached, or the bundle is refused.
     """
-    return Bundle.load(find(source))
+    return Bundle.load(locate(source))
 
 
-def find(source: str | Path) -> Path:
+def locate(source: str | Path) -> Path:
     """Where the bundle is that `load` would open; one on the Hub is fetched.
 
     Raises:

@@ -49,9 +49,9 @@ def served_with(bundles: list[str]) -> dict[str, str]:
     """
     paths = [Path(path).expanduser() for path in os.environ.get("FAME_BUNDLE", "").split(os.pathsep) if path]
     if bundles:
-        from fame.bundle import find, glance
+        from fame.bundle import glance, locate
 
-        paths = [find(source) for source in bundles]
+        paths = [locate(source) for source in bundles]
         for path in paths:
             glance(path)
     whole = [str(path.absolute()) for path in paths]  # the server runs in another directory

@@ -46,7 +46,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory, folder: Path, small: Bundle
 
 
 def given(app: AppTest, name: str) -> dict[str, Any]:
-    [found] = [x.proto for x in app.get("bidi_component") if x.proto.component_name == f"fame_picture_{name}"]
+    [found] = [x.proto for x in app.get("bidi_component") if x.proto.component_name == f"fame_{name}"]
     return json.loads(found.json)
 
 
@@ -78,7 +78,8 @@ def test_every_example_opens_with_b_like_a(example: int, open_app: OpenApp, smal
 
 
 def test_b_in_a_link_is_what_running_it_says(open_app: OpenApp, small: Bundle) -> None:
-    link = {"h": "f1-f2-f3-f4", "b": "drop-2-f2~swap-1-f1-f9~headoff-2~router-1-0.2_0.8", "k": "5", "film": "f20"}
+    link = {"h": "f1-f2-f3-f4", "b": "drop-2-f2~swap-1-f1-f9~headoff-2~router-1-0.2_0.8"}
+    link |= {"k": "5", "film": "f20", "head": "1"}
     app = open_app(link, screen="what_if")
     change = Intervention(heads_off=(1,), router=((0, (0.2, 0.8)),))
     a, b = small.trace(rows=[1, 2, 3, 4]), small.trace(rows=[9, 3, 4], intervention=change)

@@ -326,7 +326,11 @@ HEAD = "user,item,time\n"
             r"\(a name, or a number from 1; in Python or a recipe: user=\)",
         ),
         ("csv", "a\x1b[31m,b,t\n1,2,3\n", r"found the columns a\?\[31m, b, t;"),
-        ("csv", "user,user,item,time\n1,1,2,3\n", "'user' and 'user' could both be the user"),
+        (
+            "csv",
+            "user,user,item,time\n1,4,2,3\n",
+            r"'user' \(column 1\) and 'user' \(column 2\) could both be the user",
+        ),
         ("csv", HEAD + "1,2,soon\n", "column 'time' has 'soon', no number and no known form of date"),
         ("csv", HEAD + '1,"2,3\n4,5",6\n', r"row 1 has the id '2,3\\n4,5' for the item; expected .* printable"),
         ("csv", HEAD + "1,2,3\n1,a\0b,3\n", "line 3 holds binary data"),
@@ -394,7 +398,10 @@ def test_bad_movielens_files_are_refused(tmp_path: Path, name: str, text: str, m
     [
         ("user_id\titem_id\ttimestamp", "line 1 has 'user_id'; expected name:type"),
         ("user_id:token\titem_id:token\ttimestamp:date", "'timestamp:date'"),
-        ("user_id:token\titem_id:token\titem_id:token", "'item_id' and 'item_id' could both be the item"),
+        (
+            "user_id:token\titem_id:token\titem_id:token",
+            r"'item_id' \(column 2\) and 'item_id' \(column 3\) could both be the item",
+        ),
     ],
 )
 def test_bad_recbole_headers_are_refused(tmp_path: Path, header: str, message: str) -> None:
@@ -473,7 +480,7 @@ def test_paths_and_forms_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FameError, match="unknown form 'xml'; expected one of auto, sequences"):
         read("xml", tmp_path)
     log = write(tmp_path / "log.txt", "u a b\n")
-    with pytest.raises(FameError, match="expected one column 'user' for the user"):
+    with pytest.raises(FameError, match="lines of sequences have no named columns; leave out user"):
         read("sequences", log, user="user")
     with pytest.raises(FameError, match="ids like 'a', the file ids like 'tt01'"):
         read("sequences", log, items=write(tmp_path / "items.csv", "item_id\ntt01\n"))

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from fame.errors import FameError
 from fame.make.data.builder import Builder
-from fame.make.data.dialect import Dialect, fields_of
+from fame.make.data.dialect import SPACES, Dialect, fields_of
 from fame.make.data.plain import Plain
 from fame.make.data.times import number_unit
 
@@ -18,6 +18,7 @@ __all__ = ["add_histories", "check_user", "is_table"]
 
 BLOCK = 1 << 18
 CERTAIN = 0.9
+FEWEST = 3  # rows below which words tell nothing
 
 
 def is_table(head: str, dialect: Dialect) -> bool:
@@ -34,6 +35,8 @@ def is_table(head: str, dialect: Dialect) -> bool:
     columns = list(zip(*rows, strict=True))
     if any((number_unit(column) and len(set(column)) > 1) or dialect.header for column in columns[1:]):
         return True
+    if len(rows) < FEWEST:  # too few to share words
+        return dialect.separator != SPACES
     if len(set(columns[0])) < len(rows):
         return not _alike(columns[1:]) or (len(set(columns[0])) < 0.7 * len(rows) and not _alike(columns[1:]))
     return not _alike(columns[1:])
