@@ -18,6 +18,7 @@ from fame.make.data.files import MAX_FACTS_BYTES, check_file, kind_of, read_text
 from fame.make.data.interactions import Interactions, keep_items
 from fame.make.data.items import coverage_of, item_table
 from fame.make.data.movielens import film_file, film_table
+from fame.make.data.names import KNOWN, plain_name
 from fame.make.data.objects import is_objects, objects_table
 from fame.make.data.options import ReadOptions
 from fame.make.data.plain import plain_text
@@ -123,11 +124,22 @@ def _opened(run: Engine, path: Path, known: str, notes: list[str]) -> Table | pd
     if is_objects(plain):
         return objects_table(run, path.name, [(path.name, plain)])
     dialect = find_dialect(str(path), plain.head, plain.whole)
+    if not dialect.uniform and (alone := ids_alone(plain.head)):
+        dialect = replace(
+            dialect, skip=plain.head.split("\n").index(alone) + 1, names=(alone,), header=True, uniform=True
+        )
     if not dialect.uniform:
         raise FameError(
             f"{path}: its lines differ in their fields; expected a table, a row per item with an id and a title"
         )
     return text_table(run, path.name, [(path.name, plain, dialect)])
+
+
+def ids_alone(head: str) -> str:
+    """The header of a file that has ids of items and nothing else; '' for any other."""
+    lines = [line for line in head.split("\n") if line]
+    alone = bool(lines) and not any(re.search(r"[\s,;|]", line) for line in lines)
+    return lines[0] if alone and KNOWN.get(plain_name(lines[0])) == "item" else ""
 
 
 def untyped(path: Path, field: str) -> str:
