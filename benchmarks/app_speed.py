@@ -287,7 +287,7 @@ def first_picture(browser: Browser) -> float:
     began = time.perf_counter()
     with start(bundle_path(), port) as server:
         page.goto(await_answer(server, port))
-        page.locator(".st-key-story .film-row").first.wait_for()
+        page.locator(".st-key-story .item").first.wait_for()
         page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
         took = time.perf_counter() - began
         page.close()
@@ -330,7 +330,7 @@ def paint_clicks(browser: Browser, address: str, repeats: int) -> dict[str, list
 
     page.goto(address)
     settle(page)
-    final = page.locator(".st-key-story .column").last.locator(".film-row")
+    final = page.locator(".st-key-story .column").last.locator(".item")
     for n in range(repeats):
         row = final.nth(1 + n % 5)
         measure("Story: choose a film", row.click, "document.querySelector('.fame-say').textContent")

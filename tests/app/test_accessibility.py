@@ -118,7 +118,7 @@ def test_tab_goes_through_everything_once_and_out(screen: str, address: str, ope
 
 def test_story_by_keyboard(address: str, open_page: Open) -> None:
     page = open_page(address)
-    reach(page, page.locator("ol[aria-label='Final list'] .film-row").first)
+    reach(page, page.locator("ol[aria-label='Final list'] .item").first)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 def final_list(page: Page) -> list[str]:
     """What the final list reads, scores and shares included."""
     return [
-        row.get_attribute("aria-label") or "" for row in page.locator("ol[aria-label='Final list'] .film-row").all()
+        row.get_attribute("aria-label") or "" for row in page.locator("ol[aria-label='Final list'] .item").all()
     ]
 
 
@@ -26,13 +26,13 @@ def chips(page: Page) -> list[str]:
 
 def gone_from(page: Page, before: list[str]) -> None:
     """Wait until the final list is another one."""
-    first = page.locator("ol[aria-label='Final list'] .film-row").first
+    first = page.locator("ol[aria-label='Final list'] .item").first
     expect(first).not_to_have_attribute("aria-label", before[0])
 
 
 def drawn_as(page: Page, wanted: list[str]) -> None:
     """Wait until the final list reads as wanted: the bar may be drawn before the screen under it."""
-    rows = page.locator("ol[aria-label='Final list'] .film-row")
+    rows = page.locator("ol[aria-label='Final list'] .item")
     expect(rows).to_have_count(len(wanted))
     for row, name in zip(rows.all(), wanted, strict=True):
         expect(row).to_have_attribute("aria-label", name)
@@ -137,11 +137,11 @@ def test_a_broken_link_takes_one_step_back(open_page: Open, small_address: str) 
 
 def test_choosing_a_film_says_why_and_hover_lights_it_everywhere(open_page: Open, small_address: str) -> None:
     page = open_page(small_address)
-    row = page.locator("ol[aria-label='Final list'] .film-row").nth(3)
+    row = page.locator("ol[aria-label='Final list'] .item").nth(3)
     title = row.locator(".title").inner_text()
     row.hover()
     assert page.locator("svg.links path[style*='stroke-opacity: 0.9']").count() == 3
-    assert {lit.inner_text() for lit in page.locator(".film-row.lit .title").all()} == {title}
+    assert {lit.inner_text() for lit in page.locator(".item.lit .title").all()} == {title}
     expect(page.get_by_role("tooltip")).to_contain_text(title)
     row.click()
     expect(page.locator(".fame-say b")).to_have_text(title)
@@ -151,7 +151,7 @@ def test_choosing_a_film_says_why_and_hover_lights_it_everywhere(open_page: Open
     page.keyboard.press("Enter")
     expect(page.locator(".fame-say")).to_contain_text("is third")
     page.keyboard.press("ArrowLeft")
-    expect(page.locator('ol[aria-label="Head 3\'s own list"] .film-row').nth(2)).to_be_focused()
+    expect(page.locator('ol[aria-label="Head 3\'s own list"] .item').nth(2)).to_be_focused()
 
 
 def test_a_copied_link_opens_the_same_numbers(open_page: Open, small_address: str) -> None:
@@ -165,7 +165,7 @@ def test_a_copied_link_opens_the_same_numbers(open_page: Open, small_address: st
     page.keyboard.press("Enter")
     expect(page.locator(".chip")).to_have_count(1)
     add(page, "heat", "Heat")
-    page.locator("ol[aria-label='Final list'] .film-row").nth(2).click()
+    page.locator("ol[aria-label='Final list'] .item").nth(2).click()
     expect(page.locator(".fame-say")).to_contain_text("is third")
     page.wait_for_url("**film=*")  # the address follows what is drawn
     page.get_by_role("button", name="Copy link").click()
@@ -241,7 +241,7 @@ def test_hostile_titles_stay_text(open_page: Open, small_address: str) -> None:
     page = open_page(f"{small_address}/?h=f7-a%252Db%252Cc&film=a-b%2Cc&k=50&seen=1")
     expect(page.locator(".chips .name span").last).to_contain_text("<img src=x onerror")
     expect(page.locator(".fame-say b")).to_contain_text("<img src=x onerror")
-    page.locator(".film-row.chosen").first.hover()
+    page.locator(".item.chosen").first.hover()
     assert "owned" not in page.title()
     assert page.locator("img[src=x]").count() == 0
     assert page.evaluate("![...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('img'))")
@@ -253,5 +253,5 @@ def test_nothing_runs_over_the_side(open_page: Open, small_address: str, width: 
     page = open_page(f"{small_address}/?h={films}&k=30", width=width)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.locator(".chips").evaluate("e => e.clientHeight") < 130
-    boxes = [row.bounding_box() for row in page.locator("ol[aria-label='Final list'] .film-row").all()]
+    boxes = [row.bounding_box() for row in page.locator("ol[aria-label='Final list'] .item").all()]
     assert all(a["y"] + a["height"] <= b["y"] + 1 for a, b in pairwise(boxes) if a and b)

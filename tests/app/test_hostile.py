@@ -232,7 +232,7 @@ def test_titles_never_become_markup(screen: str, hostile_address: str, open_page
     for chart in page.locator(".stPlotlyChart").all():
         expect(chart.locator(".main-svg").first).to_be_visible()
         chart.hover()
-    for css in (".film-row", ".chip", "[data-at]", "td.cell", "td.share", ".field", ".stage"):
+    for css in (".item", ".chip", "[data-at]", "td.cell", "td.share", ".field", ".stage"):
         if page.locator(css).count():
             page.locator(css).last.hover(force=True)
     for box in page.get_by_role("combobox").filter(visible=True).all():
