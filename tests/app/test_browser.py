@@ -15,9 +15,7 @@ pytestmark = pytest.mark.browser
 
 def final_list(page: Page) -> list[str]:
     """What the final list reads, scores and shares included."""
-    return [
-        row.get_attribute("aria-label") or "" for row in page.locator("ol[aria-label='Final list'] .item").all()
-    ]
+    return [row.get_attribute("aria-label") or "" for row in page.locator("ol[aria-label='Final list'] .item").all()]
 
 
 def chips(page: Page) -> list[str]:

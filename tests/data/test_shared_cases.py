@@ -11,8 +11,6 @@ from fame.errors import FameError
 from fame.make.data import Log, read
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
-if not CASES.is_dir():
-    CASES = CASES.parents[2] / "shared" / "cases"
 
 SAME = [
     "pipe.csv", "space.csv", "utf16.csv", "cr.csv", "ts_us2.csv", "ts_foursq.csv", "ts_iso_utcword.csv",
