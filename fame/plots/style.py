@@ -37,7 +37,6 @@ __all__ = [
     "label",
     "least_width",
     "look",
-    "ramp_key",
     "sentence",
     "signed_scale",
     "template",
@@ -299,33 +298,6 @@ def finish(
         more = max(0, round(_extent(title, note) - width))  # where the sentence is wider than the picture
         fig.update_layout(width=round(width) + more, margin={"r": MARGIN + more}, autosize=False)
     return fig
-
-
-KEY = 26  # pixels under a picture for one line of `ramp_key`
-RAMP = (8, 11)  # steps of a key's ramp, pixels of each
-
-
-def ramp_key(fig: go.Figure, scale: Scale, said: str, theme: Theme) -> float:
-    """A key to a picture's colours under its left corner: 0, a ramp from one end of `scale` to the other, `said`.
-
-    Give `finish` a `bottom` of KEY pixels for it, and a `least` with the pixels that come back: its width.
-    """
-    steps, width = RAMP
-    down, low, high = -14, scale[0][1], scale[-1][1]
-    at = {"xref": "paper", "yref": "paper", "x": 0, "y": 0, "xanchor": "left", "yanchor": "middle", "yshift": down}
-    fig.add_annotation(text="0", **at)
-    fig.add_annotation(text=said, xshift=20 + steps * width, **at)
-    for i in range(steps):
-        fig.add_shape(
-            type="rect", xref="paper", yref="paper", xanchor=0, yanchor=0, xsizemode="pixel", ysizemode="pixel",
-            x0=14 + i * width, x1=14 + (i + 1) * width, y0=down - 5, y1=down + 5,
-            fillcolor=blend(low, high, i / (steps - 1)), line={"width": 0},
-        )  # fmt: skip
-    fig.add_shape(
-        type="rect", xref="paper", yref="paper", xanchor=0, yanchor=0, xsizemode="pixel", ysizemode="pixel",
-        x0=14, x1=14 + steps * width, y0=down - 5, y1=down + 5, line={"width": 1, "color": look(theme).line},
-    )  # fmt: skip
-    return 20 + steps * width + 6.4 * len(said) + MARGIN
 
 
 def _extent(title: str, note: str) -> float:

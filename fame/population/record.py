@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -140,10 +140,6 @@ class Population:
         rows = [self.moved, *([] if self.items is None else [self.items])]
         if any(array.size and array.max() > config.n_items for array in rows):
             raise FameError(f"population: names rows beyond the model's {config.n_items:,} items; {AGAIN}")
-
-    def without_histories(self) -> Self:
-        """The same for a log that may not be passed on."""
-        return replace(self, items=None, offsets=None)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """As plain arrays, for an .npz."""

@@ -114,10 +114,6 @@ class ReadReport:
     tested: Tested | None = None
     usable: int | None = None
 
-    def dropped_rows(self) -> int:
-        """All rows that were left out."""
-        return sum(d.count for d in self.dropped)
-
     def taken_line(self) -> str:
         """The one line of what was taken."""
         roles = ", ".join(f"{role} = {column}" for role, column in self.columns.items())

@@ -23,7 +23,6 @@ _NAMED = (
 _WHOLE = ("%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S")
 _YEAR_FIRST = ("%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%Y %m %d", "%Y%m%d", "%Y%m%dT%H%M%S", "%Y-%m", "%Y-%m-%d-%H-%M-%S")
 
-INTEGER = re.compile(r"[+-]?\d+")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
 _DATE = re.compile(
