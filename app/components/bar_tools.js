@@ -54,7 +54,8 @@ class Tools {
     if (event.composedPath()[0].closest?.(TYPED_IN)) return
     event.preventDefault()
     const button = event.shiftKey ? this.redo : this.undo
-    if (!button.disabled) button.click()
+    // While a change is on its way the buttons still tell of what was before it: the key waits in line behind it.
+    if (!button.disabled || this.bar.asked.length) this.bar.act({ do: event.shiftKey ? "redo" : "undo" })
   }
 
   menuKey(event) {
