@@ -203,7 +203,7 @@ def mount(picture: Picture, key: str, **triggers: Any) -> Any:
     """
     if isinstance(picture, Component):
         answers = {f"on_{name}_change": call for name, call in triggers.items()}
-        return drawn(picture.name, *picture.parts)(key=key, data=picture.payload | {"live": True}, **answers)
+        return drawn(*picture.files)(key=key, data=picture.payload | {"live": True}, **answers)
     assert isinstance(picture, Chart)
     figure = plot_style.untitled(picture.figure)
     st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(figure)}px }}</style>")

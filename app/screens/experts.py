@@ -33,6 +33,12 @@ The same holds for experts. Their shares of a score do not add up, so that an ex
 head again with this expert alone, and with all its experts but this one; with the gate *held* as it was, or *computed
 again* from the changed head.
 
+Where experts have **preferences of their own** (an anchor each), the first picture shows them: what an expert
+recommends whatever the history, and what that adds to the chosen {one}. These parts *do* add up: the head's state,
+which is what the history says, plus each expert's preference times its router weight. An expert has a name where one
+value of an attribute gathers among its first 40 {many} as it does for few random directions of the same space. Another
+training may cut the same tastes in another way.
+
 The last picture is the journey: each step holds exactly what the model would say of the {many} up to there.
 """
 MEASURES = {  # what an effect is measured on
@@ -77,6 +83,9 @@ def render(screen: Screen) -> None:
             "head's attention. That makes it the control for the models with several experts.",
             icon=":material/info:",
         )
+    if known := _known(screen.source):
+        _preferences(screen, trace, head, row, known)
+        widgets.subheading("Where the head looked", "Its experts' attention at the last step, and what was measured.")
     _last_step(screen, trace, head, row, measure)
     widgets.subheading(
         "All heads and experts" if N > 1 else "All heads", f"Steps down, {many} across. Choose one to see its map."
@@ -107,6 +116,23 @@ def _controls(screen: Screen, head: int, row: int, ranking: list[int], measure: 
             "measured on", list(MEASURES), format_func=lambda name: MEASURES[name].format(one=one, head=head + 1),
             **widgets.controlled("experts_measure", measure, "experts_measure"),
         )  # fmt: skip
+
+
+# ---- what experts prefer
+
+
+@shared(16)
+def _known(source: Source) -> list[explain.Preference]:
+    return sources.load(source).preferences
+
+
+def _preferences(screen: Screen, trace: Trace, head: int, row: int, known: list[explain.Preference]) -> None:
+    hide = screen.state.hide_seen
+    widgets.write(*widgets.with_badges(explain.say_parts(trace, head, row, known, hide), ""))
+    picture = plots.expert_preferences(trace, head, known, row, hide, screen.theme)
+    widgets.mount(picture, "experts_preferences", pick=lambda: _choose("experts_preferences", len(trace.scores)))
+    with st.container(horizontal=True):
+        widgets.save(screen, picture, "experts_preferences_file", table="Preferences as CSV")
 
 
 # ---- the last step
@@ -193,7 +219,7 @@ def _own_lists(screen: Screen, trace: Trace, head: int, row: int) -> None:
     )  # fmt: skip
     effects = _expert_effects(screen.source, now.history, row, now.hide_seen)
     picture = plots.expert_lists(trace, head, effects, row, now.k, now.hide_seen, gate == "held", screen.theme)
-    widgets.mount(picture, "experts_lists", pick=lambda: _choose(len(screen.bundle.catalogue)))
+    widgets.mount(picture, "experts_lists", pick=lambda: _choose("experts_lists", len(screen.bundle.catalogue)))
     if now.intervention:
         st.caption("Ranks and differences of the experts in the final list are measured on the untouched model.")
     with st.container(horizontal=True):
@@ -203,8 +229,9 @@ def _own_lists(screen: Screen, trace: Trace, head: int, row: int) -> None:
         )  # fmt: skip
 
 
-def _choose(V: int) -> None:
-    row = st.session_state["experts_lists"].get("pick")
+def _choose(key: str, V: int) -> None:
+    """The item that was clicked in a list. It comes from outside and may be anything."""
+    row = st.session_state[key].get("pick")
     if isinstance(row, int) and 0 < row < V:
         session.update(item=row)
 

@@ -153,6 +153,13 @@ class Bundle:
             raise FameError("evidence is gathered once, when a model is saved, and this one was saved without")
         return Evidence.of(self.evidence_json, self.config)
 
+    @cached_property
+    def preferences(self) -> list[explain.Preference]:
+        """What each expert prefers whatever the history, computed when first asked for; empty without anchors."""
+        model = self.model
+        known = model.config.variant == "fame" and model.facets.anchors is not None
+        return explain.preferences(model, self.catalogue) if known else []
+
     def save(self, directory: str | Path) -> Path:
         """Write the bundle into a directory, over any bundle that is there, and return the directory.
 

@@ -38,6 +38,7 @@ from fame.explain.compare import (
     say_score,
     score_change,
 )
+from fame.explain.preferences import Preference, preferences, say_parts, say_preference, say_split
 from fame.explain.reruns import Effect, effect, expert_effects, final_list, leave_one_out, trace
 from fame.explain.sentences import Beats, beats, say_attention, say_gate_turn, say_rank, say_router, say_router_turn
 from fame.explain.smallest import Found, Search, say_found, say_search, search_changes, smallest_change
@@ -50,6 +51,7 @@ from fame.explain.tables import (
     journey,
     merge_table,
     regate,
+    relative_parts,
     relative_shares,
     router_entropy,
     router_flag,
@@ -72,6 +74,7 @@ __all__ = [
     "Listing",
     "Model",
     "Move",
+    "Preference",
     "Remove",
     "Replace",
     "Router",
@@ -94,11 +97,13 @@ __all__ = [
     "list_overlap",
     "merge_table",
     "most_moved",
+    "preferences",
     "rank_biased_overlap",
     "rank_changes",
     "read_changes",
     "read_wish",
     "regate",
+    "relative_parts",
     "relative_shares",
     "router_entropy",
     "router_flag",
@@ -106,11 +111,14 @@ __all__ = [
     "say_changes",
     "say_found",
     "say_gate_turn",
+    "say_parts",
+    "say_preference",
     "say_rank",
     "say_router",
     "say_router_turn",
     "say_score",
     "say_search",
+    "say_split",
     "score_change",
     "search_changes",
     "smallest_change",

@@ -23,6 +23,7 @@ __all__ = [
     "journey",
     "merge_table",
     "regate",
+    "relative_parts",
     "relative_shares",
     "router_entropy",
     "router_flag",
@@ -120,6 +121,20 @@ def relative_shares(trace: Trace, rows: Iterable[int], exclude_history: bool = T
     s = trace.head_scores.astype(np.float64)
     mean = s[:, candidates(s.shape[1], trace.seen if exclude_history else [])].mean(axis=1, keepdims=True)
     return trace.gate[-1][:, None] * (s[:, checked(rows, s.shape[1])] - mean)
+
+
+def relative_parts(trace: Trace, rows: Iterable[int], exclude_history: bool = True) -> np.ndarray:
+    """What `relative_shares` are the sums of where experts have anchors: [H,1+N,rows], each less its candidates' mean.
+
+    First what the head's state says of the history, then what each expert's preference adds: both are exact.
+
+    Raises:
+        FameError: a row is not in the catalogue, or the experts have no anchors.
+    """
+    every = np.arange(1, len(trace.scores))
+    parts = trace.parts(every).astype(np.float64)
+    mean = parts[..., candidates(len(trace.scores), trace.seen if exclude_history else [])[1:]].mean(-1, keepdims=True)
+    return parts[..., checked(rows, len(trace.scores)) - 1] - mean
 
 
 def head_ranks(trace: Trace, rows: Iterable[int], exclude_history: bool = True) -> np.ndarray:

@@ -10,6 +10,7 @@ from fame.plots.attention_map import attention_map
 from fame.plots.beats import beats
 from fame.plots.evidence import likeness, probes, values
 from fame.plots.expert_lists import expert_lists
+from fame.plots.expert_preferences import expert_preferences
 from fame.plots.export import page
 from fame.plots.journey import journey
 from fame.plots.last_step import last_step
@@ -34,6 +35,7 @@ __all__ = [
     "beats",
     "chart",
     "expert_lists",
+    "expert_preferences",
     "head_colour",
     "ink_on",
     "journey",

@@ -1,4 +1,4 @@
-// What each expert alone would recommend, side by side with the head's own list. One trigger, `pick`, a row.
+// A list of a head and one of each of its experts, side by side. One trigger, `pick`, a row.
 
 class ExpertLists {
   constructor(root) {
@@ -21,7 +21,7 @@ class ExpertLists {
     this.grid.classList.toggle("dense", lists.length > 6)
     this.grid.replaceChildren(...lists.map((list, i) => make(
       "section", { class: "list", style: `--c:${i ? `color-mix(in srgb, var(--h${head % 8 + 1}) 45%, var(--page))` : `var(--h${head % 8 + 1})`}`, "aria-label": list.name },
-      make("h3", {}, i ? list.name : badge(head), i ? null : "own list", make("small", {}, list.weight ?? "")),
+      make("h3", {}, i ? null : badge(head), list.name, make("small", {}, list.weight ?? "")),
       make("div", { class: "facts" }, ...list.facts.flatMap(([what, value]) => (value === null
         ? [make("span", { class: "all", title: what }, what)]
         : [make("span", {}, what), make("b", { class: "num" }, value)]))),

@@ -226,7 +226,7 @@ class Merge {
         style: `background:color-mix(in srgb, var(${share < 0 ? "--soft" : `--h${h % 8 + 1}`}) ${tint}%, var(--page))`,
       }, [item.title, relative
         ? `Head ${h + 1}: ${number(share, digits, true)} against the average candidate`
-        : `Head ${h + 1}: gate ${heads[h].share.toFixed(3)} × score ${number(item.scores[h], digits)} = ${number(share, digits)}`, share ? `${effect} ${relative ? "lead" : "score"}` : null])
+        : `Head ${h + 1}: gate ${heads[h].share.toFixed(3)} × score ${number(item.scores[h], digits)} = ${number(share, digits)}`, share ? `${effect} ${relative ? "lead" : "score"}` : null, item.split?.[h] || null])
     })
     const total = this.cell(number(item.sum, digits), { class: "total" }, [item.title, relative
       ? "Lead over the average candidate: the sum of the row" : "Score: the sum of the row, which ranks the list"])

@@ -66,7 +66,13 @@ def merge(
     proof = explain.additivity(trace, run) if checked else None
     called = names_of(bundle, H) if names is None else list(names)
     sentence = explain.say_rank(trace, chosen, exclude_history, called)
+    known = bundle.preferences if bundle else []
     data = _drawn(base, trace, table, chosen, relative, proof) | {"names": called, "noun": words(catalogue.noun)}
+    if trace.part_queries is not None:
+        rows = table["row"].to_numpy()
+        parts = explain.relative_parts(trace, rows, exclude_history) if relative else trace.parts(rows)
+        for line, split in zip(data["rows"], explain.say_split(parts, known), strict=True):
+            line["split"] = split
     return Component(
         name="merge",
         title="How the heads' shares add up",

@@ -133,12 +133,19 @@ class Picture:
 class Component(Picture):
     """A picture that NAME.js draws from `data`, plain JSON.
 
+    drawn_by: NAME, where several pictures are drawn alike; else the picture's own.
     parts: files that come before NAME.js and NAME.css, without their endings.
     Where clicks reach Python, as in the app, its data says `live`.
     """
 
     data: Mapping[str, Any] = field(repr=False)
     parts: tuple[str, ...] = ("shared",)
+    drawn_by: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that draw it, without their endings: NAME, then what comes before it."""
+        return (self.drawn_by or self.name, *self.parts)
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -149,8 +156,8 @@ class Component(Picture):
     def body(self, place: str) -> str:
         """A shadow tree, so that its styles touch nothing else, and the module that draws into it."""
         data = json.dumps(self.payload, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-        css = json.dumps(styles(self.name, *self.parts)).replace("<", "\\u003c")
-        code = module(self.name, *self.parts).replace("export default args", "const mount = args", 1)
+        css = json.dumps(styles(*self.files)).replace("<", "\\u003c")
+        code = module(*self.files).replace("export default args", "const mount = args", 1)
         return f"""<div id="{place}"></div>
 <script type="application/json" id="{place}-data">{data}</script>
 <script type="module">

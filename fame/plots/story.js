@@ -297,7 +297,10 @@ class Story {
     const line = (cls, tag, ...cells) => make("tr", { class: cls }, ...cells.map(cell => make(tag, {}, cell)))
     this.tell(anchor, [called(item), make(
       "table", {}, line("", "th", "", "its rank", "gate × score"),
-      ...item.shares.map((x, h) => line("", "td", badge(h), ranked(item.ranks[h]), `${this.data.gate[h].toFixed(2)} × ${number(item.scores[h], 2)} = ${number(x, 2)}`)),
+      ...item.shares.flatMap((x, h) => [
+        line("", "td", badge(h), ranked(item.ranks[h]), `${this.data.gate[h].toFixed(2)} × ${number(item.scores[h], 2)} = ${number(x, 2)}`),
+        item.split?.[h] ? make("tr", { class: "split" }, make("td", { colspan: 3 }, item.split[h])) : null,
+      ]),
       line("all", "td", "final", ranked(item.ranks[this.heads]), number(item.score, 2)),
     )])
   }

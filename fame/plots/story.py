@@ -57,7 +57,7 @@ def story(
     titles = "; ".join(f"{i} {trace.catalogue.label(row)}" for i, row in enumerate(ranking[-1][:k], 1))
     about = [f"head {h + 1} {name}" for h, name in enumerate(called) if name]
     told = f" Heads are about: {listing(about)}." if about else ""
-    data = _drawn(trace, ranking, k, chosen) | {
+    data = _drawn(trace, ranking, k, chosen, bundle.preferences if bundle else []) | {
         "called": [head_name(h) + f" · {name}" * bool(name) for h, name in enumerate(called)],
         "usual": None if usual is None or H == 1 else np.asarray(usual, np.float64).tolist(),
     }
@@ -105,7 +105,9 @@ def _usual(bundle: Bundle) -> Sequence[float] | None:
         return None
 
 
-def _drawn(trace: Trace, ranking: Sequence[np.ndarray], k: int, chosen: int) -> dict[str, Any]:
+def _drawn(
+    trace: Trace, ranking: Sequence[np.ndarray], k: int, chosen: int, known: Sequence[explain.Preference]
+) -> dict[str, Any]:
     """What the picture draws: lists of rows, and of each item in them its shares, scores and ranks."""
     catalogue = trace.catalogue
     lists = [rows[:k] for rows in ranking]
@@ -114,6 +116,7 @@ def _drawn(trace: Trace, ranking: Sequence[np.ndarray], k: int, chosen: int) -> 
         place[rows] = np.arange(1, len(rows) + 1)
     rows = np.unique(np.concatenate([*lists, [chosen]]))
     shares = trace.shares(rows).T
+    split = [None] * len(rows) if trace.part_queries is None else explain.say_split(trace.parts(rows), known)
     look = trace.mixed_attention[:, -1].T  # [T,H]
     return {
         "noun": words(catalogue.noun),
@@ -129,6 +132,7 @@ def _drawn(trace: Trace, ranking: Sequence[np.ndarray], k: int, chosen: int) -> 
                 "title": str(catalogue.title[r]),
                 "year": int(catalogue.year[r]),
                 "shares": shares[i].tolist(),
+                "split": split[i],
                 "scores": trace.head_scores[:, r].tolist(),
                 "score": float(trace.scores[r]),
                 "ranks": [int(place) or None for place in places[:, r]],

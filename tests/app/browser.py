@@ -17,14 +17,10 @@ from urllib.request import urlopen
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from app import screens
+
 ROOT = Path(__file__).resolve().parents[2]
-SCREENS = {
-    "story": "/",
-    "merge": "/merge",
-    "experts": "/experts",
-    "atlas": "/atlas",
-    "evidence": "/evidence",
-}  # name → address
+SCREENS = {name: f"/{name}" for name in screens.discover()}  # name → address
 QUIET = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update"
 
 # Every film or map is drawn, nothing is left of the page before, and Plotly has laid out what it shows.

@@ -232,6 +232,7 @@ def test_the_gestures(open_page: Open, pair: str) -> None:
     expect(page.get_by_role("button", name="without Aladdin")).to_have_count(0)
     page.get_by_role("button", name="Redo").click()
     expect(page.get_by_role("button", name="without Aladdin")).to_be_visible()
+    expect(page.locator(".side.b > .item").nth(2)).to_be_visible()
     third = rows(page, "b")[2]
     page.locator(".side.b > .item").nth(2).click()
     expect(page.locator(".side.b .chosen .title")).to_have_text(third)

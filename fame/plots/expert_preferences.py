@@ -1,0 +1,121 @@
+"""What each expert of a head prefers whatever the history, and what that adds to an item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fame import explain
+from fame.errors import FameError
+from fame.explain import Preference
+from fame.plots.attention import check_head
+from fame.plots.picture import Component, Origin
+from fame.plots.style import Theme, head_name
+from fame.text import number, percent
+from fame.trace import Trace
+
+__all__ = ["expert_preferences"]
+
+SHOWN = 8  # items of a list
+
+
+def expert_preferences(
+    trace: Trace,
+    head: int,
+    known: Sequence[Preference],
+    target: int | None = None,
+    exclude_history: bool = True,
+    theme: Theme = "light",
+) -> Component:
+    """A list for what the history says by the head's state, and one for each expert's own preference.
+
+    Over each list stands what it adds to the target's lead, `explain.relative_parts`: the numbers add up to what the
+    head gives it. An expert has a name where more gathers among its items than among those of random directions.
+
+    known: `explain.preferences` of this model.   target: a row; None for the first of the final list.
+
+    Raises:
+        FameError: there is no such head, or the experts of this model have no anchors.
+    """
+    check_head(trace, head)
+    own = [preference for preference in known if preference.head == head]
+    if not own:
+        raise FameError(f"head {head + 1} has no preferences to show: the experts of this model have no anchors")
+    row = int(trace.ranking(exclude_history=exclude_history)[0]) if target is None else int(target)
+    sentence = explain.say_parts(trace, head, row, own, exclude_history)
+    every = explain.relative_parts(trace, range(1, len(trace.scores)), exclude_history)[head]  # [1+N V-1]
+    adds = every[:, row - 1]
+    state = [int(r) for r in 1 + np.argsort(-every[0], kind="stable")]
+    if exclude_history:
+        seen = set(trace.seen.tolist())
+        state = [r for r in state if r not in seen]
+    lists = [state[:SHOWN], *(p.rows[:SHOWN].tolist() for p in own)]
+    return Component(
+        name="expert_preferences",
+        drawn_by="expert_lists",
+        title=f"What each expert of head {head + 1} prefers, whatever the history",
+        note=sentence,
+        alt=f"What {head_name(head)} adds, split into its state and its experts. {sentence} "
+        + " ".join(map(explain.say_preference, own)),
+        table=_table(trace, head, own, adds),
+        theme=theme,
+        origin=Origin.of(trace),
+        data={
+            "head": head,
+            "chosen": row,
+            "lists": [
+                {
+                    "name": f"expert {i}" + f" · {own[i - 1].name}" * bool(own[i - 1].name) if i else "its state",
+                    "weight": f"router {percent(float(trace.router[-1, head, i - 1]))}" if i else None,
+                    "facts": [
+                        [f"adds to {trace.catalogue.title[row]}", None],
+                        ["in the final score", number(float(adds[i]), 2, plus=True)],
+                        *(_found(own[i - 1]) if i else [["what the history says", None]]),
+                    ],
+                    "items": [
+                        {"row": r, "title": str(trace.catalogue.title[r]), "label": trace.catalogue.label(r)}
+                        for r in rows
+                    ],
+                }
+                for i, rows in enumerate(lists)
+            ],
+        },
+    )
+
+
+def _found(preference: Preference) -> list[list[str | None]]:
+    """What gathers among an expert's items, as words and values; None makes the words a line."""
+    if preference.value is None:
+        return []
+    much = f"{preference.count} of {len(preference.rows)}, usual {preference.usual:.0f}"
+    return [[preference.value, much], ["chance gathers as much", percent(preference.p)]]
+
+
+def _table(trace: Trace, head: int, own: Sequence[Preference], adds: np.ndarray) -> pd.DataFrame:
+    """One row per item that an expert recommends: head, expert, name, router, adds, rank, item_id, title, …"""
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "head": head + 1,
+                    "expert": p.expert + 1,
+                    "name": p.name or "",
+                    "router": trace.router[-1, head, p.expert],
+                    "adds": adds[1 + p.expert],
+                    "attribute": p.attribute or "",
+                    "value": p.value or "",
+                    "count": p.count,
+                    "usual": p.usual,
+                    "p": p.p,
+                    "q": p.q,
+                    "rank": np.arange(1, len(p.rows) + 1),
+                    "item_id": trace.catalogue.item_id[p.rows],
+                    "title": trace.catalogue.title[p.rows],
+                }
+            )
+            for p in own
+        ],
+        ignore_index=True,
+    )
