@@ -205,7 +205,7 @@ def mount(picture: Picture, key: str, **triggers: Any) -> Any:
         answers = {f"on_{name}_change": call for name, call in triggers.items()}
         return drawn(*picture.files)(key=key, data=picture.payload | {"live": True}, **answers)
     assert isinstance(picture, Chart)
-    figure = plot_style.untitled(picture.figure)
+    figure = picture.bare
     st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(figure)}px }}</style>")
     with st.container(key=f"{key}_wide"):
         return st.plotly_chart(figure, key=key, config=picture.config, theme=None, alt=picture.alt, **triggers)

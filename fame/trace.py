@@ -124,7 +124,7 @@ class Trace:
     expert_queries: [H,N,q], head h's query as it would be with the router on that expert alone; table: [V,q], what
         queries meet, which is the model's own memory. Both are in the model's precision, for `expert_scores`.
     part_queries: [H,1+N,q], what head h's query is the sum of where experts have anchors: that of its state, FFN'(f),
-        and of each β_n b_n. None where they have none.
+        with what its anchors share, their mean, and of each β_n (b_n − mean). None where they have none.
     Scores are at the last position; column 0 (padding) is -inf.
     """
 
@@ -175,9 +175,10 @@ class Trace:
 
     @cached_property
     def anchor_scores(self) -> np.ndarray | None:
-        """[H,N,V], β_n <b_n, x_v^(h)>: what each expert's preference adds to s_h(v), exactly. None without anchors.
+        """[H,N,V], β_n <b_n − mean, x_v^(h)>: what sets experts apart adds to s_h(v), exactly. None without anchors.
 
-        A head's score is the sum of these and of its state's score.
+        mean: of the head's anchors, which adds the same whatever the router. A head's score is the sum of these and of
+        the score of its state with that mean.
         """
         return None if self.part_queries is None else self._every_row(self.part_queries[:, 1:])
 
@@ -233,8 +234,8 @@ class Trace:
         items: ids or titles; or else `rows` of the catalogue. `difference` is sum − score: rounding, by identity.
 
         experts: split each head's share into the parts that it is the sum of, head_1_state, head_1_expert_1 …
-            head_1_expert_N, head_2_state …: what the history says by the head's state, and what each expert's anchor
-            adds.
+            head_1_expert_N, head_2_state …: what the head's state and all its experts alike say, and what sets each
+            expert apart.
 
         Raises:
             FameError: an item or row is unknown, not one of `items` and `rows` is given, or the experts of this model
@@ -268,8 +269,8 @@ class Trace:
         return self.gate[-1][:, None] * self.head_scores[:, rows]
 
     def parts(self, rows: np.ndarray) -> np.ndarray:
-        """What the shares of these rows are the sums of, [H, 1+N, rows]: g_h <state^h, x_v^(h)> and then, expert by
-        expert, g_h β_n <b_n, x_v^(h)>.
+        """What the shares of these rows are the sums of, [H, 1+N, rows]: g_h <state^h + mean, x_v^(h)> and then, expert
+        by expert, g_h β_n <b_n − mean, x_v^(h)>, the mean being that of the head's anchors.
 
         Raises:
             FameError: the experts of this model have no anchors, so that their shares do not add up.

@@ -51,7 +51,7 @@ def test_it_trains_is_probed_mapped_saved_and_opened(toy_log: Path, tmp_path: Pa
 @pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["double", "single"])
 @given(case=cases())
 def test_experts_parts_add_up(dtype: torch.dtype, case: tuple[Setting, list[int], Intervention]) -> None:
-    """With anchors s_h(v) = <state^h, x_v^(h)> + Σ_n β_n <b_n, x_v^(h)>, whatever the intervention."""
+    """With anchors s_h(v) = <state^h + b̄, x_v^(h)> + Σ_n β_n <b_n − b̄, x_v^(h)>, whatever the intervention."""
     setting, history, what_if = case
     setting = replace(setting, config=replace(setting.config, anchors=1.0))
     H, N, V = setting.config.n_heads, setting.config.n_experts, setting.config.n_rows
@@ -64,7 +64,8 @@ def test_experts_parts_add_up(dtype: torch.dtype, case: tuple[Setting, list[int]
     model = setting.model(dtype)
     with torch.no_grad():
         spaces = model.facet_items().numpy()
-    by_hand = np.einsum("hn,hnk,hvk->hnv", t.router[-1], model.facets.anchors.detach().numpy(), spaces)
+    anchors = model.facets.anchors.detach().numpy()
+    by_hand = np.einsum("hn,hnk,hvk->hnv", t.router[-1], anchors - anchors.mean(1, keepdims=True), spaces)
     close(t.anchor_scores[..., 1:], by_hand[..., 1:], np.abs(by_hand).max())
     close(t.gate[-1][:, None, None] * t.anchor_scores[..., 1:], split[:, 1:], scale.max())
     table = t.contributions(items, experts=True)

@@ -33,7 +33,7 @@ def model_of(catalogue: Catalogue, seed: int = 0, planted: bool = True) -> FAME:
         centres = torch.randn(4, D)
         model.items.weight[1:] = torch.randn(V, D) + 0.6 * centres[torch.arange(V) % 4]
         model.facets.W_f[:] = torch.eye(D)
-        model.facets.anchors[0, 1] = model.items.weight[1:][2::4].mean(0) - model.items.weight[1:].mean(0)
+        model.facets.anchors[0, 1] = 4 * model.items.weight[1:][2::4].mean(0) - 4 * model.items.weight[1:].mean(0)
     else:
         model.items.weight[1:] = torch.randn(V, D)
     return model
@@ -56,6 +56,7 @@ def test_a_planted_preference_is_named(bundle: Bundle) -> None:
 
 def test_it_counts_what_a_loop_counts(bundle: Bundle) -> None:
     space, anchors = bundle.model.facet_items().numpy(), bundle.model.facets.anchors.numpy()
+    anchors = anchors - anchors.mean(1, keepdims=True)
     for p in bundle.preferences:
         by_hand = sorted(range(1, V + 1), key=lambda v: -float(anchors[p.head, p.expert] @ space[p.head, v]))[:NEAREST]
         assert p.rows.tolist() == by_hand
@@ -102,7 +103,7 @@ def test_the_picture_says_what_adds_up(bundle: Bundle) -> None:
     lists = picture.data["lists"]
     assert [entry["name"] for entry in lists] == [
         "its state",
-        *(f"expert {p.expert + 1}" + f" · {p.name}" * bool(p.name) for p in bundle.preferences[:N]),
+        *(f"expert {p.expert + 1}" + f" · {p.called}" * bool(p.called) for p in bundle.preferences[:N]),
     ]
     adds = [float(entry["facts"][1][1].replace("−", "-")) for entry in lists]
     share = explain.relative_shares(trace, [11])[0, 0]

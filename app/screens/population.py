@@ -24,8 +24,7 @@ from fame.population import (
     leaders_of,
     nearest,
     overall,
-    say_leaders,
-    say_unused,
+    say_population,
     slice_table,
     slices_of,
     standing,
@@ -113,10 +112,7 @@ def render(screen: Screen) -> None:
             f"Measure it: fame population {screen.source.path} --data FORM:PATH --save {screen.source.path} "
             "(fame train measures it for new models).",
         )
-    of = "simulated histories" if screen.bundle.simulated else "held-out histories"
-    leaders = say_leaders(p, screen.noun)
-    said = f"{len(p):,} {of}: {leaders[0].lower()}{leaders[1:]} {say_unused(p)}"
-    widgets.write(*widgets.with_badges(said.strip(), ""))
+    widgets.write(*widgets.with_badges(_said(screen.source), ""))
     chosen, leader = screen.option("population_slice"), screen.option("population_lead")
     view = _view(screen.source, chosen, leader)
     _choices(screen, view)
@@ -137,6 +133,14 @@ def render(screen: Screen) -> None:
 
 
 # ---- what is computed, once for all visitors
+
+
+@shared(16)
+def _said(source: Source) -> str:
+    """Which heads lead, and what is hardly used."""
+    bundle = sources.load(source)
+    assert bundle.population is not None
+    return say_population(bundle.population, bundle.catalogue.noun, bundle.simulated)
 
 
 @shared(64)
@@ -162,8 +166,9 @@ def _picture(source: Source, name: str, chosen: str, leader: str, theme: Theme) 
     assert p is not None and view is not None
     if name == "use":
         return plots.population_use(p, view.within, theme)
-    draw = plots.population_slices if name == "slices" else plots.population_gate
-    return draw(p, view.within, theme, noun)
+    if name == "slices":
+        return plots.population_slices(p, view.within, theme, noun, view.slices)
+    return plots.population_gate(p, view.within, theme, noun)
 
 
 # ---- what is chosen

@@ -155,9 +155,12 @@ class Bundle:
 
     @cached_property
     def preferences(self) -> list[explain.Preference]:
-        """What each expert prefers whatever the history, computed when first asked for; empty without anchors."""
+        """What each expert prefers whatever the history, computed when first asked for.
+
+        Empty where experts have no anchors, or no other expert beside them.
+        """
         model = self.model
-        known = model.config.variant == "fame" and model.facets.anchors is not None
+        known = model.config.variant == "fame" and model.config.n_experts > 1 and model.facets.anchors is not None
         return explain.preferences(model, self.catalogue) if known else []
 
     def save(self, directory: str | Path) -> Path:

@@ -29,9 +29,9 @@ SIGNIFICANCE = 0.05  # of a name, the false discovery rate over all experts
 
 @dataclass(frozen=True)
 class Preference:
-    """One expert's anchor, read.
+    """One expert's anchor, read: what sets it apart from the other experts of its head.
 
-    head, expert: from 0.   rows: int32, the items that the anchor alone recommends most, the most first.
+    head, expert: from 0.   rows: int32, the items that it recommends most, the most first.
     attribute, value: what gathers most among them beyond its share; None where no value has enough items.
     count, usual: how many of the rows have that value, and how many of as many random items would.
     p: the part of random directions that gather a value as far beyond its share.   q: p, corrected over all experts.
@@ -52,15 +52,27 @@ class Preference:
         """What the expert can be called: the value, where random directions do not gather as much."""
         return self.value if self.q < SIGNIFICANCE else None
 
+    @property
+    def mostly(self) -> str | None:
+        """What most of its items are, a description of the list alone, where that is twice the usual or more."""
+        most = self.value is not None and 2 * self.count >= len(self.rows) and self.count >= 2 * self.usual
+        return self.value if most else None
+
+    @property
+    def called(self) -> str:
+        """Its name, else 'mostly …', else ''."""
+        return self.name or (f"mostly {self.mostly}" if self.mostly else "")
+
 
 def preferences(model: FAME, catalogue: Catalogue, seed: int = 0) -> list[Preference]:
     """What each expert's anchor b_hn prefers: a list in the order of heads, then experts.
 
-    An anchor adds β_n <b_hn, x_v^(h)> to head h's score of item v, whatever the history; so it is read by the items
-    for which <b_hn, x_v^(h)> is largest. Among the first NEAREST of them each value of each attribute is counted; how
+    What the anchors of a head share adds the same whatever the router; what sets expert n apart is b_hn less their
+    mean, and adds β_n <b_hn − mean, x_v^(h)> to head h's score of item v, whatever the history. So an expert is read by
+    the items for which that is largest. Among the first NEAREST of them each value of each attribute is counted; how
     far a count lies beyond its share is a z-score of the hypergeometric distribution, and the value with the largest
-    is the anchor's. Any direction of such a space gathers something: the same largest z of DIRECTIONS random
-    directions of the same head is what chance comes to, and p is the part of them that reach the anchor's. Corrected
+    is the expert's. Any direction of such a space gathers something: the same largest z of DIRECTIONS random
+    directions of the same head is what chance comes to, and p is the part of them that reach the expert's. Corrected
     over all experts by Benjamini and Hochberg (1995).
 
     seed: of the random directions.
@@ -76,7 +88,8 @@ def preferences(model: FAME, catalogue: Catalogue, seed: int = 0) -> list[Prefer
     read: list[tuple[np.ndarray, np.ndarray, int, float]] = []
     for h, space in enumerate(model.facet_items().detach()):
         random = torch.randn(DIRECTIONS, space.shape[1], generator=torch.Generator().manual_seed(seed + h))
-        rows, counts = _near(torch.cat([anchors[h].detach().cpu(), random]), space, matrix)
+        own = (anchors[h] - anchors[h].mean(0)).detach().cpu()
+        rows, counts = _near(torch.cat([own, random]), space, matrix)
         top, z = _gathers(counts, rows.shape[1], matrix)
         p = [(1 + np.count_nonzero(z[N:] >= reached)) / (1 + DIRECTIONS) for reached in z[:N]]
         read += zip(rows[:N], counts[:N], top[:N].tolist(), p, strict=True)
@@ -111,7 +124,7 @@ def say_parts(trace: Trace, head: int, row: int, known: Sequence[Preference], ex
         FameError: the row is not in the catalogue, or the experts have no anchors.
     """
     state, *experts = relative_parts(trace, [row], exclude_history)[head, :, 0]
-    names = {p.expert: p.name for p in known if p.head == head}
+    names = {p.expert: p.called for p in known if p.head == head}
     order = np.argsort(-np.abs(experts), kind="stable")
     told = [n for n in order if abs(experts[n]) >= SMALL] or list(order[:1])
     parts = [f"expert {n + 1}{f' ({names[n]})' if names.get(n) else ''} {_signed(experts[n])}" for n in told]
@@ -127,7 +140,7 @@ def say_split(parts: np.ndarray, known: Sequence[Preference]) -> list[list[str]]
 
     parts: [H,1+N,rows], such as `trace.parts` or `relative_parts`. Parts that round to nothing are not told.
     """
-    names = {(p.head, p.expert): f" ({p.name})" for p in known if p.name}
+    names = {(p.head, p.expert): f" ({p.called})" for p in known if p.called}
     called = [
         ["state", *(f"expert {n + 1}{names.get((h, n), '')}" for n in range(len(parts[h]) - 1))]
         for h in range(len(parts))

@@ -67,12 +67,18 @@ def _alone(model: FAME, O: Tensor, residual: Tensor) -> Tensor:
 
 
 def _parts(model: FAME, p: Pass) -> np.ndarray | None:
-    """The queries of what F is the sum of at the last position, the state and each expert's β_n b_n: [h 1+n q]."""
+    """The queries of what F is the sum of at the last position, [h 1+n q], or None where experts have no anchors.
+
+    Router weights sum to 1, so that what the anchors of a head share, their mean, adds the same whatever the router:
+    it goes to the state. Of expert n is left β_n (b_n − mean), what sets it apart.
+    """
     anchors = model.facets.anchors
     if anchors is None:
         return None
     assert p.state is not None and p.router is not None
-    return _queries(model, torch.cat([p.state[0, -1].unsqueeze(1), p.router[0, -1].unsqueeze(-1) * anchors], 1))
+    shared = anchors.mean(1)
+    apart = p.router[0, -1].unsqueeze(-1) * (anchors - shared.unsqueeze(1))
+    return _queries(model, torch.cat([(p.state[0, -1] + shared).unsqueeze(1), apart], 1))
 
 
 def _queries(model: FAME, F: Tensor) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,23 +67,29 @@ def expert_preferences(
             "head": head,
             "chosen": row,
             "lists": [
-                {
-                    "name": f"expert {i}" + f" · {own[i - 1].name}" * bool(own[i - 1].name) if i else "its state",
-                    "weight": f"router {percent(float(trace.router[-1, head, i - 1]))}" if i else None,
-                    "facts": [
-                        [f"adds to {trace.catalogue.title[row]}", None],
-                        ["in the final score", number(float(adds[i]), 2, plus=True)],
-                        *(_found(own[i - 1]) if i else [["what the history says", None]]),
-                    ],
-                    "items": [
-                        {"row": r, "title": str(trace.catalogue.title[r]), "label": trace.catalogue.label(r)}
-                        for r in rows
-                    ],
-                }
-                for i, rows in enumerate(lists)
+                _list(trace, row, head, None if not i else own[i - 1], adds[i], rows) for i, rows in enumerate(lists)
             ],
         },
     )
+
+
+def _list(
+    trace: Trace, target: int, head: int, expert: Preference | None, adds: float, rows: list[int]
+) -> dict[str, Any]:
+    """One list as it is drawn; that of the head's state where there is no expert."""
+    name = (
+        "its state" if expert is None else f"expert {expert.expert + 1}" + f" · {expert.called}" * bool(expert.called)
+    )
+    return {
+        "name": name,
+        "weight": None if expert is None else f"router {percent(float(trace.router[-1, head, expert.expert]))}",
+        "facts": [
+            [f"adds to {trace.catalogue.title[target]}", None],
+            ["in the final score", number(float(adds), 2, plus=True)],
+            *([["what the history says", None]] if expert is None else _found(expert)),
+        ],
+        "items": [{"row": r, "title": str(trace.catalogue.title[r]), "label": trace.catalogue.label(r)} for r in rows],
+    }
 
 
 def _found(preference: Preference) -> list[list[str | None]]:
@@ -101,7 +108,7 @@ def _table(trace: Trace, head: int, own: Sequence[Preference], adds: np.ndarray)
                 {
                     "head": head + 1,
                     "expert": p.expert + 1,
-                    "name": p.name or "",
+                    "name": p.called,
                     "router": trace.router[-1, head, p.expert],
                     "adds": adds[1 + p.expert],
                     "attribute": p.attribute or "",

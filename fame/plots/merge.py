@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fame import explain
@@ -66,13 +67,8 @@ def merge(
     proof = explain.additivity(trace, run) if checked else None
     called = names_of(bundle, H) if names is None else list(names)
     sentence = explain.say_rank(trace, chosen, exclude_history, called)
-    known = bundle.preferences if bundle else []
     data = _drawn(base, trace, table, chosen, relative, proof) | {"names": called, "noun": words(catalogue.noun)}
-    if trace.part_queries is not None:
-        rows = table["row"].to_numpy()
-        parts = explain.relative_parts(trace, rows, exclude_history) if relative else trace.parts(rows)
-        for line, split in zip(data["rows"], explain.say_split(parts, known), strict=True):
-            line["split"] = split
+    data["rows"] = _split(bundle, trace, data["rows"], relative, exclude_history)
     return Component(
         name="merge",
         title="How the heads' shares add up",
@@ -141,6 +137,18 @@ def _drawn(
         "largest": float(abs(columns).max()) or 1.0,
         "digits": min(2, digits_for(columns)),
     }
+
+
+def _split(
+    bundle: Bundle | None, trace: Trace, lines: list[dict[str, Any]], relative: bool, exclude_history: bool
+) -> list[dict[str, Any]]:
+    """The rows, with what the shares are the sums of where experts have preferences of their own."""
+    if trace.part_queries is None:
+        return lines
+    rows = np.array([line["row"] for line in lines])
+    parts = explain.relative_parts(trace, rows, exclude_history) if relative else trace.parts(rows)
+    told = explain.say_split(parts, bundle.preferences if bundle else [])
+    return [line | {"split": split} for line, split in zip(lines, told, strict=True)]
 
 
 def _heads(base: Trace, shown: Trace) -> list[dict[str, Any]]:

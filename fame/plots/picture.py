@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,7 +20,7 @@ import plotly.graph_objects as go
 
 from fame.errors import FameError
 from fame.plots.export import csv, figure_image, page, page_image
-from fame.plots.style import CONFIG, LOOKS, Theme, alt_text, ink_on, least_width, sentence
+from fame.plots.style import CONFIG, LOOKS, Theme, alt_text, ink_on, least_width, sentence, untitled
 from fame.trace import Trace
 
 __all__ = ["Chart", "Component", "Origin", "Picture", "chart", "module", "palette", "script", "styles"]
@@ -181,6 +181,11 @@ class Chart(Picture):
     """A picture that Plotly draws; its figure was given its look by `style.finish`, the sentence above it included."""
 
     figure: go.Figure = field(repr=False)
+
+    @cached_property
+    def bare(self) -> go.Figure:
+        """The figure without the sentence above it, for a page that says it in its own words."""
+        return untitled(self.figure)
 
     def body(self, place: str) -> str:
         drawn = self.figure.to_html(full_html=False, include_plotlyjs=False, config=self.config, div_id=place)

@@ -23,7 +23,7 @@ from fame.plots.style import (
     text,
     texts,
 )
-from fame.population import Population, gate_by_slice, say_leaders, slice_table, usage
+from fame.population import Population, gate_by_slice, slice_table, usage
 from fame.text import number, percent, plural
 
 __all__ = ["population_gate", "population_slices", "population_use", "worth_drawing"]
@@ -122,13 +122,19 @@ def worth_drawing(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def population_slices(
-    p: Population, where: np.ndarray | None = None, theme: Theme = "light", noun: str = "item"
+    p: Population,
+    where: np.ndarray | None = None,
+    theme: Theme = "light",
+    noun: str = "item",
+    table: pd.DataFrame | None = None,
 ) -> Chart:
     """NDCG@10 of the slices furthest below and above the rest, each with its 95% interval, beside the baselines.
 
     A slice's disc carries its key as customdata, and is filled where its gap is beyond chance (q < .05).
+
+    table: `slice_table` of the same, where it is at hand.
     """
-    table = slice_table(p, where, noun)
+    table = slice_table(p, where, noun) if table is None else table
     rows = worth_drawing(table).to_dict("records")
     fig, colours = go.Figure(), look(theme)
     y = np.arange(len(rows))
@@ -256,6 +262,6 @@ def population_gate(
     )
     finish(
         fig, theme=theme, title="Where each head has more say", note=note, height=ROW * max(1, len(y)),
-        alt=f"{say_leaders(p, noun)} {figures}.", width=300 + 96 * p.head_count, top=22,
+        alt=f"Mean gate of slices over the mean of all. {figures}.", width=300 + 96 * p.head_count, top=22,
     )  # fmt: skip
     return chart("population_gate", fig, table)

@@ -10,7 +10,7 @@ from fame.population.tables import HARDLY, THIN, usage
 from fame.statistics import share_interval
 from fame.text import listing, percent
 
-__all__ = ["say_leaders", "say_unused"]
+__all__ = ["say_leaders", "say_population", "say_unused"]
 
 TOLD = 4  # heads, those that lead most often
 
@@ -39,6 +39,13 @@ def say_leaders(p: Population, noun: str = "item") -> str:
         said.append(f"no other leads in more than {percent(most)}" if most else "no other ever leads")
     sentence = "; ".join(said) + "."
     return sentence[0].upper() + sentence[1:]
+
+
+def say_population(p: Population, noun: str = "item", simulated: bool = False) -> str:
+    """How many histories, which head leads them most often, and what is hardly used."""
+    leaders = say_leaders(p, noun)
+    of = "simulated histories" if simulated else "held-out histories"
+    return f"{len(p):,} {of}: {leaders[0].lower()}{leaders[1:]} {say_unused(p)}".strip()
 
 
 def say_unused(p: Population) -> str:
