@@ -1,6 +1,6 @@
 """Do experts and gate earn their place? Measured on the validation items of a recipe's log.
 
-    python benchmarks/experts.py [BUNDLE …] [--recipe recipes/ml-1m.toml] [--nearest ATTRIBUTE]
+    python benchmarks/experts.py [BUNDLE …] [--recipe recipes/ml-1m.toml] [--preferences]
 
 BUNDLE is artifacts/ml-1m unless given. Prints a row a bundle:
 
@@ -10,8 +10,9 @@ BUNDLE is artifacts/ml-1m unless given. Prints a row a bundle:
 - *leads least*: for how many users the least used expert of all heads has the largest weight in its head.
 - entropies of gate and router at the last step, as parts of their maximum.
 
---nearest: for each expert with an anchor the value of that attribute which its 40 nearest items in the head's space
-have most beyond its share, beside what 200 random directions of the same space come to.
+--preferences: for each expert with an anchor the value of an attribute that gathers most among the items which it
+recommends, and how often random directions of the same space gather a value as much (`fame.explain.preferences`); for
+several bundles, how far they find the same preferences.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 import fame
+from fame import explain
 from fame.bundle import Bundle
-from fame.catalogue import Catalogue
 from fame.make.data.sequences import Task
 from fame.make.evaluate import batches, metric_values, ranks
 from fame.make.prepare import prepare
@@ -37,7 +39,7 @@ from fame.make.train import relative_entropy
 from fame.model import FAME, mix
 
 LISTED, ASKED = 20, 500  # items of a list, histories whose lists are compared
-NEAREST, RANDOM, LEAST = 40, 200, 15  # items around a direction, random directions, items of a value
+AGREED = 50  # items by which preferences of two bundles are matched
 
 
 class Dealt:
@@ -118,45 +120,58 @@ def measure(model: FAME, task: Task) -> dict[str, float]:
     }
 
 
+def agreement(bundles: list[Bundle]) -> tuple[float, float]:
+    """How far seeds find the same preferences, and how far random directions of their spaces would.
+
+    Of each pair of bundles, experts are matched one to one so that their first 50 items have most in common: the mean
+    part in common over pairs and matches.
+    """
+    found: list[float] = []
+    chance: list[float] = []
+    for one, other in combinations(bundles, 2):
+        for lists, random in ((found, False), (chance, True)):
+            a, b = (firsts(bundle, random, seed) for seed, bundle in enumerate((one, other)))
+            shared = np.array([[len(np.intersect1d(x, y)) / AGREED for y in b] for x in a])
+            lists.append(float(shared[linear_sum_assignment(-shared)].mean()))
+    return float(np.mean(found)), float(np.mean(chance))
+
+
 @torch.inference_mode()
-def nearest(model: FAME, catalogue: Catalogue, attribute: str) -> None:
-    """Prints what lies around each anchor, and around random directions of each head's space."""
-    assert model.facets.anchors is not None
-    matrix, names = catalogue.attribute(attribute)
-    common = np.flatnonzero(matrix.sum(0) >= LEAST)
-    share = matrix[1:].mean(0)[common]
-    for h, space in enumerate(model.facet_items()[:, 1:]):
-        x = torch.nn.functional.normalize(space - space.mean(0), dim=-1)
-
-        def best(direction: Tensor, x: Tensor = x) -> tuple[float, str, np.ndarray]:
-            near = 1 + (x @ direction).topk(NEAREST).indices.numpy()
-            lift = matrix[near][:, common].mean(0) / share
-            return float(lift.max()), names[common[lift.argmax()]], near
-
-        chance = torch.randn(RANDOM, x.shape[1], generator=torch.Generator().manual_seed(h))
-        lifts = sorted(best(direction)[0] for direction in chance)
-        middle, high = lifts[RANDOM // 2], lifts[-RANDOM // 20]
-        print(f"\nhead {h + 1}: random directions, median lift {middle:.1f}, 95% below {high:.1f}")
-        for n, anchor in enumerate(model.facets.anchors[h]):
-            lift, value, near = best(anchor)
-            print(f"  expert {n + 1}: {value} {lift:.1f} times; {', '.join(catalogue.title[near[:6]])}")
+def firsts(bundle: Bundle, random: bool, seed: int) -> np.ndarray:
+    """The items that what sets each expert apart, or a random direction in its place, recommends most: [hn agreed]."""
+    anchors = bundle.model.facets.anchors
+    assert anchors is not None
+    apart = anchors - anchors.mean(1, keepdim=True)
+    if random:
+        apart = torch.randn(apart.shape, generator=torch.Generator().manual_seed(seed))
+    scores = torch.einsum("hnk,hvk->hnv", apart, bundle.model.facet_items()[:, 1:])
+    return scores.flatten(0, 1).topk(AGREED).indices.numpy()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundles", nargs="*", default=["ml-1m"])
     parser.add_argument("--recipe", type=Path, default=Path(__file__).parents[1] / "recipes/ml-1m.toml")
-    parser.add_argument("--nearest")
+    parser.add_argument("--preferences", action="store_true")
     options = parser.parse_args()
     task = prepare(load_recipe(options.recipe)).split.valid
+    opened: list[Bundle] = []
     for i, name in enumerate(options.bundles):
         bundle: Bundle = fame.load(name)
         row = measure(bundle.model, task)
         if not i:
             print(f"| bundle | {' | '.join(row)} |\n|---|{'---:|' * len(row)}")
         print(f"| {bundle.name} | {' | '.join(f'{value:.4f}' for value in row.values())} |", flush=True)
-        if options.nearest and bundle.model.facets.anchors is not None:
-            nearest(bundle.model, bundle.catalogue, options.nearest)
+        known = bundle.preferences if options.preferences else []
+        for preference in known:
+            first = ", ".join(bundle.catalogue.title[preference.rows[:5]])
+            print(f"    {explain.say_preference(preference)} {first}")
+        opened.append(bundle)
+    if options.preferences and len(opened) > 1:
+        found, chance = agreement(opened)
+        print(
+            f"The same preferences in {len(opened)} bundles: {found:.2f} of the lists, random directions {chance:.2f}."
+        )
 
 
 if __name__ == "__main__":

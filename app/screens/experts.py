@@ -128,9 +128,15 @@ def _known(source: Source) -> list[explain.Preference]:
 
 def _preferences(screen: Screen, trace: Trace, head: int, row: int, known: list[explain.Preference]) -> None:
     hide = screen.state.hide_seen
+    widgets.subheading("What each expert prefers", "Whatever the history, and what that adds now.")
     widgets.write(*widgets.with_badges(explain.say_parts(trace, head, row, known, hide), ""))
     picture = plots.expert_preferences(trace, head, known, row, hide, screen.theme)
     widgets.mount(picture, "experts_preferences", pick=lambda: _choose("experts_preferences", len(trace.scores)))
+    if not all(p.name for p in known if p.head == head):
+        widgets.styled(
+            "“Mostly” describes a list and is no name: where chance gathers as much more than 1 time in 20, it is one "
+            "of many ways to cut these tastes.", "fame-note",
+        )  # fmt: skip
     with st.container(horizontal=True):
         widgets.save(screen, picture, "experts_preferences_file", table="Preferences as CSV")
 

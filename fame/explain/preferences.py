@@ -24,6 +24,7 @@ LEAST = 15  # items of a value: fewer cannot gather
 DIRECTIONS = 999  # random ones, so that the least p is .001
 AT_ONCE = 32  # directions, which bounds the memory that a huge catalogue takes
 SMALL = 0.005  # a part of a lead that rounds to nothing
+WORTH = 0.05  # of the largest part: a sentence tells no smaller ones
 SIGNIFICANCE = 0.05  # of a name, the false discovery rate over all experts
 
 
@@ -126,11 +127,11 @@ def say_parts(trace: Trace, head: int, row: int, known: Sequence[Preference], ex
     state, *experts = relative_parts(trace, [row], exclude_history)[head, :, 0]
     names = {p.expert: p.called for p in known if p.head == head}
     order = np.argsort(-np.abs(experts), kind="stable")
-    told = [n for n in order if abs(experts[n]) >= SMALL] or list(order[:1])
+    told = [n for n in order if abs(experts[n]) >= max(SMALL, WORTH * np.abs(experts).max())] or list(order[:1])
     parts = [f"expert {n + 1}{f' ({names[n]})' if names.get(n) else ''} {_signed(experts[n])}" for n in told]
     return (
         f"Head {head + 1} gives {trace.catalogue.label(row)} {_signed(state + sum(experts))} against the average "
-        f"{trace.catalogue.noun}: {_signed(state)} by what the history says, and by its experts' own preferences "
+        f"{trace.catalogue.noun}: {_signed(state)} by what the history says, and by what its experts prefer "
         f"{listing(parts)}."
     )
 
