@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from app import session, sources, state, url, widgets
+from app import screens, session, sources, state, url, widgets
 from app.components import component
 from app.screen import Screen
 from app.sources import Source
@@ -133,7 +133,7 @@ def _history(screen: Screen) -> None:
     line = example if example is not None and session.has_line(example, screen.opening) else None
     data = {
         "line": definition(bundle.config.n_heads, catalogue.noun) if line is None else bundle.examples[line].look_for,
-        "lineOf": None if line is None else {"example": line, "title": bundle.examples[line].title},
+        "lineOf": None if line is None else _line_of(bundle, line, screen.name),
         "history": [item(row) for row in here.history],
         "dropped": dropped,
         "note": _note(dropped, bundle.config.max_len, catalogue.noun, here.hide_seen),
@@ -153,6 +153,13 @@ def _history(screen: Screen) -> None:
         "link": urlencode(url.query(here, bundle, None)),
     }
     _bar(key="bar", data=data, on_act_change=lambda: _act(bundle))
+
+
+def _line_of(bundle: Bundle, example: int, here: str) -> dict[str, Any]:
+    """Which example a line is of, and the screen that shows what it promises, where this is another one."""
+    where = screens.discover().get(bundle.examples[example].screen)
+    elsewhere = where.declaration.title if where and bundle.examples[example].screen != here else None
+    return {"example": example, "title": bundle.examples[example].title, "elsewhere": elsewhere}
 
 
 def holds(catalogue: Catalogue, row: int, text: str) -> bool:

@@ -29,6 +29,8 @@ def main() -> None:
     here = st.navigation([opening, *pages.values()], position="hidden")
     if here is not pages[first]:
         pages[first] = opening
+    if (asked := session.asked_screen()) and pages[asked] is not here:
+        st.switch_page(pages[asked])
     # Not by here.run(): what a page draws is taken away before the next page stands, the bar too.
     draw(next(name for name, page in pages.items() if page is here), pages)
 

@@ -11,12 +11,14 @@ import streamlit as st
 from app import screens
 from app.carry import Carried, Moment, pack
 from app.screen import Screen
-from app.state import State
+from app.state import DEFAULT_K, State
 from app.url import parse, query, quoted
 from fame.bundle import Bundle
+from fame.trace import NOTHING
 
 __all__ = [
     "Session",
+    "asked_screen",
     "can_redo",
     "can_undo",
     "check_options",
@@ -51,6 +53,7 @@ class Session:
     future: list[Moment] = field(default_factory=list)
     example: int | None = None  # the one that was opened last
     dismissed: set[int] = field(default_factory=set)  # examples whose line was put away
+    go: str | None = None  # the screen that is to be shown next
     touched: bool = False  # changed by a callback since the URL was last written
     version: int = 0  # of the bundle whose rows `state` holds
 
@@ -88,19 +91,37 @@ def update(**changes: Any) -> None:
     here.unused = ()
 
 
-def start(history: Sequence[int]) -> None:
+def start(history: Sequence[int], **changes: Any) -> None:
     """Begin afresh with another history, for callbacks: what was looked at and compared belongs to the last one."""
     declared = (entry.declaration.options.items() for entry in screens.discover().values())
     forgotten = {name: None for options in declared for name, option in options if option.of_history}
-    update(history=history, item=None, b=(), **forgotten)
+    update(**{"history": history, "item": None, "b": (), **forgotten, **changes})
 
 
 def open_example(bundle: Bundle, example: int) -> None:
-    """Begin afresh with an example's history, for callbacks; its line stands over the screen."""
-    here = _session()
+    """Begin afresh with an example, for callbacks, where what it promises is to be seen; its line stands over it.
+
+    It promises something of the untouched model and of lists of ten without what was seen.
+    """
+    here, opened = _session(), bundle.examples[example]
     here.example = example
     here.dismissed.discard(example)
-    start(bundle.rows(bundle.examples[example].items))
+    if opened.screen in screens.discover():
+        here.go = opened.screen
+    start(
+        bundle.rows(opened.items), intervention=NOTHING, hide_seen=True, k=max(here.state.k, DEFAULT_K),
+        head=None if opened.head is None else opened.head - 1,
+        item=None if opened.item is None else bundle.catalogue.row(opened.item),
+    )  # fmt: skip
+
+
+def asked_screen() -> str | None:
+    """The screen that a callback asks to go to, once."""
+    here: Session | None = st.session_state.get("fame")
+    if here is None:
+        return None
+    go, here.go = here.go, None
+    return go
 
 
 def dismiss_example(example: int) -> None:

@@ -360,7 +360,7 @@ REFUSALS: dict[str, tuple[Spoil, str]] = {
     ),
     "examples of another form": (
         lambda b: rewrite(b, "examples.json", b'[{"title": "x", "items": []}]'),
-        r"examples\.json: expected a list of objects with title, look_for and items",
+        r"examples\.json: expected objects with title, look_for and items",
     ),
     "evidence not a number": (
         lambda b: rewrite(b, "evidence.json", b'{"probe": NaN}'),

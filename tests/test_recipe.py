@@ -21,9 +21,10 @@ from fame.make.card import SHOWN, comparison, read_comparison, usage
 from fame.make.checkpoint import Epoch
 from fame.make.data import read
 from fame.make.evaluate import METRICS, evaluate
+from fame.make.examples import read_examples
 from fame.make.logs import logger
 from fame.make.pipeline import Callbacks, compare, run_folder, train_recipe
-from fame.make.prepare import prepare, read_examples, split_for
+from fame.make.prepare import prepare, split_for
 from fame.make.recipe import Recipe, load_recipe
 from fame.model import FAME
 
@@ -139,8 +140,9 @@ def test_the_recipes_of_the_project_are_sound(name: str) -> None:
     if recipe.examples:
         assert recipe.data.items is not None
         examples = read_examples(recipe.examples, Catalogue.from_csv(recipe.data.items))
-        assert len(examples) >= 12
+        assert len({example.title for example in examples}) >= 7
         assert {3, 60} <= {len(example.items) for example in examples}
+        assert all(example.promise for example in examples)
 
 
 # --- the bundle ---------------------------------------------------------------------------------------
@@ -306,7 +308,7 @@ def test_what_is_wrong_is_told_before_training(recipe: Recipe, tmp_path: Path) -
     assert not watch.epochs and not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("content", ["{", "5", '{"title": 1}', '[{"title": "A", "look_for": "B", "items": []}]'])
+@pytest.mark.parametrize("content", ["{", "5", '{"title": 1}', "[3]", '[{"title": "A", "look_for": "B", "items": []}]'])
 def test_examples_of_another_form_are_refused(recipe: Recipe, tmp_path: Path, content: str) -> None:
     path = tmp_path / "examples.json"
     path.write_text(content)

@@ -116,6 +116,12 @@ class Bar {
     if (lineOf !== null) this.line.append(el("b", "", lineOf.title), " ")
     this.line.append(el("span", "", line))
     if (lineOf === null) return
+    if (lineOf.elsewhere) {
+      const go = el("button", "go", `See it on ${lineOf.elsewhere}`)
+      go.type = "button"
+      go.onclick = () => this.act({ do: "example", example: lineOf.example })
+      this.line.append(go)
+    }
     const away = el("button", "drop", "×")
     away.type = "button"
     away.setAttribute("aria-label", `Put away what to look for in “${lineOf.title}”`)

@@ -8,9 +8,9 @@ file but the card with its size and SHA-256; nothing is read that a bundle may n
 """
 
 from fame.bundle.bundle import Bundle
+from fame.bundle.examples import Example
 from fame.bundle.files import MANIFEST
 from fame.bundle.find import glance, load, locate
-from fame.bundle.parts import Example
 from fame.bundle.save import check_target, check_writable
 from fame.home import ARTIFACTS
 

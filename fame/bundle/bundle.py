@@ -14,9 +14,9 @@ import pandas as pd
 from fame import explain
 from fame.atlas import Atlas, spaces_of
 from fame.bundle.archive import Archive
+from fame.bundle.examples import Example
 from fame.bundle.files import AGAIN, CARD, Folder, Place, manifest_of, read, read_card
 from fame.bundle.parts import (
-    Example,
     atlas_of,
     config_of,
     evidence_of,
@@ -87,8 +87,11 @@ class Bundle:
             except FameError as error:
                 raise FameError(f"population.npz: {error}; {AGAIN}") from None
         for example in self.examples:
-            if unknown := [item for item in example.items if item not in self.catalogue]:
+            shown = [example.item] if example.item is not None else []
+            if unknown := [item for item in (*example.items, *shown) if item not in self.catalogue]:
                 raise FameError(f"examples.json: {example.title!r} holds {unknown[0]!r}, no item_id of items.csv")
+            if example.head is not None and example.head > max(1, self.config.n_heads):
+                raise FameError(f"examples.json: {example.title!r} shows head {example.head}; {AGAIN}")
 
     @property
     def config(self) -> FAMEConfig:

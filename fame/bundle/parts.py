@@ -6,7 +6,6 @@ import io
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 
 from fame.atlas import Atlas
+from fame.bundle.examples import EXPECTED, Example
 from fame.bundle.files import AGAIN, LIMITS, MB, parse
 from fame.config import FAMEConfig
 from fame.errors import FameError
@@ -23,7 +23,6 @@ from fame.model import FAME
 from fame.population import Population
 
 __all__ = [
-    "Example",
     "atlas_of",
     "config_of",
     "evidence_of",
@@ -34,15 +33,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Example:
-    """A curated history: a title, one line on what to look for, and item ids, oldest first."""
-
-    title: str
-    look_for: str
-    items: tuple[str, ...]
 
 
 def config_of(path: str, content: bytes) -> FAMEConfig:
@@ -128,14 +118,12 @@ def examples_of(path: str, content: bytes | None) -> tuple[Example, ...]:
     if content is None:
         return ()
     values = parse(path, content)
+    if not isinstance(values, list):
+        raise FameError(f"{path}: expected a list of objects with {EXPECTED}; {AGAIN}")
     try:
-        examples = tuple(Example(e["title"], e["look_for"], tuple(e["items"])) for e in values)
-        texts = [text for e in examples for text in (e.title, e.look_for, *e.items)]
-        if not all(isinstance(text, str) for text in texts) or not all(e.items for e in examples):
-            raise TypeError
-    except (TypeError, KeyError):
-        raise FameError(f"{path}: expected a list of objects with title, look_for and items (ids); {AGAIN}") from None
-    return examples
+        return tuple(map(Example.of, values))
+    except FameError as error:
+        raise FameError(f"{path}: {error}; {AGAIN}") from None
 
 
 def evidence_of(path: str, content: bytes | None) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +60,7 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
             np.savez_compressed(buffer, allow_pickle=False, **part.to_arrays())
             contents[name] = buffer.getvalue()
     if bundle.examples:
-        contents["examples.json"] = _json([asdict(example) for example in bundle.examples], "examples")
+        contents["examples.json"] = _json([example.to_dict() for example in bundle.examples], "examples")
     if bundle.evidence_json:
         contents["evidence.json"] = _json(dict(bundle.evidence_json), "evidence")
     if len(bundle.training.columns):

@@ -16,6 +16,7 @@ import typer
 
 from fame import __version__
 from fame.cli.app import app as serve
+from fame.cli.examples import examples
 from fame.cli.explain import explain
 from fame.cli.info import download, evaluate, info
 from fame.cli.inspect import inspect
@@ -30,7 +31,7 @@ app = typer.Typer(
     help="FAME: a sequential recommender whose every decision can be opened up and looked at.",
 )
 
-for command in (serve, train, compare, inspect, evaluate, population, download, explain, info):
+for command in (serve, train, compare, inspect, evaluate, population, examples, download, explain, info):
     app.command()(command)
 
 

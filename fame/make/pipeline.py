@@ -22,11 +22,12 @@ from fame.make.card import comparison, kind_name, metric_row, model_card, read_c
 from fame.make.checkpoint import Epoch, locked
 from fame.make.configs import GuidanceConfig, PlantedConfig
 from fame.make.evaluate import popularity_ranks, ranks
+from fame.make.examples import choose_examples, read_examples
 from fame.make.guidance import Guidance
 from fame.make.logs import Curves, logger
 from fame.make.maps import build_atlas
 from fame.make.population import measure_population, some_of
-from fame.make.prepare import Prepared, prepare, read_examples, tested
+from fame.make.prepare import Prepared, prepare, tested
 from fame.make.probes.gather import evidence
 from fame.make.recipe import Recipe
 from fame.make.recovery import recovery
@@ -201,6 +202,10 @@ def described(
         compared=compared,
     )
     simulated = recipe.data.form == "planted"
+    if model.config.variant == "fame":
+        examples, broken = choose_examples(examples, model.eval(), data.catalogue)
+        for line in broken:
+            tell.warn(line)
     seen = population_of(recipe, data, model, baseline, tell) if recipe.population else None
     return Bundle(
         recipe.name,

@@ -1,20 +1,16 @@
-"""What a recipe's training starts from: its log read, limited and split; its examples."""
+"""What a recipe's training starts from: its log read, limited and split."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 import numpy as np
 
-from fame.bundle import Example
 from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.card import Facts
 from fame.make.configs import DataConfig, PlantedConfig
 from fame.make.data import Interactions, Log, Sequences, Split, k_core, keep_items, leave_one_out, read
-from fame.make.data.files import check_file
 from fame.make.data.items import coverage_of
 from fame.make.data.report import ReadReport, Tested
 from fame.make.data.sequences import Task
@@ -23,9 +19,7 @@ from fame.make.recipe import Recipe
 from fame.make.simulate import simulate
 from fame.text import plural
 
-__all__ = ["Prepared", "for_catalogue", "prepare", "read_examples", "split_for", "tested"]
-
-MAX_EXAMPLES_BYTES = 10 << 20
+__all__ = ["Prepared", "for_catalogue", "prepare", "split_for", "tested"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,33 +120,3 @@ def for_catalogue(log: Log, catalogue: Catalogue, least: int) -> tuple[Task, Rea
     usable = int((np.bincount(kept.user_codes) >= 3).sum())
     report = replace(log.report, coverage=(*log.report.coverage, coverage), usable=usable)
     return split_for(log.interactions, catalogue, least).test, report
-
-
-def read_examples(path: Path, catalogue: Catalogue) -> tuple[Example, ...]:
-    """Curated histories from a JSON file; their items are titles or ids.
-
-    Raises:
-        FameError: the file is missing or of another form, or an item is unknown.
-    """
-    expected = 'expected a list of {"title": …, "look_for": …, "items": [titles or ids]}'
-    checked = check_file(path, MAX_EXAMPLES_BYTES)
-    try:
-        values = json.loads(checked.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise FameError(f"{path}: not JSON; {expected}") from None
-    examples = []
-    try:
-        for value in values:
-            title, look_for, items = value["title"], value["look_for"], value["items"]
-            if not all(isinstance(text, str) for text in (title, look_for, *items)) or not items:
-                raise TypeError
-            examples.append((title, look_for, items))
-    except (TypeError, KeyError):
-        raise FameError(f"{path}: example {len(examples) + 1} is not as it should be; {expected}") from None
-    try:
-        return tuple(
-            Example(title, look_for, tuple(str(catalogue.item_id[catalogue.resolve(item)]) for item in items))
-            for title, look_for, items in examples
-        )
-    except FameError as error:
-        raise FameError(f"{path}: {error}") from None

@@ -80,7 +80,8 @@ class Recipe:
     card: CardText = Field(default_factory=CardText)
     comparison: Comparison | None = None
     examples: Location | None = Field(
-        default=None, description='JSON, [{"title": …, "look_for": …, "items": [titles or ids]}, …].'
+        default=None,
+        description='JSON, [{"title": …, "look_for": …, "items": [titles or ids], "promise": [claims]}, …].',
     )
     metrics: Location | None = Field(default=None, description="What `fame compare` wrote, for the model card.")
     maps: Flag = Field(default=True, description="Build the atlas.")

@@ -11,6 +11,7 @@ import torch
 from fame.bundle import Bundle, Example
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
+from fame.explain.promises import Claim
 from fame.make.data.sequences import Sequences
 from fame.make.probes.config import ProbeConfig
 from fame.make.probes.gather import evidence
@@ -49,6 +50,15 @@ def make_bundle(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
         Example("One film", "What follows from one film?", ("f5",)),
         Example("Longer than it reads", "The oldest are dropped.", tuple(f"f{row}" for row in range(1, 10))),
         Example("Hostile", "A title is text.", ("f7", "a-b,c")),
+        Example(
+            "Where experts look",
+            "Head 2 has some say.",
+            ("f9", "f4"),
+            "experts",
+            2,
+            "f12",
+            (Claim("gate", 2, least=0),),
+        ),
     )
     return Bundle("tiny", model, catalogue, examples=examples)
 

@@ -109,10 +109,10 @@ def test_an_example_keeps_its_line(open_app: OpenApp) -> None:
         [bar] = [json.loads(x.proto.json) for x in app.get("bidi_component") if x.proto.component_name == "fame_bar"]
         return bar["line"], bar["lineOf"] and bar["lineOf"]["title"], [e["open"] for e in bar["examples"]]
 
-    assert line(open_app()) == (definition(3, "item"), None, [True, False, False, False]), "a first visit"
+    assert line(open_app()) == (definition(3, "item"), None, [True, *[False] * 4]), "a first visit"
     shown = line(open_app({"h": "f5"}))
-    assert shown == ("What follows from one film?", "One film", [False, True, False, False])
-    assert line(open_app({"h": "f5-f6"})) == (definition(3, "item"), None, [False] * 4)
+    assert shown == ("What follows from one film?", "One film", [False, True, False, False, False])
+    assert line(open_app({"h": "f5-f6"})) == (definition(3, "item"), None, [False] * 5)
 
 
 def test_the_box_of_models_says_what_each_learned_from(folder: Path, small: Bundle, tmp_path: Path) -> None:

@@ -58,6 +58,22 @@ def test_an_example_stays_marked_and_its_line_can_be_put_away(open_page: Open, s
     expect(page.locator(".line")).to_contain_text("heads each recommend by themselves")
 
 
+def test_an_example_opens_where_its_promise_is_shown(open_page: Open, small_address: str) -> None:
+    """On its screen, with its head and item, on the untouched model; from another screen its line leads back."""
+    page = open_page(f"{small_address}/merge?h=f4-f5&off=1&k=3&seen=1&film=f9&head=1")
+    page.get_by_role("button", name="Examples").click()
+    page.get_by_role("menuitem", name="Where experts look").click()
+    page.wait_for_url(re.compile(r"/experts\?h=f9-f4&head=2&film=f12$"))
+    expect(page.locator("h1")).to_contain_text("Experts")
+    expect(page.locator(".line")).to_contain_text("Head 2 has some say.")
+    page.get_by_role("link", name="Merge", exact=True).click()
+    expect(page.locator("h1")).to_contain_text("Merge")
+    expect(page.locator(".line")).to_contain_text("Head 2 has some say.")
+    page.get_by_role("button", name="See it on Experts").click()
+    page.wait_for_url(re.compile(r"/experts\?h=f9-f4&head=2&film=f12$"))
+    expect(page.get_by_role("button", name="See it on")).to_have_count(0)
+
+
 def test_the_copied_link_has_the_address_that_the_browser_shows(open_page: Open, small_address: str) -> None:
     other = small_address.replace("localhost", "127.0.0.1")
     page = open_page(f"{other}/merge?h=f4-f5")
