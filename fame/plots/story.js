@@ -62,16 +62,16 @@ class Story {
   strip() {
     const { history, noun } = this.data
     const alone = history.length === 1
-    const [most, head, looked] = history.flatMap(item => item.look.map((x, h) => [x, h, item])).reduce((a, b) => (b[0] > a[0] ? b : a))
+    const [most, head, looked] = history.flatMap(item => item.attention.map((x, h) => [x, h, item])).reduce((a, b) => (b[0] > a[0] ? b : a))
     const note = make("p", {}, alone ? `only one ${noun.one} to look at` : "oldest first", alone ? null : make("span", { class: "full" }, `; the longest bar is ${percent(most)}`))
     const heading = alone ? "The history" : "The history, and where each head looked at the last step"
     const list = this.items = make("ol", { class: "strip", "aria-label": heading }, ...history.map(item => {
-      const bars = item.look.map((x, h) => hued(make("i", {}, make("b", { style: `--look:${x / most}` })), h))
+      const bars = item.attention.map((x, h) => hued(make("i", {}, make("b", { style: `--look:${x / most}` })), h))
       const name = make("div", { class: "cut" }, item.title)
-      const said = `${called(item)}; attention ${item.look.map((x, h) => `head ${h + 1}: ${percent(x)}`).join(", ")}`
+      const said = `${called(item)}; attention ${item.attention.map((x, h) => `head ${h + 1}: ${percent(x)}`).join(", ")}`
       return make("li", {}, name, alone ? null : make("div", { class: "looks", role: "img", "aria-label": said }, ...bars))
     }))
-    const lines = at => [called(history[at]), "Share of each head’s attention at the last step", ...history[at].look.map((x, h) => `head ${h + 1}: ${percent(x)}`)]
+    const lines = at => [called(history[at]), "Share of each head’s attention at the last step", ...history[at].attention.map((x, h) => `head ${h + 1}: ${percent(x)}`)]
     if (!alone) this.tells(list, lines)
     return make("section", {}, make("div", { class: "head" }, make("h2", {}, heading), note), list, alone ? null : this.ends(most, head, looked))
   }

@@ -117,13 +117,13 @@ def _drawn(
     rows = np.unique(np.concatenate([*lists, [chosen]]))
     shares = trace.shares(rows).T
     split = [None] * len(rows) if trace.part_queries is None else explain.say_split(trace.parts(rows), known)
-    look = trace.mixed_attention[:, -1].T  # [T,H]
+    attention = trace.mixed_attention[:, -1].T  # [T,H]
     return {
         "noun": words(catalogue.noun),
         "chosen": chosen,
         "gate": trace.gate[-1].tolist(),
         "history": [
-            {"title": str(catalogue.title[r]), "year": int(catalogue.year[r]), "look": look[t].tolist()}
+            {"title": str(catalogue.title[r]), "year": int(catalogue.year[r]), "attention": attention[t].tolist()}
             for t, r in enumerate(trace.items)
         ],
         "lists": [rows.tolist() for rows in lists],

@@ -49,7 +49,7 @@ def check(app: AppTest, bundle: Bundle, rows: list[int], k: int = 10, seen: bool
         else:
             assert film["ranks"][:H] == explain.head_ranks(trace, [row], seen)[:, 0].tolist()
     assert [film["title"] for film in data["history"]] == bundle.catalogue.title[trace.items].tolist()
-    np.testing.assert_allclose(np.sum([film["look"] for film in data["history"]], axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(np.sum([film["attention"] for film in data["history"]], axis=0), 1, atol=1e-5)
     return data
 
 

@@ -27,7 +27,7 @@ def test_lists_shares_and_ranks_are_the_traces(H: int, N: int, T: int, exclude: 
         np.testing.assert_allclose(item["scores"], trace.head_scores[:, int(row)])
         if not (exclude and int(row) in trace.seen):
             assert item["ranks"][:H] == explain.head_ranks(trace, [int(row)], exclude)[:, 0].tolist()
-    np.testing.assert_allclose(np.sum([item["look"] for item in data["history"]], axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(np.sum([item["attention"] for item in data["history"]], axis=0), 1, atol=1e-5)
     table = picture.table
     assert [group["row"].tolist() for _, group in table.groupby("list", sort=False)] == wanted
     final = table[table["list"] == "final"]
