@@ -24,7 +24,8 @@ EVERY = 30.0  # seconds between plain lines within an epoch
 class Watch:
     """What training tells, as a person at a terminal or the reader of a log wants it.
 
-    Before the first epoch is done nothing is printed, so that an error until then stands alone.
+    Before the first epoch is done nothing is printed, so that an error until then stands alone; unless a part of the
+    work takes long.
     """
 
     def __init__(self, bar: Progress):
@@ -48,10 +49,11 @@ class Watch:
         self.bar.tasks[0].total = None  # which `reset` would leave
 
     def ended(self) -> None:
+        took = time.monotonic() - self.since if self.running else 0.0
         if self.running and self.plain:
-            self.waiting.append(f"{self.running}: {time.monotonic() - self.since:.1f} s")
+            self.waiting.append(f"{self.running}: {took:.1f} s")
         self.running = ""
-        if self.trained:
+        if self.trained or took > EVERY:  # a run that was done already has no epoch to wait for
             self.flush()
 
     def flush(self) -> None:
