@@ -64,7 +64,7 @@ SMALL = {"d_model": 64, "n_layers": 2, "dropout": 0.1}
 DATA: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: ("planted-plain", SIMULATED | {"data": {"planted": SIMULATED["data"]["planted"] | a}})
        for name, a in AUDIENCES.items()},
-    "ml-1m": ("ml-1m", {"model": SMALL, "training": {"epochs": 10}}),
+    "ml-1m": ("ml-1m-paper", {"model": SMALL, "training": {"epochs": 10}}),
     "beauty": ("beauty", {"model": {"d_model": 64, "dropout": 0.5}}),
 }  # fmt: skip
 
@@ -123,7 +123,7 @@ IDEAS: dict[str, dict[str, Any]] = {
     "sup, excl, tie, mi, balance": {"guidance": TIED | BALANCE},
 }
 PLAIN = ("plain", "plain, four heads", "plain, eight experts")
-BUNDLES = ("ml-1m", "ml-1m-guided", "planted", "planted-plain")
+BUNDLES = ("ml-1m", "ml-1m-paper", "ml-1m-guided", "planted", "planted-plain")
 FIVE, THREE, LATE = range(5), range(3), range(5, 8)
 BY_TERM = (
     "SASRec", "plain", "sup", "sup, excl", "sup, excl, mos, mi", "tie", "sup, excl, tie", "sup, excl, tie, mi",

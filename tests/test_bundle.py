@@ -606,7 +606,7 @@ def test_the_hub_falls_back_on_no_pickle() -> None:
         FAME._load_as_pickle(None, "pytorch_model.bin")
 
 
-SHIPPED = {"ml-1m", "ml-1m-guided", "planted", "planted-plain"}
+SHIPPED = {"ml-1m", "ml-1m-paper", "ml-1m-guided", "planted", "planted-plain"}
 
 
 # Those that must be there are named, so that a missing one fails.

@@ -130,7 +130,7 @@ def test_what_is_wrong_with_a_recipe_is_told_in_one_line(tmp_path: Path, text: s
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("name", ["ml-1m", "beauty", "toys", "planted", "planted-plain"])
+@pytest.mark.parametrize("name", ["ml-1m", "ml-1m-paper", "beauty", "toys", "planted", "planted-plain"])
 def test_the_recipes_of_the_project_are_sound(name: str) -> None:
     recipe = load_recipe(RECIPES / f"{name}.toml")
     assert recipe.name == name
@@ -413,7 +413,7 @@ def test_the_readme_says_what_was_measured() -> None:
     def printed(value: float) -> str:
         return f"{value:.4f}".replace("0.", ".", 1).replace("-", "−")
 
-    measured = read_comparison(RECIPES / "ml-1m.metrics.csv").set_index("model")
+    measured = read_comparison(RECIPES / "ml-1m-paper.metrics.csv").set_index("model")
     assert header == ["model", *SHOWN]
     assert shown == {
         str(name): [f"{printed(row[m])} ± {printed(row[f'{m} ±'])}" for m in SHOWN] for name, row in measured.iterrows()

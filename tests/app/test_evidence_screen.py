@@ -22,7 +22,7 @@ from tests.app.conftest import Open
 from tests.app.small import measured
 
 OpenApp = Callable[..., AppTest]
-SHIPPED = ["ml-1m", "ml-1m-guided", "planted", "planted-plain"]
+SHIPPED = ["ml-1m", "ml-1m-paper", "ml-1m-guided", "planted", "planted-plain"]
 
 
 @pytest.fixture(scope="module")
