@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from app import bar, screens, session, sources, state, widgets
+from app.logs import visitor
 from app.screen import NothingToShow, Screen
 from app.sources import Source
 from app.what_if_links import what_if_links
@@ -43,6 +44,7 @@ def draw(name: str, pages: dict[str, Page]) -> None:
     offer: dict[str, Source] = {}
     try:
         offer |= sources.offered()
+        offer |= {name: source for name, source in visitor.models().items() if name not in offer}
         screen, unused = prepare(offer, name, entry, pages)
         with top:
             bar.render(screen, pages, offer, unused)

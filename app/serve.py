@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import screens
+from app.logs import queue, visitor
 
 __all__ = ["app"]
 
@@ -43,6 +44,9 @@ class TellBase:
         begun: Message = {}
         parts: list[bytes] = []
 
+        # Each browser has a box of logs and models of its own; the folder is made with the first file.
+        fresh = visitor.fresh_cookie(scope["headers"], scope.get("scheme") == "https")
+
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
                 begun.update(message)
@@ -53,11 +57,17 @@ class TellBase:
                 headers = MutableHeaders(raw=begun["headers"])
                 if page:  # the answer to HEAD has none
                     headers["content-length"] = str(len(page))
+                if fresh:
+                    headers.append("set-cookie", fresh)
+                    headers["cache-control"] = "no-store"
                 await send(begun)
                 await send({"type": "http.response.body", "body": page})
 
         asked = [(name, value) for name, value in scope["headers"] if name not in UNASKED]
         await self.app({**scope, "headers": asked}, receive, told)
 
+
+if visitor.served_to_many() or visitor.allowed_here():
+    queue.kick()  # what an earlier server left half trained goes on
 
 app = st.App(Path(__file__).with_name("main.py"), middleware=[Middleware(TellBase)])

@@ -229,6 +229,8 @@ def write_url(bundle: Bundle, opening: State, named: bool) -> dict[str, str]:
     """
     here = _session()
     url = query(here.state, bundle, opening, named)
+    if box := st.session_state.get("fame_visited"):  # another's box stays open as long as its link does
+        url["box"] = box
     if here.touched:
         if url != st.query_params.to_dict():
             st.query_params.from_dict(url)

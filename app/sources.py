@@ -100,7 +100,7 @@ def offered() -> dict[str, Source]:
     raise FameError(f"{found[0].path}: a plain sasrec; the app looks at heads, and it has none")
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner=False, max_entries=12)
 def load(source: Source) -> Bundle:
     """The bundle of a source, shared by all visitors.
 

@@ -14,10 +14,10 @@ from fame.bundle import Bundle
 from fame.errors import FameError
 from fame.explain import changes_text, read_changes
 
-__all__ = ["parse", "query", "quoted", "unknown_items"]
+__all__ = ["joined", "parse", "query", "quoted", "unknown_items"]
 
 
-def _join(parts: Iterable[Any]) -> str:
+def joined(parts: Iterable[Any]) -> str:
     """Parts as one value that a URL shows as it is: joined by '-', with what is special in a part escaped."""
     return "-".join(quote(str(part), safe="").replace("-", "%2D") for part in parts)
 
@@ -33,7 +33,7 @@ def _weights(weights: Iterable[float]) -> str:
 
 def ids(state: State, bundle: Bundle) -> str:
     """The history as one URL value of item ids."""
-    return _join(bundle.catalogue.item_id[row] for row in state.history) or "none"
+    return joined(bundle.catalogue.item_id[row] for row in state.history) or "none"
 
 
 def query(state: State, bundle: Bundle, opening: State | None, named: bool = True) -> dict[str, str]:

@@ -7,6 +7,7 @@ file but the card with its size and SHA-256; nothing is read that a bundle may n
 `bundle` puts them together; `save` writes them; `find` and `hub` know where bundles are.
 """
 
+from fame.bundle.archive import pack
 from fame.bundle.bundle import Bundle
 from fame.bundle.examples import Example
 from fame.bundle.files import MANIFEST
@@ -14,4 +15,7 @@ from fame.bundle.find import glance, load, locate
 from fame.bundle.save import check_target, check_writable
 from fame.home import ARTIFACTS
 
-__all__ = ["ARTIFACTS", "MANIFEST", "Bundle", "Example", "check_target", "check_writable", "glance", "load", "locate"]
+__all__ = [
+    "ARTIFACTS", "MANIFEST", "Bundle", "Example", "check_target", "check_writable", "glance", "load", "locate",
+    "pack",
+]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import zipfile
 import zlib
@@ -10,7 +11,7 @@ from pathlib import Path
 from fame.bundle.files import FILES, LIMITS, MANIFEST, MB, check_size
 from fame.errors import FameError
 
-__all__ = ["Archive"]
+__all__ = ["Archive", "pack"]
 
 MOST_ENTRIES = 1_000
 MOST_BYTES = 1_000 * MB  # unpacked, of all files that are read
@@ -75,6 +76,23 @@ class Archive:
         if len(content) != entry.file_size:
             raise FameError(f"{self.at(name)}: holds more than it says; {AGAIN}")
         return content
+
+
+def pack(folder: Path, name: str) -> bytes:
+    """The bundle of a directory as a zip that `Archive` reads, its files under a folder of this name.
+
+    Raises:
+        FameError: a file cannot be read.
+    """
+    packed = io.BytesIO()
+    try:
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in (MANIFEST, *FILES):
+                if (folder / file).is_file():
+                    archive.write(folder / file, f"{name}/{file}")
+    except OSError as error:
+        raise FameError(f"{folder}: cannot be read ({error.strerror or error})") from None
+    return packed.getvalue()
 
 
 def _depth(entry: zipfile.ZipInfo) -> int:

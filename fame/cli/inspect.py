@@ -13,6 +13,7 @@ from fame.cli.terminal import COLUMNS_HELP, FORM_HELP, AsJson, grid, printable, 
 from fame.errors import FameError
 
 if TYPE_CHECKING:
+    from fame.catalogue import Catalogue
     from fame.make.configs import DataConfig
     from fame.make.data import Log, ReadReport
 
@@ -27,10 +28,17 @@ def inspect(
     from fame.make.data import read
 
     d = data_config(data, columns, typed)
-    log = read(d.form, d.path or "", d.reading)
+    table: dict[str, Any] = {}
+    try:
+        log = read(d.form, d.path or "", d.reading, see=lambda names, rows: table.update(columns=names, rows=rows))
+    except FameError as error:
+        if as_json and table:  # so that who asks can name the columns
+            typer.echo(json.dumps({"error": str(error), "table": table}, indent=1, ensure_ascii=False))
+        raise
     report, trouble = judged(log, d)
     if as_json:
-        typer.echo(json.dumps(report.to_dict() | {"trouble": trouble}, indent=1, ensure_ascii=False))
+        told = {"trouble": trouble, "table": table, "attributes": valued(log.catalogue)}
+        typer.echo(json.dumps(report.to_dict() | told, indent=1, ensure_ascii=False))
         return
     out = stdout()
     for line in report.lines():
@@ -53,6 +61,11 @@ def inspect(
 
 
 inspect = with_options(inspect, READING)
+
+
+def valued(catalogue: Catalogue) -> dict[str, int]:
+    """The attributes of the items, each with how many values it has."""
+    return {name: len({v for cell in catalogue.facts[name] for v in cell}) for name in catalogue.attributes}
 
 
 def judged(log: Log, d: DataConfig) -> tuple[ReadReport, str]:

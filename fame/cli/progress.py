@@ -104,7 +104,7 @@ class Watch:
     def callbacks(self) -> Callbacks:
         from fame.make.pipeline import Callbacks
 
-        return Callbacks(self.stage, self.begin, self.step, self.epoch, self.warn)
+        return Callbacks(stage=self.stage, begin=self.begin, step=self.step, epoch=self.epoch, warn=self.warn)
 
 
 @contextmanager

@@ -58,6 +58,7 @@ class Callbacks:
     """What training tells on its way; under `fabric run` the first process alone tells."""
 
     stage: Callable[[str], None] = lambda text: None
+    prepared: Callable[[Prepared], None] = lambda data: None
     begin: Callable[[Recipe], None] = lambda recipe: None  # each training, by its recipe
     step: Callable[[Step], None] = lambda step: None
     epoch: Callable[[Epoch], None] = lambda epoch: None
@@ -138,6 +139,7 @@ def train_recipe(
     with locked(out, "another --out") if fabric.is_global_zero else nullcontext():
         tell.stage("reading the log")
         data = prepare(recipe)
+        tell.prepared(data)
         for line in data.report.lines() if data.report else ():
             tell.warn(line)
         examples = read_examples(recipe.examples, data.catalogue) if recipe.examples else ()
@@ -155,8 +157,9 @@ def train_recipe(
 def trained_baseline(
     recipe: Recipe, data: Prepared, fabric: Fabric, runs: Path, fresh: bool, tell: Callbacks
 ) -> FAME | None:
-    """The model whose slices are to stand beside the heads; None where there is nothing to probe, or none is asked."""
-    if recipe.evidence and recipe.model.variant == "fame" and recipe.comparison and recipe.comparison.probe:
+    """The model whose slices are to stand beside the heads; None where nothing is measured, or none is asked."""
+    measured = recipe.evidence or recipe.population
+    if measured and recipe.model.variant == "fame" and recipe.comparison and recipe.comparison.probe:
         return learn(baseline_of(recipe), data, fabric, runs, fresh, tell)[0].cpu()
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +31,10 @@ __all__ = ["Log", "parse_spec", "read"]
 
 ATTRIBUTES = "attributes"
 FIRST_ROWS = 5
+SEEN_ROWS = 8
+SEEN_LETTERS = 80  # of a cell
+
+See = Callable[[Sequence[str], Sequence[Sequence[str]]], None]
 NA_WORDS = ("NA", "N/A", "na", "n/a", "unknown", "-", "?")
 
 
@@ -78,7 +82,9 @@ def parse_spec(spec: str) -> tuple[str, Path]:
     return "auto", expanded(spec)
 
 
-def read(form: str, path: str | Path, options: ReadOptions | None = None, **settings: Any) -> Log:
+def read(
+    form: str, path: str | Path, options: ReadOptions | None = None, *, see: See | None = None, **settings: Any
+) -> Log:
     """The log at `path`: a file, packed or not, a folder or a glob of parts, an archive.
 
     form: one of `FORMS`. 'auto' finds it; the others say what to expect:
@@ -87,6 +93,7 @@ def read(form: str, path: str | Path, options: ReadOptions | None = None, **sett
         recbole: atomic files, the folder or the `.inter` file, with the `.item` file where there is one.
         csv, json, parquet, amazon: a row or an object per interaction, or per user with lists.
     options: a `ReadOptions`; or its fields as keywords.
+    see: told the columns and first rows as the file has them, before it is asked which is the user.
 
     Ratings are not used: having rated is the interaction. The same item may come twice; rows of the same user,
     item and time are one.
@@ -100,7 +107,7 @@ def read(form: str, path: str | Path, options: ReadOptions | None = None, **sett
     options = options or ReadOptions(**settings)
     path = expanded(path)
     with tempfile.TemporaryDirectory(prefix="fame-read-") as folder:
-        return _Reading(Path(folder), form, path, options).log()
+        return _Reading(Path(folder), form, path, options, see).log()
 
 
 class _Reading:
@@ -108,8 +115,9 @@ class _Reading:
 
     run: Engine
 
-    def __init__(self, folder: Path, form: str, path: Path, options: ReadOptions) -> None:
+    def __init__(self, folder: Path, form: str, path: Path, options: ReadOptions, see: See | None) -> None:
         self.folder, self.form, self.path, self.options = folder, form, path, options
+        self.see = see
         self.notes: list[str] = []
         self.taken: list[str] = []
         self.columns: dict[str, str] = {}
@@ -242,6 +250,8 @@ class _Reading:
         if any(named):
             raise FameError(f"{self.path}: lines of sequences have no named columns; leave out user, item and order")
         name, first = plains[0]
+        if self.see:
+            self.see(["line"], [[line[:SEEN_LETTERS]] for line in first.head.splitlines()[:SEEN_ROWS]])
         no_user = check_user(name, first.head, dialect, first.whole, self.options.no_user)
         for part, plain in plains:
             mine = find_dialect(
@@ -259,6 +269,8 @@ class _Reading:
         rows = self.run.sample(table)
         if not rows:
             raise FameError(f"{self.path}: the log is empty; expected at least one interaction")
+        if self.see:
+            self.see(table.names, [[cell[:SEEN_LETTERS] for cell in row] for row in rows[:SEEN_ROWS]])
         roles = find_roles(str(self.path), table.names, table.header, rows, self.options)
         order = find_order(self.run, table, roles, rows, self.options)
         self.run.rejects()
