@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from fame.bundle import MANIFEST
 from fame.errors import FameError
 from fame.text import plural
 
@@ -129,7 +128,7 @@ class Entry:
         if (self.folder / ZIP).is_file():
             return self.folder / ZIP
         found = self.folder / BUNDLE
-        return found if (found / MANIFEST).is_file() else None
+        return found if (found / "manifest.json").is_file() else None
 
     @property
     def histories(self) -> list[list[str]]:

@@ -37,10 +37,12 @@ class Enough(Exception):
 
 def main() -> int:
     task, *arguments = sys.argv[1:]
-    os.nice(10)
-    limits(MOST_MEMORY if task in ("inspect", "info") else None)
+    waited_for = task in ("inspect", "info")
+    limits(MOST_MEMORY if waited_for else None)
     end_with_parent()
-    if task in ("inspect", "info"):
+    if not waited_for:
+        os.nice(10)
+    else:
         from fame.cli.main import main as fame
 
         sys.argv = ["fame", task, *arguments]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import random
 from typing import Any
 
@@ -238,10 +239,12 @@ def _found(entry: Entry, read: Read) -> None:
         st.error(widgets.literal(f"{read.error}."), icon=":material/error:")
     elif read.trouble:
         st.warning(widgets.literal(f"Nothing can be learned of it: {read.trouble}."), icon=":material/info:")
+    with st.container(key="your_log_read_two"):
+        left, right = st.columns(2, gap="large")
     if "users" in told:
-        _figures(told)
-        for line in told.get("lines", []):
-            widgets.styled(line, "fame-note")
+        with left:
+            _figures(told)
+            st.html("".join(f'<p class="fame-note fame-line">{html.escape(line)}</p>' for line in told["lines"]))
     if read.columns:
         roles = {column: role for role, column in told.get("columns", {}).items()}
         time = str(told.get("time", ""))
@@ -249,7 +252,8 @@ def _found(entry: Entry, read: Read) -> None:
             if f"= {column}," in f"{time}," or f"= {column} " in time:
                 roles.setdefault(column, "time")
         head = [f"{column} ({roles[column]})" if column in roles else column for column in read.columns]
-        widgets.table("First rows of the log", head[:12], [row[:12] for row in told["table"]["rows"]], range(12))
+        with right:
+            widgets.table("First rows of the log", head[:12], [row[:12] for row in told["table"]["rows"]])
 
 
 def _figures(told: Any) -> None:

@@ -21,6 +21,7 @@ from fame.cli.explain import explain
 from fame.cli.info import download, evaluate, info
 from fame.cli.inspect import inspect
 from fame.cli.population import population
+from fame.cli.push import push
 from fame.cli.terminal import INTERRUPTED, Interrupted, printable
 from fame.cli.train import compare, train
 from fame.errors import FameError
@@ -31,7 +32,7 @@ app = typer.Typer(
     help="FAME: a sequential recommender whose every decision can be opened up and looked at.",
 )
 
-for command in (serve, train, compare, inspect, evaluate, population, examples, download, explain, info):
+for command in (serve, train, compare, inspect, evaluate, population, examples, download, explain, info, push):
     app.command()(command)
 
 

@@ -251,6 +251,8 @@ def front_matter(name: str, text: CardText, facts: Facts, metrics: pd.DataFrame)
     data = ModelCardData(
         library_name="fame",
         license=text.license or None,
+        pipeline_tag="other",  # the Hub has no task of its own for recommenders
+        datasets=list(text.datasets) or None,
         tags=["sequential-recommendation", "recommender-system", "mixture-of-experts", "explainability"],
         model_name=name,
         eval_results=[

@@ -261,6 +261,9 @@ class CardText:
     use: str = Field(default="", description="What the model is for.")
     limits: str = Field(default="", description="What it is not good for.")
     license: str = Field(default="", description="Of the weights, as the Hugging Face Hub spells it.")
+    datasets: tuple[str, ...] = Field(
+        default=(), description="Data sets of the Hugging Face Hub that the log comes from, like owner/name."
+    )
 
 
 @settings("comparison")
