@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from app import screens, session, sources, state, url, widgets
+from app import leaving, screens, session, sources, state, url, widgets
 from app.components import component
 from app.screen import Screen
 from app.sources import Source
@@ -40,7 +40,7 @@ def render(screen: Screen, pages: Mapping[str, Page], offer: Mapping[str, Source
                 with st.container(key="bar_here", width="content") if name == screen.name else nullcontext():
                     st.page_link(page, query_params=screen.links)
         _model(screen, offer)
-        _export(screen)
+        _export(screen, leaving.begin(screen))
     _history(screen)
     with st.container(key="bar_notes"):  # always there: one that comes and goes would mount the screen anew
         # What a screen tells itself is not said twice: a line more would move its faders away under the pointer.
@@ -88,8 +88,17 @@ def definition(H: int, noun: str) -> str:
     return f"{count} heads each recommend by themselves; a gate weighs them; their weighted sum ranks the {noun}s."
 
 
-def _export(screen: Screen) -> None:
+def _export(screen: Screen, files: leaving.Files) -> None:
     with st.popover("Export", type="tertiary", key="bar_export"):
+        st.download_button(
+            "All of this screen", lambda: leaving.everything(files, leaving.about(screen)),
+            file_name=f"fame-{screen.source.name}-{screen.name.replace('_', '-')}.zip", mime="application/zip",
+            key="bar_all", on_click="ignore", type="tertiary", icon=":material/folder_zip:",
+            help="Every table and picture that it offers, in one zip",
+        )  # fmt: skip
+        with st.expander("Cite", key="bar_cite"):
+            st.code(leaving.python(screen), language="python")
+            st.code(leaving.citation(screen), language=None)
         catalogue = screen.bundle.catalogue
         rows = list(screen.state.history)
         file = f"fame-{screen.source.name}"

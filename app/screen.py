@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from urllib.parse import urlencode
 
+import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
@@ -171,12 +172,19 @@ class Screen:
     def origin_of(self, change: Intervention) -> Origin:
         """The origin of a picture of the visitor's history under a change."""
         titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
-        return Origin(self.model, titles, changed(change) if change else "")
+        return Origin(self.model, titles, changed(change) if change else "", self.address, self.bundle.digest[:12])
+
+    @property
+    def address(self) -> str:
+        """The link to what is shown, whole where the app knows where it is served."""
+        place, slash, _ = str(st.context.url or "").partition("?")[0].rpartition("/")
+        return f"{place}{slash}{self.name}?{self.link}"
 
     @property
     def caption(self) -> str:
         """What is shown was computed from, for a picture that leaves the screen."""
-        return self.origin.line or "After no history."
+        told = self.origin
+        return replace(told, link="", bundle="").line or "After no history."
 
     @cached_property
     def names(self) -> list[str]:

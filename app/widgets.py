@@ -5,18 +5,19 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 import streamlit as st
 
-from app import session
+from app import leaving, session
 from app.components import component, drawn
 from app.screen import Screen
 from fame.plots import style as plot_style
 from fame.plots.export import csv
-from fame.plots.picture import Chart, Component, Picture, palette
+from fame.plots.picture import Chart, Component, Origin, Picture, palette
 
 __all__ = [
     "Badge",
@@ -25,6 +26,7 @@ __all__ = [
     "Noted",
     "badge",
     "controlled",
+    "download",
     "download_table",
     "explanation",
     "full_page",
@@ -32,6 +34,7 @@ __all__ = [
     "literal",
     "mount",
     "save",
+    "stamped",
     "style",
     "styled",
     "subheading",
@@ -42,6 +45,7 @@ __all__ = [
 ]
 
 
+P = TypeVar("P", bound=Picture)
 _about = component("about")
 # Pictures are drawn in the theme's colours; on paper dark ones are turned to light, their ground to white.
 PAPER = (
@@ -187,13 +191,21 @@ def tied(key: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
     return {"key": own, "on_change": change}
 
 
-def download_table(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file: str, key: str) -> None:
-    """A button that downloads a table as CSV, written when it is clicked."""
-
+def download(label: str, make: Callable[[], bytes], file: str, mime: str, key: str, note: str | None = None) -> None:
+    """A button that downloads a file, written when it is clicked; *All of this screen* has it too."""
+    leaving.offer(file, make, key)
     st.download_button(
-        label, lambda: csv(table() if callable(table) else table), file_name=file, mime="text/csv", key=key,
-        on_click="ignore", type="tertiary", icon=":material/download:",
+        label, make, file_name=file, mime=mime, key=key, on_click="ignore", type="tertiary",
+        icon=":material/download:", help=note,
     )  # fmt: skip
+
+
+def download_table(
+    label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file: str, key: str, origin: Origin | None = None
+) -> None:
+    """A button that downloads a table as CSV, written when it is clicked: with its origin, else the screen's."""
+    file, columns = leaving.named(file), (origin or leaving.origin()).columns
+    download(label, lambda: csv(table() if callable(table) else table, columns), file, "text/csv", key)
 
 
 def mount(picture: Picture, key: str, **triggers: Any) -> Any:
@@ -219,14 +231,21 @@ def save(
 
     Over the picture stand the model's name and the caption: the history, where none is given.
     """
-    picture = picture if picture.origin.model else picture.with_origin(screen.origin)
-    said = screen.caption if caption is None else caption
-    download_table(table, picture.table, f"{picture.file}.csv", f"{key}_csv")
-    st.download_button(
-        label, lambda: picture.html(screen.model, said).encode(), file_name=f"{picture.file}.html",
-        mime="text/html", key=f"{key}_html", on_click="ignore", type="tertiary", icon=":material/download:",
-        help="Opens anywhere, offline, and saves SVG and PNG from there",
+    picture = stamped(screen, picture)
+    said = f"{screen.caption if caption is None else caption} {picture.origin.trail}".strip()
+    download_table(table, picture.table, f"{picture.file}.csv", f"{key}_csv", picture.origin)
+    download(
+        label, lambda: picture.html(screen.model, said).encode(), f"{picture.file}.html", "text/html", f"{key}_html",
+        "Opens anywhere, offline, and saves SVG and PNG from there",
     )  # fmt: skip
+
+
+def stamped(screen: Screen, picture: P) -> P:
+    """A picture with all of its origin: what it says itself, and the screen's where it says nothing."""
+    own, known = picture.origin, screen.origin
+    return picture.with_origin(
+        replace(known, history=own.history, change=own.change, model=own.model or known.model) if own.model else known
+    )
 
 
 def full_page(title: str, *sentences: str) -> None:

@@ -20,7 +20,7 @@ JS_FUNCTION = re.compile(
     r"( *)(?:export (?:default )?)?(?:async )?(?:function *|(?:const|let) (?=\w+ = (?:async )?\())(\w*).*\{$"
 )
 FLOORS = {
-    **dict.fromkeys(["errors", "home", "text", "statistics"], 0),
+    **dict.fromkeys(["cite", "errors", "home", "text", "statistics"], 0),
     **dict.fromkeys(["settings", "config", "catalogue", "search"], 1),
     "trace": 2,
     **dict.fromkeys(["intervene", "model"], 3),

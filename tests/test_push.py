@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -25,8 +26,7 @@ SHA = "a" * 40
 class Hub(BaseHTTPRequestHandler):
     """As much of the Hugging Face Hub as a commit of plain files and a snapshot need."""
 
-    files: dict[str, bytes] = {}
-    asked: list[str] = []
+    files: ClassVar[dict[str, bytes]] = {}
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args: object) -> None:
@@ -45,7 +45,6 @@ class Hub(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        type(self).asked.append(self.path)
         if self.headers.get("Authorization") != "Bearer right":
             return self.tell({"error": "Unauthorized"}, 401)
         if self.path.endswith("/preupload/main"):
@@ -60,7 +59,6 @@ class Hub(BaseHTTPRequestHandler):
         return self.tell({"url": f"{self.url()}/me/tiny", "name": "me/tiny", "errors": [], "warnings": []})
 
     def do_GET(self) -> None:
-        type(self).asked.append(self.path)
         name = self.path.partition(f"/me/tiny/resolve/{SHA}/")[2]
         if name in self.files:
             content = self.files[name]
@@ -81,7 +79,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub() -> Iterator[str]:
-    Hub.files, Hub.asked = {}, []
+    Hub.files = {}
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -101,7 +99,7 @@ def test_a_bundle_goes_up_and_comes_back(hub: str, tmp_path: Path) -> None:
     said = run(hub, tmp_path / "home", "right", "-m", "fame", "push", str(place), "me/tiny")
     assert said.returncode == 0, said.stderr
     assert said.stdout == f'tiny is at {hub}/me/tiny; open it with fame.load("me/tiny")\n'
-    assert set(Hub.files) == {"README.md", *(p.name for p in place.iterdir() if p.name not in ("README.md", "notes.txt"))}
+    assert set(Hub.files) == {path.name for path in place.iterdir()} - {"notes.txt"}
     for name in set(Hub.files) - {"README.md"}:
         assert Hub.files[name] == (place / name).read_bytes(), name
     ask = "import fame; b = fame.load('me/tiny'); print(b.trace(['f1', 'f2']).top(5).to_json())"
@@ -120,7 +118,7 @@ def test_the_card_tells_the_hub_what_it_reads(hub: str, tmp_path: Path) -> None:
     assert "sequential-recommendation" in told["tags"]
     metrics = {m["name"]: m["value"] for m in told["model-index"][0]["results"][0]["metrics"]}
     assert metrics == fame.load("ml-1m").metrics
-    assert 'fame.load("me/tiny")\n' in text and "fame.load(\"ml-1m\")" not in text
+    assert 'fame.load("me/tiny")\n' in text and 'fame.load("ml-1m")' not in text
 
 
 def test_what_the_hub_refuses_is_one_line(hub: str, tmp_path: Path) -> None:

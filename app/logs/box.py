@@ -286,6 +286,7 @@ def plain_name(name: str, role: str) -> str:
         "cancel",
         "errors.txt",
         "training",
+        "tmp",
         "recipe.toml",
         "training.txt",
         "runs",

@@ -40,12 +40,12 @@ def _guesses(key: str, now: dict[str, Any], read: Read) -> dict[str, Any]:
     """The boxes of how a log is read; what they hold."""
 
     def pick(label: str, name: str, choices: dict[Any, str], note: str = "") -> Any:
-        options = [None, *choices]
-        if (given := now.get(name)) is not None and given not in options:
+        options = ["", *choices]
+        if (given := now.get(name, "")) not in options:
             options.append(given)
         return st.selectbox(
             label, options, index=options.index(given), key=f"your_log_{name}_{key}", help=note or None,
-            format_func=lambda value: FOUND if value is None else choices.get(value, str(value)),
+            format_func=lambda value: FOUND if value == "" else choices.get(value, str(value)),
         )  # fmt: skip
 
     columns = {name or str(k): name or f"column {k}" for k, name in enumerate(read.columns, 1)}
@@ -76,7 +76,7 @@ def _guesses(key: str, now: dict[str, Any], read: Read) -> dict[str, Any]:
         )
         repeats = st.toggle("Keep a user's second time with an item", now.get("repeats", True), f"your_log_again_{key}")
     chosen |= {"where": [where.strip()] if where.strip() else [], "k_core": int(core), "repeats": repeats}
-    return {name: value for name, value in chosen.items() if value is not None}
+    return {name: value for name, value in chosen.items() if value != ""}
 
 
 def _items(entry: Entry, state: dict[str, Any]) -> None:
@@ -117,6 +117,9 @@ def choose(entry: Entry, read: Read) -> None:
         **entry.state.get("choices", {}),
     }  # fmt: skip
     key = entry.key
+    left = int(read.told["items"]) - int((read.told.get("core") or {}).get("items", 0))
+    if entry.state.get("left") != left:
+        entry.update(left=left)
 
     def change(name: str) -> None:
         value = st.session_state[f"your_log_{name}_{key}"]

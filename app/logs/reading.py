@@ -57,8 +57,11 @@ def environment(folder: Path) -> dict[str, str]:
     """The environment of such a process: this very code, one thread fewer than cores, its spill files in `folder`."""
     code = [str(HOME), str(Path(fame.__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
     threads = str(max(1, (os.cpu_count() or 2) - 1))
+    spill = folder / "tmp"
+    with suppress(OSError):
+        spill.mkdir(exist_ok=True)
     return {
-        **os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, code))), "TMPDIR": str(folder),
+        **os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, code))), "TMPDIR": str(spill),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), "PYTHONUTF8": "1", "TERM": "dumb",
     }  # fmt: skip
 

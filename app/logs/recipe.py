@@ -35,11 +35,17 @@ def tables(state: Mapping[str, Any]) -> Tables:
     if noun := chosen.get("noun"):
         data["noun"] = noun
     preset = LENGTHS[chosen["length"]]
+    # A start from the log needs more items than anchors: an item that is alone in its cluster is no preference.
+    room = state.get("left") is None or state["left"] >= 2 * chosen["heads"] * chosen["experts"]
     made: Tables = {
         "": {"name": state["name"], "evidence": chosen["length"] == "thorough"},
         "data": data,
         "model": {"n_heads": chosen["heads"], "n_experts": chosen["experts"], **preset["model"]},
-        "training": {**preset["training"], "start": "log", "compete": 0.1 if chosen["experts"] > 1 else 0.0},
+        "training": {
+            **preset["training"],
+            "start": "log" if room else "random",
+            "compete": 0.1 if chosen["experts"] > 1 else 0.0,
+        },
     }
     if chosen["guide"]:
         made["guidance"] = {"heads": chosen["guide"], **GUIDED}

@@ -41,7 +41,7 @@ def main() -> int:
     limits(MOST_MEMORY if waited_for else None)
     end_with_parent()
     if not waited_for:
-        os.nice(10)
+        os.nice(int(os.environ.get("FAME_NICE", "10")))
     else:
         from fame.cli.main import main as fame
 

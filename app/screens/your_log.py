@@ -265,4 +265,4 @@ def _figures(told: Any) -> None:
     shown = [(name, *(f"{n:,}" for n in numbers)) for name, *numbers in rows]
     widgets.table("What the log holds", ["", "users", "items", "interactions"], shown)
     if span:
-        widgets.write(f"From {span[0]} to {span[1]}.")
+        widgets.write(f"From {span[0]} to {span[1]}." if span[0] != span[1] else f"All on {span[0]}.")

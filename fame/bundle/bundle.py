@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from fame import explain
 from fame.atlas import Atlas, spaces_of
 from fame.bundle.archive import Archive
 from fame.bundle.examples import Example
-from fame.bundle.files import AGAIN, CARD, Folder, Place, manifest_of, read, read_card
+from fame.bundle.files import AGAIN, CARD, MANIFEST, Folder, Place, manifest_of, read, read_card
 from fame.bundle.parts import (
     atlas_of,
     config_of,
@@ -48,6 +49,7 @@ class Bundle:
     card: the model card, Markdown.   simulated: whether the model learned from a simulated audience.
     k_core: how often each user and item was there at least in the log that it learned from; None where not known.
     population: what the model does with many held-out histories; None where that was not measured.
+    digest: SHA-256 of its manifest, which holds that of every file but the card; '' before it was loaded.
 
     Raises:
         FameError: the parts do not belong together.
@@ -64,6 +66,7 @@ class Bundle:
     simulated: bool = False
     k_core: int | None = None
     population: Population | None = field(default=None, repr=False)
+    digest: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
@@ -204,6 +207,7 @@ class Bundle:
                 simulated=manifest["simulated"],
                 k_core=manifest.get("k_core"),
                 population=population_of(place.at("population.npz"), contents.get("population.npz")),
+                digest=hashlib.sha256(place.content(MANIFEST)).hexdigest(),
             )
         except FameError as error:
             text = str(error)

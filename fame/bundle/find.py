@@ -16,15 +16,23 @@ from fame.home import ARTIFACTS
 __all__ = ["glance", "load", "locate"]
 
 
-def load(source: str | Path) -> Bundle:
+def load(source: str | Path, digest: str = "") -> Bundle:
     """A bundle by its name under artifacts/, by the path of its directory or zip, or by its Hub id `owner/name`.
 
     A name under artifacts/ goes before a directory that is called so too, which is `./name` then.
 
+    digest: how the bundle's `digest` is to begin, so that what is computed from it is what it was.
+
     Raises:
-        FameError: there is no such bundle, the Hub cannot be reached, or the bundle is refused.
+        FameError: there is no such bundle, the Hub cannot be reached, the bundle is refused, or it is another one.
     """
-    return Bundle.load(locate(source))
+    bundle = Bundle.load(locate(source))
+    if not bundle.digest.startswith(digest):
+        raise FameError(
+            f"{str(source)[:80]}: another bundle than the one asked for: its digest is {bundle.digest[:12]}…, expected "
+            f"{digest[:12]}…; give the bundle itself, or leave digest out"
+        )
+    return bundle
 
 
 def locate(source: str | Path) -> Path:

@@ -49,8 +49,7 @@ def hub_card(card: str, repo: str) -> str:
     from huggingface_hub import ModelCard
 
     made = ModelCard(card, ignore_metadata_errors=True)
-    made.data.library_name = "fame"
-    made.data.pipeline_tag = made.data.pipeline_tag or TASK
+    made.data["library_name"], made.data["pipeline_tag"] = "fame", made.data.get("pipeline_tag") or TASK
     text = re.sub(r'fame\.load\("[^"]*"\)( *#[^\n]*)?', f'fame.load("{repo}")', str(made), count=1)
     return text if text.endswith("\n") else f"{text}\n"
 
@@ -78,7 +77,7 @@ def upload(bundle: Bundle, folder: Path, repo: str, private: bool = False) -> st
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status in (401, 403):
             raise FameError(
-                f"{repo}: the Hugging Face Hub refuses ({status}); log in with `hf auth login`, as one who may write there"
+                f"{repo}: the Hugging Face Hub refuses ({status}); log in with `hf auth login`, as one who may write"
             ) from None
         reason = " ".join((str(error).splitlines() or [""])[0].split())[:200]
         raise FameError(f"{repo}: the Hugging Face Hub did not take it ({type(error).__name__}: {reason})") from None

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from huggingface_hub import EvalResult, ModelCardData
 
+from fame.cite import PAPER
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.make.checkpoint import Epoch
@@ -25,16 +26,6 @@ from fame.text import ordinal, plural
 __all__ = ["CardText", "Facts", "Usage", "comparison", "model_card", "read_comparison", "usage"]
 
 SHOWN = ("HR@10", "NDCG@10", "HR@20", "NDCG@20", "MRR")  # the columns of the card's tables, of all METRICS
-
-PAPER = """\
-@inproceedings{liu2025fame,
-  title     = {Facet-Aware Multi-Head Mixture-of-Experts Model for Sequential Recommendation},
-  author    = {Liu, Mingrui and Zhang, Sixiao and Long, Cheng},
-  booktitle = {Proceedings of the Eighteenth ACM International Conference on Web Search and Data Mining},
-  series    = {WSDM '25},
-  year      = {2025},
-  note      = {arXiv:2411.01457}
-}"""
 
 PROTOCOL = """\
 Leave-one-out: of each user with at least three items the last is the test item, the one before it the validation

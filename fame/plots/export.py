@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -95,12 +95,16 @@ try {{
 """
 
 
-def csv(table: pd.DataFrame) -> bytes:
-    """A table as CSV for people: without the catalogue's own count of rows, an unknown year left open."""
+def csv(table: pd.DataFrame, more: Mapping[str, str] | None = None) -> bytes:
+    """A table as CSV for people: without the catalogue's own count of rows, an unknown year left open.
+
+    more: columns that are the same in each row, such as `Origin.columns`.
+    """
     if "row" in table and is_integer_dtype(table["row"]):  # the model's own count; no attribute, which is text
         table = table.drop(columns="row")
     if "year" in table and is_integer_dtype(table["year"]):
         table = table.assign(year=table["year"].astype("Int64").mask(table["year"] == 0))  # which is: none known
+    table = table.assign(**more) if more else table
     return table.to_csv(index=False).encode("utf-8-sig")  # the mark lets spreadsheets read accents
 
 

@@ -10,7 +10,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 import pandas as pd
 import plotly.graph_objects as go
 
+from fame import __version__
 from fame.errors import FameError
 from fame.plots.export import csv, figure_image, page, page_image
 from fame.plots.style import CONFIG, LOOKS, Theme, alt_text, ink_on, least_width, sentence, untitled
@@ -33,12 +34,14 @@ class Origin:
     """What a picture was computed from, in plain words; '' where that does not apply.
 
     model: its name.   history: the items, oldest first.   change: what is changed in the model.   link: to the screen.
+    bundle: how the digest of the model's bundle begins.
     """
 
     model: str = ""
     history: str = ""
     change: str = ""
     link: str = ""
+    bundle: str = ""
 
     @classmethod
     def of(cls, trace: Trace, model: str = "", change: str = "") -> Self:
@@ -49,7 +52,19 @@ class Origin:
     def line(self) -> str:
         """The history and the change as a line under a heading, which is the model's name."""
         parts = [f"After {self.history}." * bool(self.history), f"Changed by you: {self.change}." * bool(self.change)]
-        return " ".join(filter(None, [*parts, self.link]))
+        return " ".join(filter(None, [*parts, self.trail]))
+
+    @property
+    def trail(self) -> str:
+        """The bundle, the version and the link: what leads back to the same numbers."""
+        made = f"Bundle {self.bundle}, FAME {__version__}." if self.bundle else ""
+        return " ".join(filter(None, [made, self.link]))
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The same as columns of a table; empty where nothing is known."""
+        known = {f"origin_{f.name}": getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
+        return {**known, "origin_fame": __version__} if known else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +123,7 @@ class Picture:
         target = Path(path).expanduser()
         writers: dict[str, Callable[[], bytes]] = {
             ".html": lambda: self.html().encode(),
-            ".csv": lambda: csv(self.table),
+            ".csv": lambda: csv(self.table, self.origin.columns),
             ".svg": lambda: self.image("svg"),
             ".png": lambda: self.image("png"),
         }
@@ -150,7 +165,8 @@ class Component(Picture):
     @property
     def payload(self) -> dict[str, Any]:
         """What the component is given: its data, and under 'picture' what its own files are to say."""
-        about = {"file": self.file, "title": self.title, "alt": self.alt, "origin": asdict(self.origin)}
+        about: dict[str, Any] = {"file": self.file, "title": self.title, "alt": self.alt}
+        about["origin"] = asdict(self.origin) | {"fame": __version__}
         return {**self.data, "picture": about}
 
     def body(self, place: str) -> str:

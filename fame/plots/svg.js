@@ -278,8 +278,9 @@ let savable
     }
   }
 
-  const origin = ({ title, origin: { model, history, change, link } }) => [
+  const origin = ({ title, origin: { model, history, change, link, bundle, fame } }) => [
     title, model && `Model: ${model}`, history && `History: ${history}`, change && `What if: ${change}`, link && `Link: ${link}`,
+    bundle && `Bundle: ${bundle}, FAME ${fame}`,
   ].filter(Boolean).join("\n")
 
   const vector = (root, about) => {

@@ -272,6 +272,12 @@ class _Reading:
         if self.see:
             self.see(table.names, [[cell[:SEEN_LETTERS] for cell in row] for row in rows[:SEEN_ROWS]])
         roles = find_roles(str(self.path), table.names, table.header, rows, self.options)
+        for role, k in (("user", roles.user), ("item", None if roles.item_list else roles.item)):
+            if k is not None and (kind := table.columns[k].type).startswith(("STRUCT", "MAP")):
+                raise FameError(
+                    f"{self.path}: the column {table.names[k]!r} of the {role} is nested ({kind[:60]}); "
+                    "expected plain ids: bring its field to a column of its own"
+                )
         order = find_order(self.run, table, roles, rows, self.options)
         self.run.rejects()
         self.taken += table.told
