@@ -14,6 +14,7 @@ from streamlit.navigation.page import Page
 
 from app import leaving, screens, session, sources, state, url, widgets
 from app.components import component
+from app.notebook import notebook
 from app.screen import Screen
 from app.sources import Source
 from fame.bundle import Bundle
@@ -90,11 +91,18 @@ def definition(H: int, noun: str) -> str:
 
 def _export(screen: Screen, files: leaving.Files) -> None:
     with st.popover("Export", type="tertiary", key="bar_export"):
+        about = leaving.about(screen)
         st.download_button(
-            "All of this screen", lambda: leaving.everything(files, leaving.about(screen)),
+            "All of this screen", lambda: leaving.everything(files, about),
             file_name=f"fame-{screen.source.name}-{screen.name.replace('_', '-')}.zip", mime="application/zip",
             key="bar_all", on_click="ignore", type="tertiary", icon=":material/folder_zip:",
             help="Every table and picture that it offers, in one zip",
+        )  # fmt: skip
+        pictures = leaving.shown()
+        widgets.download(
+            "Notebook", lambda: notebook(screen, pictures),
+            f"fame-{screen.source.name}-{screen.name.replace('_', '-')}.ipynb", "application/x-ipynb+json",
+            "bar_notebook", "Makes the same pictures in Python, and checks their numbers against these",
         )  # fmt: skip
         with st.expander("Cite", key="bar_cite"):
             st.code(leaving.python(screen), language="python")

@@ -12,15 +12,15 @@ import streamlit as st
 
 from fame import __version__, cite
 from fame.errors import FameError
-from fame.plots.picture import Origin
+from fame.plots.picture import Origin, Picture
 
 if TYPE_CHECKING:
     from app.screen import Screen
 
-__all__ = ["begin", "citation", "everything", "named", "offer", "origin", "python"]
+__all__ = ["begin", "citation", "everything", "named", "offer", "origin", "python", "show", "shown"]
 
 Files = dict[str, tuple[str, Callable[[], bytes]]]  # button's key -> the file's name, and what makes it
-OFFERED, ORIGIN, MODEL = "fame_offered", "fame_origin", "fame_model"  # in session state
+OFFERED, PICTURES, ORIGIN, MODEL = "fame_offered", "fame_pictures", "fame_origin", "fame_model"  # in session state
 
 
 def begin(screen: Screen) -> Files:
@@ -29,8 +29,18 @@ def begin(screen: Screen) -> Files:
     told = screen.origin
     st.session_state[ORIGIN] = replace(told, history="", change="") if screen.declaration.of_the_model else told
     st.session_state[MODEL] = screen.source.name
-    st.session_state[OFFERED] = files
+    st.session_state[OFFERED], st.session_state[PICTURES] = files, {}
     return files
+
+
+def show(picture: Picture, code: str, key: str) -> None:
+    """Put down a picture of the screen, and the Python that makes it in a notebook: see `app.notebook`."""
+    st.session_state.setdefault(PICTURES, {})[key] = picture, code
+
+
+def shown() -> dict[str, tuple[Picture, str]]:
+    """The pictures of the screen that is drawn now; those drawn later come into it."""
+    return st.session_state.setdefault(PICTURES, {})
 
 
 def origin() -> Origin:

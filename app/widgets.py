@@ -225,13 +225,15 @@ def mount(picture: Picture, key: str, **triggers: Any) -> Any:
 
 def save(
     screen: Screen, picture: Picture, key: str, label: str = "Picture as HTML", table: str = "Table as CSV",
-    caption: str | None = None,
+    caption: str | None = None, code: str = "",
 ) -> None:  # fmt: skip
     """Buttons that download a picture's numbers as CSV and itself as one HTML file, each written when it is clicked.
 
     Over the picture stand the model's name and the caption: the history, where none is given.
+    code: the Python that makes the picture in a notebook, in the names of `app.notebook.start`.
     """
     picture = stamped(screen, picture)
+    leaving.show(picture, code, key)
     said = f"{screen.caption if caption is None else caption} {picture.origin.trail}".strip()
     download_table(table, picture.table, f"{picture.file}.csv", f"{key}_csv", picture.origin)
     download(

@@ -23,7 +23,7 @@ LENGTHS: dict[str, Tables] = {
         "training": {"epochs": 20, "patience": 4, "batch_size": 64, "learning_rate": 0.003, "schedule": "cosine"},
     },
 }
-GUIDED = {"sup": 0.1, "excl": 0.05, "tie": 0.3, "least_items": 8}  # weights as recipes/ml-1m-guided.toml
+GUIDED = {"sup": 0.1, "excl": 0.05, "tie": 0.3, "least_items": 5}  # weights as recipes/ml-1m-guided.toml
 
 
 def tables(state: Mapping[str, Any]) -> Tables:

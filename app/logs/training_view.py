@@ -55,7 +55,7 @@ def watched(entry: Entry) -> None:
         _far(progress)
     with st.container(horizontal=True):
         st.button("Stop", key=f"your_log_stop_{entry.key}", on_click=queue.cancel, args=(entry,))
-        if stage == "running" and any(run.get("epochs") for run in progress.get("runs", [])):
+        if stage == "running" and str(progress.get("stage")).startswith("training") and _some(progress):
             st.button(
                 "Finish now, with the best so far", key=f"your_log_finish_{entry.key}", on_click=queue.finish,
                 args=(entry,),
@@ -66,6 +66,11 @@ def watched(entry: Entry) -> None:
         "fame-note",
     )
     results(entry)
+
+
+def _some(progress: dict[str, Any]) -> bool:
+    """Whether an epoch is done."""
+    return any(run.get("epochs") for run in progress.get("runs", []))
 
 
 def _far(progress: dict[str, Any]) -> None:

@@ -120,7 +120,12 @@ def render(screen: Screen) -> None:
     _neighbours(screen, picture, item)
     with st.container(horizontal=True, key="atlas_save"):
         if item:
-            widgets.save(screen, picture, "atlas_picture", "Maps as HTML", "Neighbours as CSV")
+            traced = "trace" if screen.state.history else "None"
+            code = (
+                f"fame.plots.atlas_map(bundle, {view.spaces!r}, {view.kind!r}, {view.attribute!r}, "
+                f"{_shown_values(screen, view)!r}, {item}, {traced}, k, hide_seen, names)"
+            )
+            widgets.save(screen, picture, "atlas_picture", "Maps as HTML", "Neighbours as CSV", code=code)
         widgets.download_table(
             "Positions as CSV", lambda: _positions(screen.source, view), "positions.csv", "atlas_csv_positions"
         )
@@ -135,6 +140,14 @@ def render(screen: Screen) -> None:
 def _item(screen: Screen) -> int | None:
     """The row that is looked at; None where none is chosen and there is no history that one would follow from."""
     return screen.item if screen.state.history else screen.state.item
+
+
+def _shown_values(screen: Screen, view: View) -> list[str] | None:
+    """The names of the values that are coloured."""
+    if view.attribute is None:
+        return None
+    names = screen.bundle.catalogue.attribute(view.attribute).values
+    return [str(names[v]) for v in view.values]
 
 
 def _picture(screen: Screen, under: Ground, item: int | None) -> AtlasMap:

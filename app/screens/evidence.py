@@ -137,6 +137,7 @@ def _draw(screen: Screen, name: str, attribute: str = "") -> None:
         widgets.save(
             screen, picture, f"evidence_{name}_file", table="Numbers as CSV",
             caption="Measured when the model was saved.",
+            code=f"fame.plots.{name}(bundle.evidence{f', {attribute!r}' if name == 'values' else ''})",
         )  # fmt: skip
 
 

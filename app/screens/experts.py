@@ -159,7 +159,11 @@ def _last_step(screen: Screen, trace: Trace, head: int, row: int, measure: str) 
     picture = plots.last_step(trace, head, left_out, row, measure, screen.theme)
     widgets.mount(picture, "experts_strip")
     with st.container(horizontal=True):
-        widgets.save(screen, picture, "experts_last_step", table="Attention and effects as CSV")
+        code = (
+            f"left_out = explain.leave_one_out(bundle.model, bundle.catalogue, rows, {row}, change, "
+            f"exclude_history=hide_seen)\npicture = fame.plots.last_step(trace, {head}, left_out, {row}, {measure!r})"
+        )
+        widgets.save(screen, picture, "experts_last_step", table="Attention and effects as CSV", code=code)
 
 
 def _left_out(source: Source, now: State, row: int) -> pd.DataFrame:
@@ -188,7 +192,8 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
         grid = plots.attention_grid(trace, head, expert, screen.theme)
         widgets.mount(grid, "experts_tiles", pick=lambda: _pick(H, N))
         with st.container(horizontal=True):
-            widgets.save(screen, grid, "experts_grid", table="All attention as CSV")
+            code = f"fame.plots.attention_grid(trace, {head}, {expert})"
+            widgets.save(screen, grid, "experts_grid", table="All attention as CSV", code=code)
     with right:
         if N > 1:
             st.selectbox(
@@ -201,7 +206,8 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
         picture = plots.attention_map(trace, head, expert, screen.theme)
         widgets.mount(picture, "experts_full")
         with st.container(horizontal=True):
-            widgets.save(screen, picture, "experts_map_file", table="Map as CSV")
+            code = f"fame.plots.attention_map(trace, {head}, {expert})"
+            widgets.save(screen, picture, "experts_map_file", table="Map as CSV", code=code)
 
 
 def _pick(H: int, N: int) -> None:
@@ -229,7 +235,11 @@ def _own_lists(screen: Screen, trace: Trace, head: int, row: int) -> None:
     if now.intervention:
         st.caption("Ranks and differences of the experts in the final list are measured on the untouched model.")
     with st.container(horizontal=True):
-        widgets.save(screen, picture, "experts_lists_file", table="Lists as CSV")
+        code = (
+            f"effects = explain.expert_effects(bundle.model, bundle.catalogue, rows, {row}, hide_seen)\n"
+            f"picture = fame.plots.expert_lists(trace, {head}, effects, {row}, k, hide_seen, {gate == 'held'})"
+        )
+        widgets.save(screen, picture, "experts_lists_file", table="Lists as CSV", code=code)
         widgets.download_table(
             "Effects of all experts as CSV", effects, "fame-expert-effects.csv", "experts_effects_csv"
         )  # fmt: skip
@@ -259,7 +269,8 @@ def _journey(screen: Screen, trace: Trace, head: int) -> None:
     picture = _journey_picture(screen.source, now.history, now.intervention, head, screen.theme)
     widgets.mount(picture, "experts_journey")
     with st.container(horizontal=True):
-        widgets.save(screen, picture, "experts_journey_file", table="Journey as CSV")
+        code = f"fame.plots.journey(trace, head={head})"
+        widgets.save(screen, picture, "experts_journey_file", table="Journey as CSV", code=code)
 
 
 @shared(64)

@@ -100,9 +100,19 @@ def _panel(screen: Screen, base: Trace, ranking: Sequence[int]) -> None:
         ).with_origin(screen.origin_of(change))  # fmt: skip
         widgets.mount(picture, "merge_table", gate=lambda: _set_gate(screen), item=lambda: _set_item(screen))
         with st.container(horizontal=True):
-            widgets.save(screen, picture, "merge")
+            widgets.save(screen, picture, "merge", code=_code(screen, film))
     with right:
         _why(screen, shown, ranking, _pair(screen, natural.ranking(exclude_history=now.hide_seen).tolist()))
+
+
+def _code(screen: Screen, film: int) -> str:
+    relative = screen.option("merge_values") == "lead"
+    return (
+        "base = bundle.trace(history, replace(change, gate=None, heads_off=()))\n"
+        "shown = explain.regate(base, change.gate, change.heads_off)\n"
+        f"picture = fame.plots.merge(bundle, shown, k, hide_seen, {relative}, {film}, names=names, "
+        "untouched=(bundle.trace(history), base), run=trace)"
+    )
 
 
 def read_gate(asked: Any, done: bool, now: Intervention, config: FAMEConfig) -> Intervention | None:
@@ -168,4 +178,5 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, 
     widgets.styled(f"Bars: gate × score of {first} less that of {second}; + speaks for {first}.", "fame-what")
     widgets.mount(picture, "merge_beats")
     with st.container(horizontal=True):
-        widgets.save(screen, picture, "merge_beats", table="Differences as CSV")
+        code = f"fame.plots.beats(trace, rows=({a}, {b}))"
+        widgets.save(screen, picture, "merge_beats", table="Differences as CSV", code=code)

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session, sources, widgets
+from app.notebook import of_population
 from app.screen import Declaration, NothingToShow, Option, Screen
 from app.sources import Source, shared
 from app.widgets import Badge, Bold, Cell
@@ -238,7 +239,11 @@ def picked(event: Any) -> str:
 def _save(screen: Screen, picture: Chart, name: str) -> None:
     with st.container(horizontal=True, key=f"population_{name}_save"):
         picture = picture.with_origin(screen.origin_of(NOTHING))
-        widgets.save(screen, picture, f"population_{name}", caption=_within(screen))
+        chosen, leader = screen.option("population_slice"), screen.option("population_lead")
+        code = of_population(
+            name, screen.noun, {"slices": ("", leader), "use": (chosen, "")}.get(name, (chosen, leader))
+        )
+        widgets.save(screen, picture, f"population_{name}", caption=_within(screen), code=code)
 
 
 def _within(screen: Screen) -> str:

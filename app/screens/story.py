@@ -54,7 +54,8 @@ def render(screen: Screen) -> None:
     ).with_origin(screen.origin)
     widgets.mount(picture, "story", pick=lambda: _pick(len(screen.bundle.catalogue)))
     with st.container(horizontal=True, key="story_save"):
-        widgets.save(screen, picture, "story", table="Lists as CSV")
+        code = f"fame.plots.story(bundle, trace, k, hide_seen, {film}, names=names)"
+        widgets.save(screen, picture, "story", table="Lists as CSV", code=code)
 
 
 def _pick(V: int) -> None:

@@ -154,7 +154,8 @@ def _beside(screen: Screen, a: Trace, b: B, result: Trace | Listing, item: int) 
     with left:
         widgets.mount(lists, "what_if_lists", pick=lambda: _pick(len(screen.bundle.catalogue)))
         with st.container(horizontal=True):
-            widgets.save(screen, lists, "what_if_lists_save", table="Lists as CSV", caption=origin.line)
+            code = f"fame.plots.what_if(trace, other, {item}, k, hide_seen, {(names[0], names[1])!r})"
+            widgets.save(screen, lists, "what_if_lists_save", table="Lists as CSV", caption=origin.line, code=code)
         find(screen, item)
     with right:
         if isinstance(result, Listing):
@@ -170,7 +171,15 @@ def _beside(screen: Screen, a: Trace, b: B, result: Trace | Listing, item: int) 
         inside = plots.what_if_inside(a, result, change if now.b else None, item, screen.head, screen.theme, origin)
         widgets.mount(inside, "what_if_inside", head=lambda: _choose_head(screen.bundle.config.n_heads))
         with st.container(horizontal=True):
-            widgets.save(screen, inside, "what_if_inside_save", caption=origin.line)
+            widgets.save(screen, inside, "what_if_inside_save", caption=origin.line, code=_code(screen, item))
+
+
+def _code(screen: Screen, item: int) -> str:
+    moved = f"explain.score_change(trace, other, held, {item})" if screen.state.b else "None"
+    return (
+        "held = bundle.trace(list(b.history), explain.held(trace, other))\n"
+        f"picture = fame.plots.what_if_inside(trace, other, {moved}, {item}, head)"
+    )
 
 
 def _score_change(screen: Screen, a: Trace, b: B, result: Trace, item: int) -> pd.DataFrame | None:
