@@ -174,10 +174,11 @@ class Screen:
         titles = ", ".join(map(self.bundle.catalogue.label, self.state.history))
         return Origin(self.model, titles, changed(change) if change else "", self.address, self.bundle.digest[:12])
 
-    @property
+    @cached_property
     def address(self) -> str:
         """The link to what is shown, whole where the app knows where it is served."""
-        place, slash, _ = str(st.context.url or "").partition("?")[0].rpartition("/")
+        served = url if isinstance(url := st.context.url, str) else ""
+        place, slash, _ = served.partition("?")[0].rpartition("/")
         return f"{place}{slash}{self.name}?{self.link}"
 
     @property

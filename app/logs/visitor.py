@@ -77,8 +77,8 @@ def own() -> str:
     """The token of this browser; of this session alone where the browser keeps no cookie."""
     state: Any = st.session_state
     if OWN not in state:
-        token = st.context.cookies.get(COOKIE, "")
-        state[OWN] = token if TOKEN.fullmatch(token) else new_token()
+        token = st.context.cookies.get(COOKIE)
+        state[OWN] = token if isinstance(token, str) and TOKEN.fullmatch(token) else new_token()
     return state[OWN]
 
 
@@ -104,7 +104,7 @@ def leave() -> None:
 
 def own_link() -> str:
     """The address that opens this box in another browser."""
-    address = str(st.context.url or "").partition("?")[0]
+    address = url.partition("?")[0] if isinstance(url := st.context.url, str) else ""
     return f"{address}?box={box().token}"
 
 

@@ -23,12 +23,14 @@ from tests.app.own import ITEMS, dropped, log
 def store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path_factory.mktemp("store")
     monkeypatch.setenv("FAME_STORE", str(place))
+    monkeypatch.setenv("FAME_UPLOADS", "1")  # AppTest has no browser that says where it is
     return place
 
 
 @pytest.fixture
 def address(folder: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An app of its own, with a store of its own."""
+    monkeypatch.delenv("FAME_UPLOADS")
     monkeypatch.setenv("FAME_NICE", "0")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with real.served(folder) as url:
