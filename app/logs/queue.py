@@ -7,6 +7,7 @@ A training that was running when the server ended is queued again by the next on
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import threading
 import time
@@ -128,10 +129,11 @@ def _train(entry: Entry) -> None:
 def _run(entry: Entry) -> str | None:
     """Train until it ends: '' where it is done, the line of why it failed, None where it was cancelled."""
     folder = entry.folder
-    log, errors = folder / "training.txt", folder / "errors.txt"
+    log, errors, spill = folder / "training.txt", folder / "errors.txt", folder / "tmp"
+    spill.mkdir(exist_ok=True)
     with log.open("ab") as out, errors.open("wb") as err:
         process = subprocess.Popen(
-            command("train", str(folder)), cwd=folder, env=environment(folder), stdout=out, stderr=err,
+            command("train", str(folder)), cwd=folder, env=environment(spill), stdout=out, stderr=err,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         while process.poll() is None:
@@ -140,6 +142,7 @@ def _run(entry: Entry) -> str | None:
                 process.wait()
                 return None
             time.sleep(LOOK)
+    shutil.rmtree(spill, ignore_errors=True)
     if process.returncode == 0:
         return "" if entry.model else "no bundle was written; train it again"
     return plain(last_line(errors) or f"the training ended without a word (status {process.returncode})", folder)

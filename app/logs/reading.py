@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock, Semaphore, Thread
 from typing import Any
 
@@ -53,13 +54,10 @@ def command(task: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "app.logs.training", task, *arguments]
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """The environment of such a process: this very code, one thread fewer than cores, its spill files in `folder`."""
+def environment(spill: Path) -> dict[str, str]:
+    """The environment of such a process: this very code, one thread fewer than cores, its passing files in `spill`."""
     code = [str(HOME), str(Path(fame.__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
     threads = str(max(1, (os.cpu_count() or 2) - 1))
-    spill = folder / "tmp"
-    with suppress(OSError):
-        spill.mkdir(exist_ok=True)
     return {
         **os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, code))), "TMPDIR": str(spill),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), "PYTHONUTF8": "1", "TERM": "dumb",
@@ -70,10 +68,11 @@ def run(folder: Path, task: str, *arguments: str) -> tuple[str, str]:
     """What a process says, and the one line of why it failed, '' where it did not; paths are the folder's own."""
     with AT_ONCE:
         try:
-            done = subprocess.run(
-                command(task, *arguments), cwd=folder, env=environment(folder), capture_output=True, text=True,
-                errors="replace", timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+            with TemporaryDirectory(prefix=".reading-", dir=folder, ignore_cleanup_errors=True) as spill:
+                done = subprocess.run(
+                    command(task, *arguments), cwd=folder, env=environment(Path(spill)), capture_output=True,
+                    text=True, errors="replace", timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL,
+                )  # fmt: skip
         except subprocess.TimeoutExpired:
             return "", f"reading took more than {PATIENCE // 60} minutes and was stopped; give a part of the log"
         except OSError as error:

@@ -52,12 +52,12 @@ def test_uploads_are_off_where_the_app_is_served_to_others(open_app: OpenApp, mo
 
 def test_what_is_dropped_is_read_and_told(open_app: OpenApp, store: Path) -> None:
     app = open_app(screen="your_log")
-    app.file_uploader[0].set_value(("my <b>log</b>.csv", log().encode(), "text/csv")).run()
+    app.file_uploader[0].set_value(("my <b>log</b>.csv", log().encode(), "text/csv")).run(timeout=240)
     assert not app.exception
     page = said(app)
     assert "40" in page and "240" in page and "kept 240 interactions, 40 users and 9 items" in page
     assert "user_id (user)" in page and "timestamp (time)" in page and "<b>log" not in page
-    app.file_uploader[0].set_value(("picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(64), "text/csv")).run()
+    app.file_uploader[0].set_value(("picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(64), "text/csv")).run(timeout=240)
     assert [e.value for e in app.error] and "this is a PNG image" in app.error[0].value.replace("\\", "")
     assert len(list(store.glob("boxes/*/*/log.json"))) == 2, "both are in one box"
 
@@ -74,14 +74,14 @@ def test_a_link_opens_a_box_and_says_so(open_app: OpenApp) -> None:
 
 def test_a_bundle_is_opened_and_one_that_climbs_is_refused(open_app: OpenApp, folder: Path, store: Path) -> None:
     app = open_app(screen="your_log")
-    app.file_uploader[1].set_value(("tiny.zip", pack(folder, "tiny"), "application/zip")).run()
+    app.file_uploader[1].set_value(("tiny.zip", pack(folder, "tiny"), "application/zip")).run(timeout=240)
     assert not app.exception and not app.error
     (state,) = [path.parent for path in store.glob("boxes/*/*/bundle.zip")]
     assert state.is_dir() and "tiny-2" in said(app), "tiny is the name of the server's own"
     climbing = io.BytesIO()
     with zipfile.ZipFile(climbing, "w") as out:
         out.writestr("../../../manifest.json", "{}")
-    app.file_uploader[1].set_value(("evil.zip", climbing.getvalue(), "application/zip")).run()
+    app.file_uploader[1].set_value(("evil.zip", climbing.getvalue(), "application/zip")).run(timeout=240)
     assert "evil.zip: " in app.error[0].value.replace("\\", "") and len(list(store.glob("boxes/*/*/bundle.zip"))) == 1
 
 
