@@ -118,9 +118,12 @@ def start(screen: Screen) -> str:
     return "\n".join(lines)
 
 
-def of_population(name: str, noun: str, chosen: tuple[str, str]) -> str:
-    """The Python of a picture of a population: its name, and the keys of the slice and the leader that are chosen."""
-    keys, more = tuple(filter(None, chosen)), "" if name == "use" else f", noun={noun!r}"
+def of_population(screen: Screen, name: str) -> str:
+    """The Python of Population's picture of this name, within what is chosen; a picture does not follow its own choice."""
+    noun, more = screen.noun, "" if name == "use" else f", noun={screen.noun!r}"
+    own = {"slices": "population_slice", "use": "population_lead"}.get(name)
+    chosen = [screen.option(each) for each in ("population_slice", "population_lead") if each != own]
+    keys = tuple(filter(None, chosen))
     return (
         "from fame.population import leaders_of, slices_of\n\n"
         f"pieces = [*slices_of(bundle.population, {noun!r}), *leaders_of(bundle.population)]\n"

@@ -239,10 +239,7 @@ def picked(event: Any) -> str:
 def _save(screen: Screen, picture: Chart, name: str) -> None:
     with st.container(horizontal=True, key=f"population_{name}_save"):
         picture = picture.with_origin(screen.origin_of(NOTHING))
-        chosen, leader = screen.option("population_slice"), screen.option("population_lead")
-        code = of_population(
-            name, screen.noun, {"slices": ("", leader), "use": (chosen, "")}.get(name, (chosen, leader))
-        )
+        code = of_population(screen, name)
         widgets.save(screen, picture, f"population_{name}", caption=_within(screen), code=code)
 
 
