@@ -119,7 +119,7 @@ def start(screen: Screen) -> str:
 
 
 def of_population(screen: Screen, name: str) -> str:
-    """The Python of Population's picture of this name, within what is chosen; a picture does not follow its own choice."""
+    """The Python of a picture of Population, within what is chosen; none follows its own choice."""
     noun, more = screen.noun, "" if name == "use" else f", noun={screen.noun!r}"
     own = {"slices": "population_slice", "use": "population_lead"}.get(name)
     chosen = [screen.option(each) for each in ("population_slice", "population_lead") if each != own]

@@ -25,7 +25,8 @@ __all__ = ["Read", "check_bundle", "command", "environment", "estimate", "look",
 
 PATIENCE = 300  # seconds that reading may take
 MOST_OF_MODEL = 300 * MB  # of an opened bundle, unpacked: it is kept in the server's memory
-AT_ONCE = Semaphore(2)
+AT_ONCE = Semaphore(2)  # readings, for which a visitor waits
+MEASURED_AT_ONCE = Semaphore(1)  # estimates: they take longer, and nobody waits for them
 READ = "read"  # the folder of what was read, by how
 
 
@@ -66,7 +67,7 @@ def environment(spill: Path) -> dict[str, str]:
 
 def run(folder: Path, task: str, *arguments: str) -> tuple[str, str]:
     """What a process says, and the one line of why it failed, '' where it did not; paths are the folder's own."""
-    with AT_ONCE:
+    with MEASURED_AT_ONCE if task == "estimate" else AT_ONCE:
         try:
             with TemporaryDirectory(prefix=".reading-", dir=folder, ignore_cleanup_errors=True) as spill:
                 done = subprocess.run(
