@@ -12,6 +12,7 @@ from fame.make.data.content import (
     are_lists,
     bracketed,
     by_content,
+    find_kinds,
     find_mind,
     is_filled,
     is_pair,
@@ -43,7 +44,11 @@ def find_roles(name: str, names: Sequence[str], header: bool, rows: Rows, option
     if header:
         _by_name(name, names, columns, roles, taken, options)
     _lists(names, columns, roles, taken, header)
+    if not header:
+        find_kinds(names, columns, roles, taken, header)
     by_content(name, names, columns, roles, taken, header)
+    if header:
+        find_kinds(names, columns, roles, taken, header)
     _check(name, names, columns, roles, header)
     return roles
 
