@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fame.cli.choose import answered
 from fame.cli.options import READING, data_config, with_options
 from fame.cli.terminal import COLUMNS_HELP, FORM_HELP, AsJson, grid, printable, stdout
 from fame.errors import FameError
@@ -27,7 +28,7 @@ def inspect(
     from fame.make.data import read
 
     d = data_config(data, columns, typed)
-    log = read(d.form, d.path or "", d.reading)
+    log = answered(d, lambda asked: read(asked.form, asked.path or "", asked.reading))
     report, trouble = judged(log, d)
     if as_json:
         typer.echo(json.dumps(report.to_dict() | {"trouble": trouble}, indent=1, ensure_ascii=False))

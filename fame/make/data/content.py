@@ -25,10 +25,11 @@ __all__ = [
     "set_role",
 ]
 
-KINDS = frozenset(
-    "view views click clicks cart carts addtocart add_to_cart order orders buy purchase purchased play played transaction "
-    "like pv fav favorite collect skip listen read watch share rate".split()
+KIND_WORDS = (
+    "view views click clicks cart carts addtocart add_to_cart order orders buy purchase purchased play played "
+    "transaction like pv fav favorite collect skip listen read watch share rate"
 )
+KINDS = frozenset(KIND_WORDS.split())
 MOST_KINDS = 12
 _AMAZON_USER = re.compile(r"A[0-9A-Z]{9,20}")
 _AMAZON_ITEM = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")

@@ -169,6 +169,7 @@ def _escape(rows: Sequence[str], quote: str) -> str:
 def _separator(rows: Sequence[str], quote: str, escape: str) -> str:
     best: tuple[tuple[float, ...], str] | None = None
     wide: dict[str, int] = {}
+    certain = False
     for place, separator in enumerate(SEPARATORS):
         split = [fields_of(row, separator, quote, escape) for row in rows[:SAMPLE_LINES]]
         if max(map(len, split)) < 2:
@@ -183,8 +184,9 @@ def _separator(rows: Sequence[str], quote: str, escape: str) -> str:
         # Sequences have rows of any width: there the separator with most fields is theirs.
         fields = sum(map(len, split)) if not uniform else 0
         score = (float(uniform and len(roles) > 1), float(uniform), float(uniform and known), fields, -place)
-        if separator == SPACES and not uniform and quote:
-            continue
+        if separator == SPACES and (certain or (not uniform and quote)):
+            continue  # the blanks are those between words
+        certain = certain or (uniform and width > (1 if separator == "\t" else 2))
         if best is None or score > best[0]:
             best = score, separator
             wide[separator] = width if uniform else 0

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fame.errors import FameError
+from fame.errors import FameError, Undecided
 from fame.make.data.content import Roles
 from fame.make.data.engine import Engine, Table, as_text, quoted
 from fame.make.data.lists import MISSING, is_missing
@@ -195,9 +195,11 @@ def _day_or_month(
     if min(back) == 0 < max(back):
         best = "day" if back[0] == 0 else "month"
         return best, f"{name}: read as the {best} first, in which the file is in order (--day-first, --month-first)"
-    raise FameError(
+    raise Undecided(
         f"{table.name}: column {name!r} has dates like {values[0][:30]!r}, of which either number may be the day; "
-        "say --day-first or --month-first (in a recipe: day_first = true or false)"
+        "say --day-first or --month-first (in a recipe: day_first = true or false)",
+        f"in {name}, what is {values[0][:30]}",
+        {"the day comes first": {"day_first": True}, "the month comes first": {"day_first": False}},
     )
 
 

@@ -20,8 +20,8 @@ from fame.make.data.extract import extract
 from fame.make.data.histories import add_histories, check_user, is_table
 from fame.make.data.interactions import Interactions, first_times, k_core, without_copies
 from fame.make.data.movielens import is_netflix, netflix_rows
-from fame.make.data.objects import is_objects, objects_table
 from fame.make.data.names import plain_name
+from fame.make.data.objects import is_objects, objects_table
 from fame.make.data.options import FORMS, ReadOptions
 from fame.make.data.order import DATES, find_order, shown_name
 from fame.make.data.plain import Plain, plain_text

@@ -13,6 +13,7 @@ from fame.text import listing, percent, plural
 
 __all__ = ["Coverage", "Dropped", "KCore", "ReadReport", "Tested", "strange_times"]
 
+SMALL = 10**7  # numbers below it are no times
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -182,14 +183,16 @@ def strange_times(order: np.ndarray, unit: str, column: str, dated: bool, now: f
         what = f"the time {order[0]}" if dated or unit else f"{column} = {order[0]}"
         return [f"every row has {what}: the order of the file is taken"]
     if not unit:
-        if not dated:
+        if not dated or high < SMALL:  # a count of its own
             return []
-        as_seconds = span_of(low, high, "s")
-        like = f" (in seconds {as_seconds[0]} to {as_seconds[1]})" if as_seconds else ""
-        return [f"{column} from {order.min()} to {order.max()} is no time from 1990 to 2050{like}; taken as an order alone"]
+        years = span_of(low, high, "s")
+        like = f" (in seconds {years[0]} to {years[1]})" if years else ""
+        what = f"{column} from {order.min()} to {order.max()} is no time from 1990 to 2050{like}"
+        return [f"{what}; taken as an order alone"]
     notes = []
     if zeros := int((order == 0).sum()):
-        notes.append(f"{plural(zeros, 'row')} with the time 0, {day_of(0, unit)}; --where \"{column} > 0\" leaves them out")
+        without = f'--where "{column} > 0"'
+        notes.append(f"{plural(zeros, 'row')} with the time 0, {day_of(0, unit)}; {without} leaves them out")
     today = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
     if (last := day_of(high, unit)) > today:
         late = int((order > now * _UNITS.get(unit, 1)).sum()) if unit != "d" else 0
