@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session, sources, widgets
+from app.notes import ACCURACY, HEADS, header
 from app.screen import Declaration, NothingToShow, Option, Screen
 from app.sources import Source, shared
 from app.widgets import Badge, Bold, Cell
@@ -259,7 +260,7 @@ def _accuracy(view: View) -> None:
          f"{number(r['NDCG@10'], 3)} ± {_or_dash(r['NDCG@10 ±'])}"]
         for r in view.accuracy.to_dict("records")
     ]  # fmt: skip
-    widgets.table("Accuracy", ["", "HR@10", "NDCG@10"], rows)
+    widgets.table("Accuracy", header({"": "", **ACCURACY}), rows)
 
 
 def _or_dash(value: float, digits: int = 3, plus: bool = False) -> str:
@@ -288,7 +289,7 @@ def _table(screen: Screen, view: View) -> None:
         with box:
             _all_slices(screen, table, thin)
     with st.container(horizontal=True, key="population_table_save"):
-        widgets.download_table("All slices as CSV", table, "fame-population.csv", "population_csv")
+        widgets.download_table("All slices as CSV", table, screen.file("slices.csv"), "population_csv")
 
 
 def _all_slices(screen: Screen, table: pd.DataFrame, thin: int) -> None:
@@ -330,7 +331,7 @@ def _heads(screen: Screen, p: Population, view: View) -> None:
         ])  # fmt: skip
     widgets.table(
         "What each head does",
-        ["head", "leads\u00a0in", "gate,\u00a0mean", "overlap", "HR@10", "moves up most"],
+        header(HEADS),
         rows,
         (5,),
     )
@@ -345,8 +346,8 @@ def _heads(screen: Screen, p: Population, view: View) -> None:
         for h in range(p.head_count) for row, gain in zip(p.moved[h], p.moved_gain[h], strict=True)
     ])  # fmt: skip
     with st.container(horizontal=True, key="population_heads_save"):
-        widgets.download_table("Heads as CSV", view.heads, "fame-heads.csv", "population_heads_csv")
-        widgets.download_table("What they move as CSV", moved, "fame-moved.csv", "population_moved_csv")
+        widgets.download_table("Heads as CSV", view.heads, screen.file("heads.csv"), "population_heads_csv")
+        widgets.download_table("What they move as CSV", moved, screen.file("moved.csv"), "population_moved_csv")
 
 
 def _moves(screen: Screen, p: Population, head: int) -> str:

@@ -110,6 +110,16 @@ def test_an_unclear_head_is_told_by_what_it_reads_best(evident: Bundle) -> None:
     assert why(named, 0) == "because."
 
 
+def test_each_column_of_numbers_has_its_sentence(evident: Bundle, open_app: OpenApp, tmp_path: Path) -> None:
+    """The first column names the rows; a head's own column is told by its badge."""
+    app = open_app(at=evident.save(tmp_path / evident.name), screen="evidence")
+    tables = [x.proto.body for x in app.get("html") if "<table" in x.proto.body]
+    assert tables
+    for body in tables:
+        for cell in re.findall(r"<th scope=col[^>]*>(.*?)</th>", body)[1:]:
+            assert "fame-noted" in cell or "fame-badge" in cell, cell
+
+
 def test_a_model_without_evidence_says_so(open_app: OpenApp) -> None:
     text = words(open_app(screen="evidence"))
     assert "this one was saved without" in text and "fame train RECIPE" in text
