@@ -88,7 +88,7 @@ def test_what_experts_look_at(evident: Bundle, open_app: OpenApp, tmp_path: Path
     text = words(open_app(at=replace(evident, evidence_json=evidence).save(tmp_path / "x"), screen="evidence"))
     assert re.search(rf"2\s+expert 1\s+25%\s+10%\s+{values[0]} ×2.50\s+{values[1]} ×0.40\s", text)
     assert re.search(r"2\s+expert 2 \(dead\)\s+75%\s+90%\s+–\s+–", text) and "1 of 6 experts are dead" in text
-    assert re.search(r"the gate 0.50, the routers\s+1\s+0.10\s+2\s+0.20\s+3\s+1.00\.", text)
+    assert re.search(r"the gate\s+0.50\s*, the routers\s+1\s+0.10\s+2\s+0.20\s+3\s+1.00\s*\.", text)
     assert re.search(
         r"Disentanglement\s+0.25\s+\(random spaces 0.25\), completeness\s+0.75\s+\(random spaces 0.75\)", text
     )
