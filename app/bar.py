@@ -109,11 +109,10 @@ def _export(screen: Screen, files: leaving.Files) -> None:
             st.code(leaving.citation(screen), language=None)
         catalogue = screen.bundle.catalogue
         rows = list(screen.state.history)
-        file = f"fame-{screen.source.name}"
         widgets.download_table(
             "History as CSV",
             lambda: catalogue.to_frame().iloc[[r - 1 for r in rows]],
-            f"{file}-history.csv",
+            screen.file("history.csv"),
             "bar_csv_history",
         )
         if rows:
@@ -121,13 +120,13 @@ def _export(screen: Screen, files: leaving.Files) -> None:
             widgets.download_table(
                 "Recommendations as CSV",
                 lambda: screen.trace.top(screen.state.k, exclude_history=screen.state.hide_seen),
-                f"{file}-recommendations.csv",
+                screen.file("recommendations.csv"),
                 "bar_csv_top",
             )
             widgets.download_table(
                 "Shares by head as CSV",
                 lambda: screen.trace.contributions(rows=top),
-                f"{file}-shares.csv",
+                screen.file("shares.csv"),
                 "bar_csv_shares",
             )
 

@@ -159,6 +159,10 @@ class Screen:
         """The model's name, and whether its audience is simulated."""
         return self.source.name + " · simulated audience" * self.bundle.simulated
 
+    def file(self, name: str) -> str:
+        """What a file that is saved is called: the model's name is in it, so that two models' files stand apart."""
+        return f"fame-{self.source.name}-{name}"
+
     @property
     def link(self) -> str:
         """All of what is shown as the parameters of an address, the model and the history by name."""

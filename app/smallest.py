@@ -113,7 +113,7 @@ def _answer(screen: Screen, job: Job) -> None:
     _list(screen, job.latest.found)
     if job.latest.found:
         table = _table(screen, job.latest.found)
-        widgets.download_table("Changes as CSV", table, "fame-smallest-change.csv", "what_if_found_csv")
+        widgets.download_table("Changes as CSV", table, screen.file("smallest-change.csv"), "what_if_found_csv")
 
 
 def _list(screen: Screen, found: tuple[Found, ...]) -> None:

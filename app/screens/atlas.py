@@ -127,9 +127,12 @@ def render(screen: Screen) -> None:
             )
             widgets.save(screen, picture, "atlas_picture", "Maps as HTML", "Neighbours as CSV", code=code)
         widgets.download_table(
-            "Positions as CSV", lambda: _positions(screen.source, view), "positions.csv", "atlas_csv_positions"
+            "Positions as CSV",
+            lambda: _positions(screen.source, view),
+            screen.file("positions.csv"),
+            "atlas_csv_positions",
         )
-    _compare(agreed, bundle.atlas.spaces, screen.noun)
+    _compare(screen, agreed, bundle.atlas.spaces)
     with st.container(horizontal=True, key="atlas_on", vertical_alignment="center", gap="small"):
         st.page_link(screen.pages["evidence"], label="Go on to Evidence", query_params=screen.links, width="content")
         then = "It tests which head is about what, and says why it may name other heads than these counts."
@@ -363,8 +366,9 @@ def _nearest(screen: Screen, label: str, table: pd.DataFrame, both: set[int]) ->
     widgets.table(label, top, rows, words=(1, 2) if common else (1,))
 
 
-def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
+def _compare(screen: Screen, agreed: pd.DataFrame, spaces: tuple[str, ...]) -> None:
     """Every space on every attribute, so that a head can be told from the others."""
+    noun = screen.noun
     if agreed.empty:
         return
     k = int(agreed["k"].iloc[0])
@@ -388,7 +392,9 @@ def _compare(agreed: pd.DataFrame, spaces: tuple[str, ...], noun: str) -> None:
         for name, row in zip(attributes, shared.to_dict("records"), strict=True)
     ]  # fmt: skip
     widgets.table("What each space gathers", ["in common", f"{k} at random", "full embedding", *badges], rows)
-    widgets.download_table("What each space gathers as CSV", agreed, "agreement.csv", "atlas_csv_agreement")
+    widgets.download_table(
+        "What each space gathers as CSV", agreed, screen.file("agreement.csv"), "atlas_csv_agreement"
+    )
 
 
 STYLE = """

@@ -18,6 +18,7 @@ from fame.text import number, percent
 
 __all__ = ["SCREEN", "render"]
 
+EVEN = "Entropy over its largest, mean over histories: 1 where all count alike, 0 where one alone does."
 MOST_LIFTS = 3  # told of an expert, more and less
 
 HELP = """
@@ -97,9 +98,9 @@ def render(screen: Screen) -> None:
     )
     _draw(screen, "likeness")
     if screen.bundle.config.n_experts > 1:
-        _experts(found, screen.words["many"])
+        _experts(screen, found)
     if found.recovered:
-        _recovered(found)
+        _recovered(screen, found)
 
 
 @shared(8)
@@ -157,7 +158,7 @@ def _probes(screen: Screen, found: Evidence) -> None:
     )
     _draw(screen, "probes")
     with st.container(key="evidence_phone"):  # in the picture's place where that is too wide
-        _probe_table(found)
+        _probe_table(screen, found)
     if found.apart:
         _apart(found)
     with st.expander("Why each head is called what it is"):
@@ -166,10 +167,16 @@ def _probes(screen: Screen, found: Evidence) -> None:
         widgets.write(found.rule)
 
 
-def _probe_table(found: Evidence) -> None:
+def _probe_table(screen: Screen, found: Evidence) -> None:
     """The probes' numbers, attributes down, so that a phone shows all of them."""
     H = len(found.verdicts)
-    top: list[Cell] = ["average precision", *map(Badge, range(H)), "random", "chance"]
+    top: list[Cell] = [
+        Noted("average precision", "How well a straight cut through a head's space finds a value's "
+              f"{screen.words['many']}: 1 is perfect. The mean over the attribute's values."),
+        *map(Badge, range(H)),
+        Noted("random", "The same, read from random projections of the full embedding to a head's width."),
+        Noted("chance", f"The same, with the {screen.words['many']} shuffled: what guessing reaches."),
+    ]  # fmt: skip
     others = [found.spaces[name] for name in ("random spaces", "chance")]
     rows: list[list[Cell]] = [
         [name, *(number(x) for x in found.heads.mean[:, a]), *(number(space.mean[a]) for space in others)]
@@ -209,7 +216,8 @@ def _values(screen: Screen, found: Evidence) -> None:
     _draw(screen, "values", attribute)
 
 
-def _experts(found: Evidence, many: str) -> None:
+def _experts(screen: Screen, found: Evidence) -> None:
+    many = screen.words["many"]
     H, N = found.router_mean.shape
     widgets.subheading(
         "What experts look at", f"At the last step of {found.histories:,} histories, each against what it holds."
@@ -232,10 +240,13 @@ def _experts(found: Evidence, many: str) -> None:
         Noted("looks less at", f"×0.5: at the last step it attends to such {many} half as much as the history has."),
     ]  # fmt: skip
     widgets.table("What experts look at", top, rows, words=(3, 4))
-    routers = [part for h, x in enumerate(found.router_entropy) for part in (" ", Badge(h), f" {number(x)}")]
+    routers = [
+        part for h, x in enumerate(found.router_entropy) for part in (" ", Badge(h), " ", Noted(number(x), EVEN))
+    ]
     widgets.write(
-        "How evenly weight is spread, 1 where all count alike and 0 where one alone does (entropy, mean over "
-        f"histories): the gate {number(found.gate_entropy)}, the routers",
+        "How evenly weight is spread (entropy, mean over histories): the gate ",
+        Noted(number(found.gate_entropy), EVEN),
+        ", the routers",
         *routers,
         ".",
     )
@@ -244,16 +255,18 @@ def _experts(found: Evidence, many: str) -> None:
         widgets.write(f"{dead} experts are dead: the router never gives them an equal share.")
     with st.container(horizontal=True, key="evidence_experts_save"):
         widgets.download_table(
-            "How experts are used as CSV", found.expert_table, "fame-experts.csv", "evidence_experts_csv"
+            "How experts are used as CSV", found.expert_table, screen.file("experts.csv"), "evidence_experts_csv"
         )
-        widgets.download_table("All they look at as CSV", found.lift_table, "fame-lifts.csv", "evidence_lifts_csv")
+        widgets.download_table(
+            "All they look at as CSV", found.lift_table, screen.file("lifts.csv"), "evidence_lifts_csv"
+        )
 
 
 def _told(lifts: list[Lift]) -> str:
     return ", ".join(f"{lift.value} ×{number(lift.lift)}" for lift in lifts[:MOST_LIFTS]) or "–"
 
 
-def _recovered(found: Evidence) -> None:
+def _recovered(screen: Screen, found: Evidence) -> None:
     widgets.subheading(
         "What gate and routers follow",
         "These viewers are simulated: which facet is in force at the next step, and which value of it, is known.",
@@ -266,13 +279,23 @@ def _recovered(found: Evidence) -> None:
         ]
         for r in found.recovered
     ]  # fmt: skip
-    top = ["agrees with the truth", "this model", "an observer", "a constant answer", "shuffled truth, best of 20"]
-    widgets.table("What gate and routers follow", top, rows)
     knows = "the rules and every viewer's preferences" if found.observer_told else "the rules that the viewers follow"
+    top: list[Cell] = [
+        "agrees with the truth",
+        Noted("this model", "In how many steps the head or expert with most weight is the one that the truth names, "
+              "matched one to one; ± is a 95% interval over viewers."),
+        Noted("an observer", f"The same of one who knows {knows}: the ceiling."),
+        Noted("a constant answer", "The same of one who always names the most frequent one."),
+        Noted("shuffled truth, best of 20", "The same with the truth dealt to other viewers, the best of 20 deals."),
+    ]  # fmt: skip
+    widgets.table("What gate and routers follow", top, rows)
     widgets.write(
         f"Measured on simulated viewers that the model has not learned from. The observer knows {knows}, and is the "
         "ceiling; a constant answer always names the same."
     )
     widgets.download_table(
-        "Agreement as CSV", lambda: pd.DataFrame(found.recovered), "fame-agreement.csv", "evidence_recovered_csv"
+        "Agreement as CSV",
+        lambda: pd.DataFrame(found.recovered),
+        screen.file("recovered.csv"),
+        "evidence_recovered_csv",
     )

@@ -241,7 +241,7 @@ def _own_lists(screen: Screen, trace: Trace, head: int, row: int) -> None:
         )
         widgets.save(screen, picture, "experts_lists_file", table="Lists as CSV", code=code)
         widgets.download_table(
-            "Effects of all experts as CSV", effects, "fame-expert-effects.csv", "experts_effects_csv"
+            "Effects of all experts as CSV", effects, screen.file("expert-effects.csv"), "experts_effects_csv"
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import session, sources, widgets
 from app.notebook import of_population
+from app.notes import ACCURACY, HEADS, header
 from app.screen import Declaration, NothingToShow, Option, Screen
 from app.sources import Source, shared
 from app.widgets import Badge, Bold, Cell
@@ -261,7 +262,7 @@ def _accuracy(view: View) -> None:
          f"{number(r['NDCG@10'], 3)} ± {_or_dash(r['NDCG@10 ±'])}"]
         for r in view.accuracy.to_dict("records")
     ]  # fmt: skip
-    widgets.table("Accuracy", ["", "HR@10", "NDCG@10"], rows)
+    widgets.table("Accuracy", header({"": "", **ACCURACY}), rows)
 
 
 def _or_dash(value: float, digits: int = 3, plus: bool = False) -> str:
@@ -290,7 +291,7 @@ def _table(screen: Screen, view: View) -> None:
         with box:
             _all_slices(screen, table, thin)
     with st.container(horizontal=True, key="population_table_save"):
-        widgets.download_table("All slices as CSV", table, "fame-population.csv", "population_csv")
+        widgets.download_table("All slices as CSV", table, screen.file("slices.csv"), "population_csv")
 
 
 def _all_slices(screen: Screen, table: pd.DataFrame, thin: int) -> None:
@@ -332,7 +333,7 @@ def _heads(screen: Screen, p: Population, view: View) -> None:
         ])  # fmt: skip
     widgets.table(
         "What each head does",
-        ["head", "leads\u00a0in", "gate,\u00a0mean", "overlap", "HR@10", "moves up most"],
+        header(HEADS),
         rows,
         (5,),
     )
@@ -347,8 +348,8 @@ def _heads(screen: Screen, p: Population, view: View) -> None:
         for h in range(p.head_count) for row, gain in zip(p.moved[h], p.moved_gain[h], strict=True)
     ])  # fmt: skip
     with st.container(horizontal=True, key="population_heads_save"):
-        widgets.download_table("Heads as CSV", view.heads, "fame-heads.csv", "population_heads_csv")
-        widgets.download_table("What they move as CSV", moved, "fame-moved.csv", "population_moved_csv")
+        widgets.download_table("Heads as CSV", view.heads, screen.file("heads.csv"), "population_heads_csv")
+        widgets.download_table("What they move as CSV", moved, screen.file("moved.csv"), "population_moved_csv")
 
 
 def _moves(screen: Screen, p: Population, head: int) -> str:
@@ -385,11 +386,9 @@ def _like_this(screen: Screen, p: Population) -> None:
         last = ", ".join(screen.bundle.catalogue.label(item) for item in history[-SHOWN:])
         with st.container(horizontal=True, key=f"population_near_{i}", vertical_alignment="center"):
             st.button(f"Open history {i + 1}", key=f"population_open_{i}", on_click=session.start, args=(history,))
+            place = f"{int(row['length'])} {screen.words['many']}, next one at rank {int(row['rank']):,}"
             with st.container(width="stretch"):
-                widgets.write(
-                    f"Distance {number(row['distance'])}, {int(row['length'])} {screen.words['many']}, next one at "
-                    f"rank {int(row['rank']):,}. Last: {last}"
-                )
+                widgets.write(f"Distance {number(row['distance'])}, {place}. Last: {last}")
 
 
 def _near(found: pd.DataFrame) -> tuple[list[Cell], list[list[Cell]]]:

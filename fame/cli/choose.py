@@ -1,18 +1,22 @@
-"""Items by what a person types: where several fit, a terminal asks which, and anything else is told all of them."""
+"""What a terminal asks where several readings fit; anything else is told all of them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from fame.errors import FameError
+from fame.cli.terminal import printable
+from fame.errors import FameError, Undecided
 
 if TYPE_CHECKING:
     from fame.catalogue import Catalogue
+    from fame.make.configs import DataConfig
 
+T = TypeVar("T")
 OFFERED = 9
 
 
@@ -37,10 +41,35 @@ def one(catalogue: Catalogue, text: str) -> int:
             named = "; ".join(f"{catalogue.label(row)} (id {catalogue.item_id[row]})" for row in offers)
             raise FameError(f"{text[:80]!r} may be several; give the full title or the id: {named}") from None
     typer.echo("\n".join([f"{text[:80]!r} may be:", *(f"  {label}" for label in labels)]), err=True)
-    number = typer.prompt("which number", type=int, err=True)
-    if not 1 <= number <= len(offers):
-        raise FameError(f"{number} is none of 1 to {len(offers)}")
-    return offers[number - 1]
+    return offers[_number(len(offers))]
+
+
+def _number(count: int) -> int:
+    """Which of so many a person means, from 0."""
+    number = int(typer.prompt("which number", type=int, err=True))
+    if not 1 <= number <= count:
+        raise FameError(f"{number} is none of 1 to {count}")
+    return number - 1
+
+
+def answered(data: DataConfig, act: Callable[[DataConfig], T]) -> T:
+    """What `act` makes of a log. What is undecided in it is asked where somebody is there to answer.
+
+    Raises:
+        FameError: as `act`; what is undecided too, where nobody can be asked.
+    """
+    if not terminal():
+        return act(data)
+    data = replace(data, ask=True)
+    while True:
+        try:
+            return act(data)
+        except Undecided as error:
+            if not error.choices:
+                raise
+            told = [f"{i} {words}" for i, words in enumerate(error.choices, start=1)]
+            typer.echo("\n".join([f"{error.question}?", *(f"  {printable(line)}" for line in told)]), err=True)
+            data = replace(data, **list(error.choices.values())[_number(len(told))])
 
 
 def terminal() -> bool:

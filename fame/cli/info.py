@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fame.cli.choose import answered
 from fame.cli.options import READING, data_config, with_options
 from fame.cli.terminal import (
     COLUMNS_HELP,
@@ -107,7 +108,8 @@ def evaluate(
     loaded = load(bundle)
     d = data_config(data, columns, typed)
     k_core = typed["k_core"] if typed["k_core"] is not None else d.k_core if loaded.k_core is None else loaded.k_core
-    task, report = for_catalogue(read(d.form, d.path or "", d.reading), loaded.catalogue, k_core)
+    log = answered(d, lambda asked: read(asked.form, asked.path or "", asked.reading))
+    task, report = for_catalogue(log, loaded.catalogue, k_core)
     with counting(f"ranking for {plural(len(task), 'user')}", len(task)) as progress:
         rank = ranks(loaded.model, task, progress=progress)
     metrics, report = summarise(rank), replace(report, tested=tested(rank, task))

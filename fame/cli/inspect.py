@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fame.cli.choose import answered
 from fame.cli.options import READING, data_config, with_options
 from fame.cli.terminal import COLUMNS_HELP, FORM_HELP, AsJson, grid, printable, stdout
 from fame.errors import FameError
@@ -29,8 +31,12 @@ def inspect(
 
     d = data_config(data, columns, typed)
     table: dict[str, Any] = {}
+
+    def seen(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        table.update(columns=names, rows=rows)
+
     try:
-        log = read(d.form, d.path or "", d.reading, see=lambda names, rows: table.update(columns=names, rows=rows))
+        log = answered(d, lambda asked: read(asked.form, asked.path or "", asked.reading, see=seen))
     except FameError as error:
         if as_json and table:  # so that who asks can name the columns
             typer.echo(json.dumps({"error": str(error), "table": table}, indent=1, ensure_ascii=False))

@@ -10,15 +10,21 @@ import os
 import re
 import shlex
 import zlib
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fame.cli.choose import answered
 from fame.cli.options import READING, Short, changed, with_options
 from fame.cli.terminal import COLUMNS_HELP, FORM_HELP, data_table
 from fame.errors import FameError
 from fame.make.recipe import Recipe, load_recipe, merged, overrides
+
+if TYPE_CHECKING:
+    from fame.bundle import Bundle
+    from fame.make.configs import DataConfig
 
 Runs = Annotated[Path, typer.Option(metavar="DIR", help="Where checkpoints are kept.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget the checkpoints of earlier runs.")]
@@ -88,8 +94,13 @@ def train(
     if out and recipe is None and short["name"] is None:  # a/mine and b/mine are two runs
         runs /= f"{zlib.crc32(os.fsencode(out.resolve())):08x}"
     target = out or runs / plan.name / "bundle"
-    with watched(run_folder(plan, runs)) as callbacks:
-        bundle = train_recipe(plan, target, runs=runs, fresh=fresh, finish=finish, log=log, callbacks=callbacks)
+
+    def act(data: DataConfig) -> Bundle | None:
+        with watched(run_folder(plan, runs)) as callbacks:
+            told = replace(plan, data=data)
+            return train_recipe(told, target, runs=runs, fresh=fresh, finish=finish, log=log, callbacks=callbacks)
+
+    bundle = answered(plan.data, act)
     if bundle is not None:
         # A name alone might be one that ships.
         where = shlex.quote(str(target) if len(target.parts) > 1 else f"./{target}")

@@ -106,6 +106,9 @@ class DataConfig:
     no_user: Flag | None = Field(default=None, description="Lines of sequences hold items alone, or not.")
     only_items: Flag = Field(default=False, description="Leave out rows with items that the item file lacks.")
     strict: Flag = Field(default=False, description="Refuse a log of which a row would be dropped.")
+    ask: Flag = Field(
+        default=False, description="Take no column by its content alone; on a terminal the commands ask instead."
+    )
     k_core: Whole = Field(default=5, description="Each user and item is there at least so often; 0 keeps all.")
     noun: str = Field(
         default="",

@@ -88,7 +88,7 @@ def test_what_experts_look_at(evident: Bundle, open_app: OpenApp, tmp_path: Path
     text = words(open_app(at=replace(evident, evidence_json=evidence).save(tmp_path / "x"), screen="evidence"))
     assert re.search(rf"2\s+expert 1\s+25%\s+10%\s+{values[0]} ×2.50\s+{values[1]} ×0.40\s", text)
     assert re.search(r"2\s+expert 2 \(dead\)\s+75%\s+90%\s+–\s+–", text) and "1 of 6 experts are dead" in text
-    assert re.search(r"the gate 0.50, the routers\s+1\s+0.10\s+2\s+0.20\s+3\s+1.00\.", text)
+    assert re.search(r"the gate\s+0.50\s*, the routers\s+1\s+0.10\s+2\s+0.20\s+3\s+1.00\s*\.", text)
     assert re.search(
         r"Disentanglement\s+0.25\s+\(random spaces 0.25\), completeness\s+0.75\s+\(random spaces 0.75\)", text
     )
@@ -108,6 +108,16 @@ def test_an_unclear_head_is_told_by_what_it_reads_best(evident: Bundle) -> None:
     )
     named = replace(told, verdicts=(Verdict(found.attributes[0], "because"), *verdicts[1:]))
     assert why(named, 0) == "because."
+
+
+def test_each_column_of_numbers_has_its_sentence(evident: Bundle, open_app: OpenApp, tmp_path: Path) -> None:
+    """The first column names the rows; a head's own column is told by its badge."""
+    app = open_app(at=evident.save(tmp_path / evident.name), screen="evidence")
+    tables = [x.proto.body for x in app.get("html") if "<table" in x.proto.body]
+    assert tables
+    for body in tables:
+        for cell in re.findall(r"<th scope=col[^>]*>(.*?)</th>", body)[1:]:
+            assert "fame-noted" in cell or "fame-badge" in cell, cell
 
 
 def test_a_model_without_evidence_says_so(open_app: OpenApp) -> None:

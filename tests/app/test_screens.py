@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -95,3 +96,15 @@ def test_an_option_is_named_after_its_file(name: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr("app.screens.story.SCREEN", None)
     with pytest.raises(TypeError, match=r"app/screens/story\.py: expected SCREEN"):
         screens.discover.__wrapped__()
+
+
+def test_every_file_that_is_saved_is_called_by_its_model() -> None:
+    """Its name comes from the screen or from a picture's origin, so that two models' files stand apart."""
+    found = 0
+    for path in (ROOT / "app").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("download_table"):
+                name = ast.unparse(node.args[2])
+                assert "screen.file(" in name or "picture.file" in name, f"{path.name}: {name}"
+                found += 1
+    assert found >= 12

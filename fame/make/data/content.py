@@ -17,6 +17,7 @@ __all__ = [
     "are_lists",
     "bracketed",
     "by_content",
+    "find_kinds",
     "find_mind",
     "is_filled",
     "is_pair",
@@ -24,6 +25,12 @@ __all__ = [
     "set_role",
 ]
 
+KIND_WORDS = (
+    "view views click clicks cart carts addtocart add_to_cart order orders buy purchase purchased play played "
+    "transaction like pv fav favorite collect skip listen read watch share rate"
+)
+KINDS = frozenset(KIND_WORDS.split())
+MOST_KINDS = 12
 _AMAZON_USER = re.compile(r"A[0-9A-Z]{9,20}")
 _AMAZON_ITEM = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
 
@@ -160,6 +167,29 @@ def by_content(
         roles.item_list = are_lists(columns[ids[0]], names[ids[0]] if header else "", roles, columns, names)
     elif roles.user is None and roles.item is not None and len(ids) == 1:
         set_role(roles, "user", (ids[0],), "content", taken)
+
+
+def find_kinds(
+    names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles, taken: set[int], header: bool
+) -> None:
+    """The column of the kinds of event, where it has no known name, and a word on the kinds that there are."""
+    if roles.event is None and not header:
+        for k, column in enumerate(columns):
+            kinds = {v.strip().lower() for v in column if not is_missing(v)}
+            if k not in taken and 1 < len(kinds) <= MOST_KINDS and len(kinds & KINDS) > 1:
+                set_role(roles, "event", (k,), "content", taken)
+                break
+    if roles.event is None:
+        return
+    kinds_here = list(dict.fromkeys(v.strip() for v in columns[roles.event] if not is_missing(v)))
+    if 1 < len(kinds_here) <= MOST_KINDS:
+        name = names[roles.event]
+        shown = ", ".join(kinds_here[:6]) + (" …" if len(kinds_here) > 6 else "")
+        asked = name if re.fullmatch(r"[\w.]+", name) else "event"
+        roles.notes.append(
+            f"{name if header else f'column {name}'} tells kinds of event, {shown}; every row counts "
+            f"(one kind alone: --where \"{asked} = '{kinds_here[-1]}'\")"
+        )
 
 
 def _row_number(ids: Sequence[int], kept: dict[int, list[str]], columns: Sequence[Sequence[str]]) -> int | None:

@@ -18,6 +18,7 @@ SEPARATORS = ("\t", "::", ";", "|", ",", "\x01", "~", SPACES)  # in this order w
 WORDS = {"\t": "tab", SPACES: "space", "\x01": "^A"}
 SAMPLE_LINES = 2_000
 MAX_COLUMNS = 2_000
+MAX_LINES_OF_A_ROW = 200
 UNIFORM = 0.9
 NUMBER = re.compile(r"[+-]?\d[\d,.]*(e[+-]?\d+)?", re.IGNORECASE)
 DATE = re.compile(r"\d{1,4}[-/.]\d")
@@ -64,15 +65,16 @@ def find_dialect(
     quote = _quote(rows)
     escape = _escape(rows, quote)
     parts = wanted or _separator(rows, quote, escape)
-    widths = Counter(len(fields_of(line, parts, quote, escape)) for line in rows[:SAMPLE_LINES])
-    width, often = max(widths.items(), key=lambda pair: (pair[1], pair[0]))
-    first = fields_of(rows[0], parts, quote)
-    if len(rows) > 1 and len(first) != width:  # a header may be of a width of its own
-        widths[len(first)] -= 1
-        width, often = max(widths.items(), key=lambda pair: (pair[1], pair[0]))
-    if max(len(first), width) > MAX_COLUMNS and often > 1:
+    first, width, often = _width(rows, parts, quote, escape)
+    if often < UNIFORM and quote:  # texts of several lines make rows of several lines
+        whole_rows = _records(rows, quote)
+        joined = wanted or _separator(whole_rows, quote, escape)
+        again = _width(whole_rows, joined, quote, escape)
+        if again[1] > 1 and again[2] >= UNIFORM:
+            rows, parts, (first, width, often) = whole_rows, joined, again
+    if max(len(first), width) > MAX_COLUMNS and len(rows) > 1:
         raise FameError(f"{name}: more than {MAX_COLUMNS:,} columns; expected a table of user, item and time")
-    uniform = often >= UNIFORM * (sum(widths.values()) or 1) and width > 1
+    uniform = often >= UNIFORM and width > 1
     if _names_sequences(first) and len(first) < width:
         uniform = False
     elif _roles(first) > 1:  # a header that says it: rows of other widths are broken, or texts of several lines
@@ -84,14 +86,39 @@ def find_dialect(
     return _of_table(base, rows, width, header, comment, told)
 
 
+def _width(rows: Sequence[str], separator: str, quote: str, escape: str) -> tuple[list[str], int, float]:
+    """The first row's fields, the usual number of fields of a row, and the share of rows that have it."""
+    widths = Counter(len(fields_of(line, separator, quote, escape)) for line in rows[:SAMPLE_LINES])
+    width, often = max(widths.items(), key=lambda pair: (pair[1], pair[0]))
+    first = fields_of(rows[0], separator, quote)
+    if len(rows) > 1 and len(first) != width:  # a header may be of a width of its own
+        widths[len(first)] -= 1
+        width, often = max(widths.items(), key=lambda pair: (pair[1], pair[0]))
+    return first, width, often / (sum(widths.values()) or 1)
+
+
+def _records(rows: Sequence[str], quote: str) -> list[str]:
+    """Lines joined to the rows that they are parts of, where a quote is open at a line's end."""
+    made: list[str] = []
+    held: list[str] = []
+    for row in rows:
+        held.append(row)
+        if sum(line.count(quote) for line in held) % 2 == 0:
+            made.append("\n".join(held))
+            held = []
+        elif len(held) > MAX_LINES_OF_A_ROW:  # a stray quote, which opens nothing
+            made += held
+            held = []
+    return made + held
+
+
 def fields_of(line: str, separator: str, quote: str, escape: str = "") -> list[str]:
     """One line as its fields."""
     line = line.rstrip("\r\n")
     if separator == SPACES:
         if quote and quote in line:
-            return next(
-                csv.reader([line.strip().replace("\t", " ")], delimiter=" ", quotechar=quote, skipinitialspace=True), []
-            )
+            flat = " ".join(line.split())
+            return next(csv.reader([flat], delimiter=" ", quotechar=quote, skipinitialspace=True), [])
         return line.split()
     if quote and quote in line and len(separator) == 1:
         try:
@@ -141,6 +168,8 @@ def _escape(rows: Sequence[str], quote: str) -> str:
 
 def _separator(rows: Sequence[str], quote: str, escape: str) -> str:
     best: tuple[tuple[float, ...], str] | None = None
+    wide: dict[str, int] = {}
+    certain = False
     for place, separator in enumerate(SEPARATORS):
         split = [fields_of(row, separator, quote, escape) for row in rows[:SAMPLE_LINES]]
         if max(map(len, split)) < 2:
@@ -155,10 +184,14 @@ def _separator(rows: Sequence[str], quote: str, escape: str) -> str:
         # Sequences have rows of any width: there the separator with most fields is theirs.
         fields = sum(map(len, split)) if not uniform else 0
         score = (float(uniform and len(roles) > 1), float(uniform), float(uniform and known), fields, -place)
-        if separator == SPACES and not uniform and quote:
-            continue
+        if separator == SPACES and (certain or (not uniform and quote)):
+            continue  # the blanks are those between words
+        certain = certain or (uniform and width > (1 if separator == "\t" else 2))
         if best is None or score > best[0]:
             best = score, separator
+            wide[separator] = width if uniform else 0
+        elif uniform and best[1] == "|" and width > wide["|"] and score[:1] >= best[0][:1]:
+            best, wide[separator] = (score, separator), width  # bars part the values of a list inside a cell
     return best[1] if best else ","
 
 

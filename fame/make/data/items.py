@@ -76,6 +76,9 @@ def item_table(
     at = pick_item_columns(name, names, columns, log_ids, given)
     plain = [plain_name(n) for n in names]
     title = next((plain.index(t) for t in TITLES if t in plain and plain.index(t) != at), None)
+    unnamed = list(names) == [str(k) for k in range(1, len(names) + 1)]
+    if unnamed:
+        title = _title_by_content(columns, at)
     year = next((plain.index(y) for y in YEARS if y in plain and plain.index(y) != at), None)
     ids = [clean_id(cell) for cell in columns[at]]
     if all(re.fullmatch(r"\d+\.0+|\d+", i) for i in ids) and any("." in i for i in ids):
@@ -96,6 +99,7 @@ def item_table(
             if why != "empty":
                 said.append(f"{label} ({why})")
             continue
+        label = f"column {label}" if unnamed else label
         attribute = "genres" if plain[k] in ("class", "genre") and "movietitle" in plain else " ".join(label.split())
         if attribute in table:
             attribute = f"{attribute} 2"
@@ -103,9 +107,22 @@ def item_table(
     if said:
         notes.append(f"{name}: no attributes are {', '.join(said[:6])}{' …' if len(said) > 6 else ''}")
     roles = {"id": at, "title": title, "year": year}
-    chosen = ", ".join(f"{role} = {names[k]}" for role, k in roles.items() if k is not None)
-    notes.insert(0, f"{name}: {plural(len(keep), 'item')}; {chosen}")
+    column = "column " if unnamed else ""
+    chosen = ", ".join(f"{role} = {column}{names[k]}" for role, k in roles.items() if k is not None)
+    notes.insert(0, f"{name}: {plural(len(keep), 'item')}; {chosen}{', by content: it has no header' * unnamed}")
     return pd.DataFrame(table), notes
+
+
+def _title_by_content(columns: Sequence[Sequence[str]], at: int) -> int | None:
+    """The column of titles in a table without names: the first of words that are nearly all different."""
+    for k, column in enumerate(columns):
+        filled = [cell for cell in column if not is_missing(cell)]
+        worded = sum(bool(re.search(r"[^\W\d_]{2}", cell)) for cell in filled)
+        if k == at or not filled or worded < 0.8 * len(filled) or _no_attribute(filled) in ("addresses", "text"):
+            continue
+        if len(set(filled)) > 0.9 * len(column) and not any("|" in cell for cell in filled):
+            return k
+    return None
 
 
 def _each_once(name: str, ids: Sequence[str], rows: Sequence[Sequence[str]], notes: list[str]) -> list[int]:

@@ -29,6 +29,7 @@ class ReadOptions:
     no_user: lines of a sequence file are items alone; False says that the first field is the user.
     only_items: rows with items that the item file lacks are left out.
     strict: a row that would be dropped is an error.
+    ask: columns that are known by their content alone are an error that can be answered (`fame.errors.Undecided`).
     """
 
     items: Path | None = None
@@ -49,3 +50,4 @@ class ReadOptions:
     no_user: bool | None = None
     only_items: bool = False
     strict: bool = False
+    ask: bool = False

@@ -7,17 +7,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fame.errors import FameError
+from fame.errors import FameError, Undecided
 from fame.make.data.content import Roles
 from fame.make.data.engine import Engine, Table, as_text, quoted
 from fame.make.data.lists import MISSING, is_missing
+from fame.make.data.names import TIERS, plain_name
 from fame.make.data.options import ReadOptions
-from fame.make.data.times import TRIMMED, TimeForm, date_styles, find_numbers, given_form, number_unit
+from fame.make.data.times import NUMBER, TRIMMED, TimeForm, date_styles, find_numbers, given_form, number_unit
 
 __all__ = ["Order", "find_order", "shown_name"]
 
 TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 NUMBER_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
+DATES = frozenset(" ".join(TIERS["time"][:4]).split()) - {"order"}  # names of a time, not of a place
 MAX_UNREADABLE = 0.5  # of the rows: above it the column is no time
 
 
@@ -81,10 +83,19 @@ def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[
             re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?", v.strip()) for v in values
         ):
             return Order(text, True, f"time = {names[0]}, dates as YYYYMMDD", "")
+        if not unit and _are_day_numbers(table, first, values):
+            return Order(text, True, f"time = {names[0]}, Excel's day numbers", "d")
         long = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
         return Order(text, True, f"time = {names[0]}, {long[unit]}" if unit else f"order = {names[0]}", unit)
     style, notes = _style(run, table, text, names[0], values, options)
     return Order(_fill(style.sql, text), False, f"time = {names[0]}, {style.words}", "us", notes)
+
+
+def _are_day_numbers(table: Table, k: int, values: Sequence[str]) -> bool:
+    """Days since 1899-12-30, as Excel counts them, from 1970 to 2050, under a name of a time."""
+    called = table.header and plain_name(table.names[k]) in DATES
+    numbers = [float(v) for v in values if NUMBER.fullmatch(v.strip())]
+    return called and len(set(numbers)) > 1 and sum(25_569 <= n <= 54_789 for n in numbers) > 0.9 * len(values)
 
 
 def _check_units(table: str, name: str, unit: str, values: Sequence[str]) -> None:
@@ -184,9 +195,11 @@ def _day_or_month(
     if min(back) == 0 < max(back):
         best = "day" if back[0] == 0 else "month"
         return best, f"{name}: read as the {best} first, in which the file is in order (--day-first, --month-first)"
-    raise FameError(
+    raise Undecided(
         f"{table.name}: column {name!r} has dates like {values[0][:30]!r}, of which either number may be the day; "
-        "say --day-first or --month-first (in a recipe: day_first = true or false)"
+        "say --day-first or --month-first (in a recipe: day_first = true or false)",
+        f"in {name}, what is {values[0][:30]}",
+        {"the day comes first": {"day_first": True}, "the month comes first": {"day_first": False}},
     )
 
 

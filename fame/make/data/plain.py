@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ __all__ = ["HEAD_BYTES", "Plain", "plain_text"]
 HEAD_BYTES = 1 << 20
 MAX_LINE_BYTES = 16 << 20
 MAX_JSON_LINE_BYTES = 1 << 30
+LEAST_PAIRS = 20  # of bytes beyond ASCII, below which nothing can be told of them
+ASIAN = {"gb18030": "GBK", "euc_kr": "EUC-KR", "euc_jp": "EUC-JP"}
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -55,7 +58,7 @@ def plain_text(path: Path, name: str, folder: Path, encoding: str | None = None)
     """A checked file of text, rewritten into `folder` where it is not plain already.
 
     encoding: None to find it: a byte order mark, UTF-8, UTF-16 without a mark, else line by line UTF-8 or
-        Windows-1252, of which Latin-1 is a part.
+        Windows-1252, of which Latin-1 is a part; or GBK, EUC-KR or EUC-JP, where bytes come in pairs.
 
     Raises:
         FameError: binary data, an overlong line, or text that is not in the encoding given.
@@ -82,7 +85,10 @@ def plain_text(path: Path, name: str, folder: Path, encoding: str | None = None)
         if not scan.utf8 and found == "utf-8":
             raise FameError(f"{name}: not UTF-8 all through; give another --encoding, or none to have it guessed")
         found = "utf-8" if scan.utf8 else None
-    if found:
+    if found is None and (asian := _two_bytes(head)):
+        told.append(f"{ASIAN[asian]}, by its bytes (else say --encoding)")
+        pieces = _decoded(path, name, asian, "replace")
+    elif found:
         if found not in ("utf-8", "utf-8-sig"):
             told.append(codecs.lookup(found).name.upper().replace("ISO8859-1", "Latin-1"))
         pieces = _decoded(path, name, found)
@@ -144,8 +150,26 @@ def _scan(path: Path, name: str) -> _Scan:
     return scan
 
 
-def _decoded(path: Path, name: str, encoding: str) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder(encoding)()
+def _two_bytes(head: bytes) -> str:
+    """The encoding of text that is not UTF-8 and whose letters beyond ASCII come in pairs of bytes; '' for none.
+
+    A letter of Latin-1 or Windows-1252 mostly stands alone, a word of Windows-1251 has an odd length as often as an
+    even one. Chinese of GBK spreads over lead bytes B0 to F7, Korean keeps to B0 to C8, Japanese kana are A4 and A5.
+    """
+    runs = re.findall(rb"[\x80-\xff]+", head)
+    pairs = [run[k] for run in runs for k in range(0, len(run) - 1, 2)]
+    if len(pairs) < LEAST_PAIRS or sum(len(run) % 2 == 0 for run in runs) < 0.95 * len(runs):
+        return ""
+    kana = sum(lead in (0xA4, 0xA5) for lead in pairs)
+    if kana > 0.3 * len(pairs):
+        return "euc_jp"
+    if sum(0xB0 <= lead <= 0xF7 for lead in pairs) < 0.7 * len(pairs):
+        return ""
+    return "gb18030" if sum(lead > 0xC8 for lead in pairs) > 0.1 * len(pairs) else "euc_kr"
+
+
+def _decoded(path: Path, name: str, encoding: str, errors: str = "strict") -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
     with opened(path) as file:
         try:
             while block := file.read(BLOCK):

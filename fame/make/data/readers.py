@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,11 +20,12 @@ from fame.make.data.extract import extract
 from fame.make.data.histories import add_histories, check_user, is_table
 from fame.make.data.interactions import Interactions, first_times, k_core, without_copies
 from fame.make.data.movielens import is_netflix, netflix_rows
+from fame.make.data.names import plain_name
 from fame.make.data.objects import is_objects, objects_table
 from fame.make.data.options import FORMS, ReadOptions
-from fame.make.data.order import find_order, shown_name
+from fame.make.data.order import DATES, find_order, shown_name
 from fame.make.data.plain import Plain, plain_text
-from fame.make.data.report import Dropped, KCore, ReadReport, names_shown, span_of
+from fame.make.data.report import Dropped, KCore, ReadReport, names_shown, span_of, strange_times
 from fame.make.data.roles import find_roles
 from fame.make.data.sources import Source, expanded, find_sources
 
@@ -122,6 +124,7 @@ class _Reading:
         self.taken: list[str] = []
         self.columns: dict[str, str] = {}
         self.time, self.unit = "", ""
+        self.ordered_by = ""  # the one column of the order
         self.timed = False  # rows of one user, item and time are copies
         missing = frozenset(w.strip().lower() for w in options.missing)
         self.builder = Builder(path, missing, options.strict)
@@ -144,6 +147,9 @@ class _Reading:
             interactions, again, example = first_times(interactions)
             self._count(dropped, "a repeat of an item that the user had before (--no-repeats)", again, example)
         self._note_ids(interactions)
+        if self.ordered_by:
+            dated = plain_name(self.ordered_by) in DATES
+            self.notes += strange_times(interactions.order, self.unit, self.ordered_by, dated, time.time())
         with engine(self.folder) as run:
             catalogue, interactions, coverage = catalogue_of(
                 run, source, known, interactions, self.options, self.item_name, self.notes
@@ -289,6 +295,8 @@ class _Reading:
             self.columns["item"] += ", a list a row"
         self.time, self.unit = order.words, order.unit
         self.timed = bool(order.sql) and not roles.item_list
+        if self.timed and len(roles.order) == 1:
+            self.ordered_by = shown_name(table, roles.order[0])
         self.item_name = table.names[roles.item] if roles.item is not None and table.header else None
         self.notes += extract(self.run, table, roles, order, rows, self.options, self.builder)
 

@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from fame.text import listing, percent, plural
 
-__all__ = ["Coverage", "Dropped", "KCore", "ReadReport", "Tested"]
+__all__ = ["Coverage", "Dropped", "KCore", "ReadReport", "Tested", "strange_times"]
 
+SMALL = 10**7  # numbers below it are no times
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -154,16 +157,48 @@ class ReadReport:
 
 def span_of(low: float, high: float, unit: str) -> tuple[str, str] | None:
     """First and last time as ISO text in UTC; None where they are no times of this unit."""
-    if unit not in _UNITS:
-        return None
-    shown = []
-    for value in (low, high):
-        try:
+    shown = [day_of(value, unit) for value in (low, high)]
+    return (shown[0], shown[1]) if all(shown) else None
+
+
+def day_of(value: float, unit: str) -> str:
+    """A time as the ISO text of its day in UTC; '' where it is none of this unit, which may be Excel's day, 'd'."""
+    try:
+        if unit == "d":
+            when = datetime(1899, 12, 30, tzinfo=UTC) + timedelta(days=float(value))
+        else:
             when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(value) / _UNITS[unit])
-        except (OverflowError, ValueError):
-            return None
-        shown.append(when.strftime("%Y-%m-%d"))
-    return shown[0], shown[1]
+    except (KeyError, OverflowError, ValueError):
+        return ""
+    return when.strftime("%Y-%m-%d")
+
+
+def strange_times(order: np.ndarray, unit: str, column: str, dated: bool, now: float) -> list[str]:
+    """What is to be said of times that can hardly be meant.
+
+    order: of all rows.   column: its name, which is one of a time where `dated`.   now: seconds since 1970.
+    """
+    low, high = float(order.min()), float(order.max())
+    if low == high and len(order) > 1:
+        what = f"the time {order[0]}" if dated or unit else f"{column} = {order[0]}"
+        return [f"every row has {what}: the order of the file is taken"]
+    if not unit:
+        if not dated or high < SMALL:  # a count of its own
+            return []
+        years = span_of(low, high, "s")
+        like = f" (in seconds {years[0]} to {years[1]})" if years else ""
+        what = f"{column} from {order.min()} to {order.max()} is no time from 1990 to 2050{like}"
+        return [f"{what}; taken as an order alone"]
+    notes = []
+    if zeros := int((order == 0).sum()):
+        without = f'--where "{column} > 0"'
+        notes.append(f"{plural(zeros, 'row')} with the time 0, {day_of(0, unit)}; {without} leaves them out")
+    today = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+    if (last := day_of(high, unit)) > today:
+        late = int((order > now * _UNITS.get(unit, 1)).sum()) if unit != "d" else 0
+        many = f"{plural(late, 'row')} after today, the last of" if late else "the last time is after today:"
+        notes.append(f"{many} {last}")
+    return notes
 
 
 def names_shown(names: Sequence[str]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fame.errors import FameError
+from fame.errors import FameError, Undecided
 from fame.make.data.content import (
     Roles,
     are_clocks,
     are_lists,
     bracketed,
     by_content,
+    find_kinds,
     find_mind,
     is_filled,
     is_pair,
@@ -26,6 +27,7 @@ from fame.make.data.times import find_numbers, looks_like_time, number_unit
 __all__ = ["find_roles"]
 
 Rows = Sequence[Sequence[str]]
+MOST_ASKED = 9  # columns to choose from
 
 
 def find_roles(name: str, names: Sequence[str], header: bool, rows: Rows, options: ReadOptions) -> Roles:
@@ -43,8 +45,12 @@ def find_roles(name: str, names: Sequence[str], header: bool, rows: Rows, option
     if header:
         _by_name(name, names, columns, roles, taken, options)
     _lists(names, columns, roles, taken, header)
+    if not header:
+        find_kinds(names, columns, roles, taken, header)
     by_content(name, names, columns, roles, taken, header)
-    _check(name, names, columns, roles, header)
+    if header:
+        find_kinds(names, columns, roles, taken, header)
+    _check(name, names, columns, roles, header, options.ask)
     return roles
 
 
@@ -110,10 +116,11 @@ def _by_name(
                 best = _one_of(plain, found, known, role, columns)
                 if best is None:
                     what = "time" if role == "order" else role
-                    raise FameError(
+                    raise Undecided(
                         f"{name}: {' and '.join(_place(names, k) for k in found)} could both be the {what}; "
-                        f"say which with --{role} (in Python or a recipe: {role}=)"
-                    )
+                        f"say which with --{role} (in Python or a recipe: {role}=)",
+                        f"which column is the {what}", _choices(role, found, names, columns),
+                    )  # fmt: skip
                 found = [best]
             if role in ("rating", "event"):
                 found = found[:1]
@@ -123,6 +130,14 @@ def _by_name(
         _date_parts(plain, columns, roles, taken)
     elif len(roles.order) == 1 and roles.how.get("order") == "name":
         _second_key(plain, names, columns, roles, taken)
+
+
+def _choices(
+    role: str, found: Sequence[int], names: Sequence[str], columns: Sequence[Sequence[str]]
+) -> dict[str, dict[str, object]]:
+    """Columns to choose from: each by its name and its first values."""
+    shown = {k: ", ".join(dict.fromkeys(v.strip()[:30] for v in columns[k][:50] if v.strip())) for k in found}
+    return {f"{_place(names, k)}: {shown[k][:60]} …": {role: f"{k + 1}"} for k in found}
 
 
 def _place(names: Sequence[str], k: int) -> str:
@@ -241,7 +256,25 @@ def _lists(names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles,
         )
 
 
-def _check(name: str, names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles, header: bool) -> None:
+def _guess(name: str, names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles) -> Undecided:
+    """A guess by content, put as a question: first as it is, then with user and item changed over."""
+    user, item = roles.user, roles.item
+    assert user is not None and item is not None
+    ways = [(user, item), (item, user)]
+    return Undecided(
+        f"{name}: its columns are known by their content alone; say --user {user + 1} --item {item + 1} if that is so "
+        "(in a recipe: ask = false takes the guess)",
+        "the columns have no known names; what is what",
+        {
+            f"user = {_place(names, u)} ({columns[u][0][:30]}), item = {_place(names, i)} ({columns[i][0][:30]})":
+            {"user": f"{u + 1}", "item": f"{i + 1}"} for u, i in ways
+        },
+    )  # fmt: skip
+
+
+def _check(
+    name: str, names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles, header: bool, ask: bool
+) -> None:
     for role in ("user", "item"):
         if getattr(roles, role) is None:
             what = (
@@ -249,10 +282,13 @@ def _check(name: str, names: Sequence[str], columns: Sequence[Sequence[str]], ro
                 if header
                 else f"found {len(names)} columns without names; none holds what looks like"
             )
-            raise FameError(
+            used = {roles.user, roles.item, *roles.order}
+            free = [k for k in range(len(names)) if k not in used][:MOST_ASKED]
+            raise Undecided(
                 f"{name}: {what} the {role}; name it with --{role} COLUMN "
-                f"(a name, or a number from 1; in Python or a recipe: {role}=)"
-            )
+                f"(a name, or a number from 1; in Python or a recipe: {role}=)",
+                f"which column is the {role}", _choices(role, free, names, columns),
+            )  # fmt: skip
     roles_of: dict[int, str] = {}
     for role, places in (("user", (roles.user,)), ("item", (roles.item,)), ("order", roles.order)):
         for k in places:
@@ -262,6 +298,8 @@ def _check(name: str, names: Sequence[str], columns: Sequence[Sequence[str]], ro
             roles_of[k] = role
     guessed = [role for role in ("user", "item") if roles.how.get(role) == "content"]
     if guessed and columns and len(columns[0]):
+        if ask:
+            raise _guess(name, names, columns, roles)
         shown = ", ".join(f"{role} = column {names[getattr(roles, role)]}" for role in guessed)
         roles.notes.append(f"guessed by content: {shown}; set it with --user and --item if it is not so")
     if len(roles.order) == 1 and roles.how.get("order") == "given":
