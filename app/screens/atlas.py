@@ -20,7 +20,7 @@ from fame.errors import FameError
 from fame.explain import sentences
 from fame.plots.atlas import MOST_VALUES, AtlasMap, Ground, ground, head_of
 
-__all__ = ["SCREEN", "render"]
+__all__ = ["SCREEN", "maps", "render"]
 
 _points = component("atlas_points")
 
@@ -107,16 +107,7 @@ def render(screen: Screen) -> None:
             "Build it again with maps (fame train RECIPE draws them), choose another model above, or go on to another "
             "screen: Story, Merge and Experts need no maps.",
         )
-    st.html(f"<style>{STYLE}</style>")
-    item = _item(screen)
-    with screen.controls:
-        _pickers(screen, item)
-    view = _choose(screen)
-    agreed = _agreed(screen.source)
-    _answer(agreed, view, screen.noun)
-    under = _ground(screen.source, view)
-    picture = _picture(screen, under, item)
-    widgets.mount(picture, "atlas_maps", pick=lambda: _pick(len(bundle.catalogue)))
+    item, view, picture = maps(screen)
     _neighbours(screen, picture, item)
     with st.container(horizontal=True, key="atlas_save"):
         if item:
@@ -124,12 +115,26 @@ def render(screen: Screen) -> None:
         widgets.download_table(
             "Positions as CSV", lambda: _positions(screen.source, view), "positions.csv", "atlas_csv_positions"
         )
-    _compare(agreed, bundle.atlas.spaces, screen.noun)
+    _compare(_agreed(screen.source), bundle.atlas.spaces, screen.noun)
     with st.container(horizontal=True, key="atlas_on", vertical_alignment="center", gap="small"):
         st.page_link(screen.pages["evidence"], label="Go on to Evidence", query_params=screen.links, width="content")
         then = "It tests which head is about what, and says why it may name other heads than these counts."
         widgets.styled(then, "fame-note")
+
+
+def maps(screen: Screen) -> tuple[int | None, View, AtlasMap]:
+    """The maps with all that they follow; the item looked at, what they show, and the picture. There is an atlas."""
+    st.html(f"<style>{STYLE}</style>")
+    item = _item(screen)
+    with screen.controls:
+        _pickers(screen, item)
+    view = _choose(screen)
+    _answer(_agreed(screen.source), view, screen.noun)
+    under = _ground(screen.source, view)
+    picture = _picture(screen, under, item)
+    widgets.mount(picture, "atlas_maps", pick=lambda: _pick(len(screen.bundle.catalogue)))
     _points(key="atlas_points", data=under.packed)
+    return item, view, picture
 
 
 def _item(screen: Screen) -> int | None:
