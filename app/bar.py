@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from app import screens, session, sources, state, url, widgets
+from app import present, screens, session, sources, state, url, widgets
 from app.components import component
 from app.screen import Screen
 from app.sources import Source
@@ -92,6 +92,7 @@ def _export(screen: Screen) -> None:
     with st.popover("Export", type="tertiary", key="bar_export"):
         catalogue = screen.bundle.catalogue
         rows = list(screen.state.history)
+        present.qr(screen)
         file = f"fame-{screen.source.name}"
         widgets.download_table(
             "History as CSV",

@@ -6,7 +6,7 @@ import html
 
 import streamlit as st
 
-from app import lesson_path, session, widgets
+from app import lesson_path, present, session, widgets
 from app.lesson_path import Place
 from app.screen import Screen
 from app.widgets import Badge, Bold
@@ -56,6 +56,50 @@ def card(screen: Screen, here: Place, answer: Answer | None, done: bool) -> None
             with st.container(key="lesson_after"):
                 st.markdown(said(here, one.after))
         ways(screen, here, done)
+
+
+def title_of(here: Place) -> str:
+    """The card's title with its facts; as it is written where they cannot be computed."""
+    try:
+        return said(here, here.card.title, plain=True)
+    except FameError:
+        return here.card.title
+
+
+def spoken(screen: Screen, here: Place, answer: Answer | None, answered: bool) -> None:
+    """A page of words for a room: the card's text with what it asks, or the answer; and the address for telephones."""
+    one = here.card
+    with st.container(key="lesson_text"):
+        left, right = st.columns([4, 1], gap="large", vertical_alignment="center")
+        with left:
+            if not answered:
+                st.markdown(said(here, one.text))
+            if one.formula:
+                lines = lessons.formula(here.scene, one.formula)
+                for line in lines if answered or not one.question else lines[:1]:
+                    widgets.formula(line)
+            if answer is not None:
+                widgets.write(Bold(said(here, one.question, plain=True)))
+                _told(answer) if answered else _offered(answer)
+            if answered and one.after:
+                st.markdown(said(here, one.after))
+        with right:
+            present.qr(screen)
+
+
+def _offered(answer: Answer) -> None:
+    """What a room may choose from."""
+    if answer.choices:
+        st.html(
+            f'<p class="fame-choices fame-say">{" ".join(_named(answer, i) for i in range(len(answer.choices)))}</p>'
+        )
+    else:
+        widgets.write(f"{answer.low}{answer.unit} to {answer.high}{answer.unit}")
+
+
+def _told(answer: Answer) -> None:
+    st.html(f'<div class="fame-reveal"><p>{_named(answer, answer.value)}</p></div>')
+    widgets.write(*widgets.with_badges(answer.why, ""))
 
 
 def ways(screen: Screen, here: Place, done: bool) -> None:
@@ -126,10 +170,10 @@ def _reveal(answer: Answer, mine: int) -> None:
     """The learner's answer beside the model's, and why."""
     names = [_named(answer, value) for value in (mine, answer.value)]
     line = "" if answer.choices else _line(answer, mine)
-    st.html(
-        f'<div class="fame-reveal" role="status"><p><span>You</span> {names[0]}</p>'
-        f"<p><span>The model</span> {names[1]}</p>{line}</div>"
+    said = "".join(
+        f'<p><span class="who">{who}</span> {name}</p>' for who, name in zip(("You", "The model"), names, strict=True)
     )
+    st.html(f'<div class="fame-reveal" role="status">{said}{line}</div>')
     same = mine == answer.value if answer.choices else abs(mine - answer.value) <= (answer.high - answer.low) // 20
     widgets.write(Bold("As you said. " if same else "Not as you said. "), *widgets.with_badges(answer.why, ""))
 
@@ -162,15 +206,22 @@ def _line(answer: Answer, mine: int) -> str:
 def cover(screen: Screen) -> None:
     """All lessons, each with a way into it, and what is wrong with those that were skipped."""
     found, faults = lesson_path.found()
+    if screen.state.present:
+        with st.container(key="lesson_text"):
+            for lesson in found:
+                widgets.write(Bold(lesson.title), f" {lesson.about}")
+            present.qr(screen)
+        return
     for lesson in found:
         with st.container(key=f"lesson_of_{lesson.name}", border=True):
             st.html(f'<h2 class="fame-card">{html.escape(lesson.title)}</h2>')
-            takes = f"{plural(len(lesson.cards), 'card')}" + f", about {plural(lesson.minutes, 'minute')}" * bool(
-                lesson.minutes
-            )
-            widgets.write(" ".join(filter(None, [lesson.about, f"{takes}."])))
-            st.button("Begin", key=f"lesson_begin_{lesson.name}", type="primary", on_click=lesson_path.go,
-                      args=(lesson.name, 0))  # fmt: skip
+            takes = [plural(len(lesson.cards), "card")]
+            takes += [f"about {plural(lesson.minutes, 'minute')}"] if lesson.minutes else []
+            widgets.write(" ".join(filter(None, [lesson.about, f"{', '.join(takes)}."])))
+            st.button(
+                "Begin", key=f"lesson_begin_{lesson.name}", type="primary", on_click=lesson_path.go,
+                args=(lesson.name, 0),
+            )  # fmt: skip
     if not found:
         widgets.full_page("There are no lessons", "Set FAME_LESSONS to a folder of your own.")
     for fault in faults:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import streamlit as st
 
 from app import session, sources
-from app.screen import Screen
+from app.screen import Screen, Turns
 from app.sources import Source
 from app.state import State, first
 from app.url import ids, parse, query
@@ -19,7 +19,7 @@ from fame.explain import Remove
 from fame.lessons import Answer, Card, Lesson, Scene
 from fame.trace import NOTHING, Trace
 
-__all__ = ["Place", "found", "go", "leave", "place", "restart"]
+__all__ = ["Place", "done", "found", "go", "leave", "pages", "place", "restart", "said", "turns"]
 
 LONGEST = 100  # lessons' files that are kept in mind
 
@@ -104,7 +104,39 @@ def model_of(lesson: Lesson, at: int, now: str) -> str:
     return lesson.cards[at].model or lesson.model or lesson.cards[at].link.get("m", "") or now
 
 
-def go(name: str, at: int) -> None:
+def pages(card: Card) -> list[str]:
+    """What a card is shown as while presenting, page after page: its text, the picture before the answer, the answer,
+    and the picture with it."""
+    if not card.question:
+        return ["text", "after"]
+    return ["text", *(["before"] if card.before != "nothing" else []), "answer", "after"]
+
+
+def page_of(screen: Screen, here: Place) -> int:
+    """The place of the page that is shown while presenting."""
+    return min(int(screen.option("lesson_page")), len(pages(here.card))) - 1
+
+
+def turns(screen: Screen) -> Turns:
+    """The lesson's pages while presenting."""
+    here = place(screen) if screen.state.present else None
+    if here is None:
+        some = found()[0]
+        return Turns(True, not some, "", lambda by: go(some[0].name, 0))
+    name, at, page, count = here.lesson.name, here.at, page_of(screen, here), len(pages(here.card))
+
+    def step(by: int) -> None:
+        if 0 <= page + by < count:
+            session.update(lesson_page=page + by + 1)
+        else:
+            to = at + by
+            go(name, to, 1 if by > 0 else len(pages(here.lesson.cards[to])))
+
+    first, last = at == page == 0, here.last and page == count - 1
+    return Turns(first, last, f"{at + 1} of {len(here.lesson.cards)}" + chr(ord("a") + page), step)
+
+
+def go(name: str, at: int, page: int = 1) -> None:
     """Go to a card of a lesson, from 0, for callbacks: its model, its history, and all that its link says."""
     here = session.current()
     lesson = next((lesson for lesson in found()[0] if lesson.name == name), None)
@@ -120,12 +152,14 @@ def go(name: str, at: int) -> None:
     except FameError as error:
         st.toast(f"{error}.", icon=":material/block:")
         return
-    session.follow(query(replace(state, present=here.present), bundle, None))
+    if here.present:
+        state = state.changed(present=True, lesson_page=page)
+    session.follow(query(state, bundle, None))
 
 
 def leave() -> None:
     """Go back to the first page, where all lessons are, for callbacks."""
-    session.update(lesson_name=None, lesson_card=None, lesson_said=None, lesson_epoch=None)
+    session.update(lesson_name=None, lesson_card=None, lesson_said=None, lesson_epoch=None, lesson_page=None)
 
 
 def restart() -> None:

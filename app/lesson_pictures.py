@@ -17,6 +17,7 @@ from app.screens import atlas, merge, what_if
 from app.sources import Source, shared
 from fame import explain, plots
 from fame.errors import FameError
+from fame.explain import Remove
 from fame.lessons import PICTURES, Scene
 from fame.plots import Chart, Component, Origin, Picture, look
 from fame.trace import NOTHING, Trace
@@ -138,6 +139,10 @@ def _journey(screen: Screen, here: Place, trace: Trace, light: str) -> None:
     _mount(plots.journey(trace, screen.theme, screen.head), screen, "journey", light)
 
 
+def _gate(screen: Screen, here: Place, trace: Trace, light: str) -> None:
+    _mount(plots.journey(trace, screen.theme, screen.head, routers=False), screen, "gate", light)
+
+
 def _maps(screen: Screen, here: Place, trace: Trace, light: str) -> None:
     if screen.bundle.atlas is None:
         raise FameError("this model has no maps; choose one that was saved with its atlas")
@@ -153,6 +158,10 @@ def _probes(screen: Screen, here: Place, trace: None, light: str) -> None:
 
 
 def _what_if(screen: Screen, here: Place, trace: Trace, light: str) -> None:
+    screen = replace(screen, name="what_if", declaration=what_if.SCREEN)
+    if here.card.answer == "rank-without-it":  # asked, so that there is nothing to change by hand
+        gone = Remove(here.scene.missed, str(screen.bundle.catalogue.item_id[trace.items[here.scene.missed]]))
+        screen = replace(screen, state=screen.state.changed(b=(gone,)))
     now, a, b = screen.state, screen.trace, what_if.other_side(screen)
     if b.result is None:
         st.warning(widgets.literal(b.wrong), icon=":material/info:")
@@ -163,8 +172,9 @@ def _what_if(screen: Screen, here: Place, trace: Trace, light: str) -> None:
         said = explain.say_changes(a, b.result, row, now.k, now.hide_seen)
         widgets.write(*widgets.with_badges(said, here.scene.title))
         _mount(lists, screen, "what-if", light, pick=_picked("lesson_what_if", len(screen.bundle.catalogue)))
-    chips(screen, b.applied)
-    change_b(screen, b.applied, b.source, b.result)
+    if here.card.do:
+        chips(screen, b.applied)
+        change_b(screen, b.applied, b.source, b.result)
 
 
 def _course(screen: Screen, here: Place, trace: None, light: str) -> None:
@@ -177,15 +187,15 @@ def _course(screen: Screen, here: Place, trace: None, light: str) -> None:
         "Simulated viewer", [str(i + 1) for i in range(len(course.items))], required=True,
         **widgets.controlled("lesson_viewer_box", str(viewer + 1), "lesson_viewer"),
     )  # fmt: skip
-    picture = _at_epoch(screen.source, here.scene.epoch, viewer, screen.theme)
+    picture = _at_epoch(screen.source, here.scene.epoch, viewer, screen.theme, not screen.state.present)
     _mount(picture.with_origin(Origin(screen.model)), screen, "course", light)
 
 
 @shared(64)
-def _at_epoch(source: Source, at: int, viewer: int, theme: plots.Theme) -> Chart:
+def _at_epoch(source: Source, at: int, viewer: int, theme: plots.Theme, routers: bool) -> Chart:
     bundle = sources.load(source)
     assert bundle.course is not None
-    return plots.course(bundle.course, bundle.catalogue, at, viewer, theme)
+    return plots.course(bundle.course, bundle.catalogue, at, viewer, theme, routers)
 
 
 def _epochs(screen: Screen, epochs: list[int], at: int) -> None:
@@ -201,6 +211,7 @@ DRAWN: dict[str, Callable[[Screen, Place, Any, str], None]] = {
     "attention": _attention,
     "effects": _effects,
     "journey": _journey,
+    "gate": _gate,
     "maps": _maps,
     "probes": _probes,
     "what-if": _what_if,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import lesson_path
-from app.lesson_card import answer_of, card, cover, trouble, ways
+from app.lesson_card import answer_of, card, cover, spoken, title_of, trouble, ways
 from app.lesson_pictures import draw
 from app.screen import Declaration, Option, Screen
 from fame.errors import FameError
@@ -32,9 +32,15 @@ def _small_number(screen: Screen, text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 4
 
 
+def _question(screen: Screen) -> str:
+    """While presenting, the card's own title."""
+    here = lesson_path.place(screen) if screen.state.present else None
+    return title_of(here) if here else "Can I teach this?"
+
+
 SCREEN = Declaration(
     title="Lesson",
-    question="Can I teach this?",
+    question=_question,
     order=8,
     help=HELP,
     options={
@@ -42,10 +48,12 @@ SCREEN = Declaration(
         "lesson_card": Option(lambda screen, text: _small_number(screen, text) and int(text) > 0, "1"),
         "lesson_said": Option(lambda screen, text: text.isascii() and text.isdigit() and len(text) < 7),
         "lesson_epoch": Option(_small_number, "0"),
+        "lesson_page": Option(lambda screen, text: _small_number(screen, text) and int(text) > 0, "1"),
         "lesson_viewer": Option(lambda screen, text: _small_number(screen, text) and int(text) > 0, "1"),
     },
     needs_history=False,
     tells=("gate", "heads_off"),
+    turns=lesson_path.turns,
 )
 
 
@@ -53,6 +61,9 @@ def render(screen: Screen) -> None:
     here = lesson_path.place(screen)
     if here is None:
         cover(screen)
+        return
+    if screen.state.present:
+        _page(screen, here)
         return
     with screen.controls:
         st.button("All lessons", key="lesson_leave", type="tertiary", icon=":material/menu_book:",
@@ -66,6 +77,20 @@ def render(screen: Screen) -> None:
             draw(screen, here, done)
         except FameError as error:
             trouble(error)
+
+
+def _page(screen: Screen, here: lesson_path.Place) -> None:
+    """One page of the card, for a room."""
+    what = lesson_path.pages(here.card)[lesson_path.page_of(screen, here)]
+    try:
+        if here.wrong:
+            raise FameError(here.wrong.removesuffix("."))
+        if what in ("text", "answer"):
+            spoken(screen, here, answer_of(here), what == "answer")
+        else:
+            draw(screen, here, what == "after")
+    except FameError as error:
+        trouble(error)
 
 
 def _card(screen: Screen, here: lesson_path.Place) -> bool:

@@ -15,6 +15,7 @@ PICTURES: dict[str, dict[str, str]] = {
     "merge": {"gate": "thead .head", "heads": ".share", "sum": ".total", "row": "tr.on"},
     "attention": {"experts": "tbody tr:not(.mixed) .cell", "router": ".end", "mix": "tr.mixed .cell"},
     "effects": {"mix": "tr.mixed .cell", "effects": ".bar"},
+    "gate": {},
     "journey": {"gate": "yaxis", "router": "yaxis2", "entropy": "yaxis3"},
     "maps": {},
     "probes": {"heads": "heads", "references": "references"},

@@ -24,9 +24,11 @@ NAME = 20  # letters of a title along the axis
 SHADES = (1.0, 0.3)  # of a router's first and last expert
 
 
-def course(found: Course, catalogue: Catalogue, at: int = -1, history: int = 0, theme: Theme = "light") -> Chart:
+def course(
+    found: Course, catalogue: Catalogue, at: int = -1, history: int = 0, theme: Theme = "light", routers: bool = True
+) -> Chart:
     """After each item of a simulated history: the gate as a bar cut by head, the facet that really chooses the next
-    item, in the colour of the head that training told it, and each head's router cut by expert.
+    item, in the colour of the head that training told it, and, with `routers`, each head's router cut by expert.
 
     at: a place in `found.epochs`.   history: a place in `found.items`.
 
@@ -37,6 +39,7 @@ def course(found: Course, catalogue: Catalogue, at: int = -1, history: int = 0, 
         raise FameError(f"there is no epoch {at} or history {history}; there are {len(found)} and {len(found.items)}")
     gate, router = (x[at, history].astype(np.float32) for x in (found.gate, found.router))
     T, H, N = router.shape
+    N = N if routers else 1
     heights = [GATE, TRUTH, *[ROUTER] * (H if N > 1 else 0)]
     height = sum(heights) + BETWEEN * (len(heights) - 1)
     ends = [height - sum(heights[:i]) - BETWEEN * i for i in range(len(heights))]
