@@ -26,6 +26,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -195,7 +196,7 @@ class _Reader:
                 starts.append(i)
         if stray := [i for i in range(at, starts[0] if starts else len(self.lines)) if self.lines[i].strip()]:
             raise self.wrong(stray[0] + 1, "text before the first card; a card begins with a line like # Title")
-        for start, end in zip(starts, [*starts[1:], len(self.lines)], strict=True):
+        for start, end in pairwise([*starts, len(self.lines)]):
             yield self.card(start, end)
 
     def card(self, start: int, end: int) -> Card:
