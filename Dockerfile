@@ -16,6 +16,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY .streamlit/ .streamlit/
 COPY fame/ fame/
 COPY artifacts/ artifacts/
+COPY lessons/ lessons/
 COPY app/ app/
 RUN pip install --no-deps -e .
 

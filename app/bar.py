@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from app import leaving, screens, session, sources, state, url, widgets
+from app import leaving, present, screens, session, sources, state, url, widgets
 from app.components import component
 from app.notebook import notebook
 from app.screen import Screen
@@ -109,6 +109,7 @@ def _export(screen: Screen, files: leaving.Files) -> None:
             st.code(leaving.citation(screen), language=None)
         catalogue = screen.bundle.catalogue
         rows = list(screen.state.history)
+        present.qr(screen)
         widgets.download_table(
             "History as CSV",
             lambda: catalogue.to_frame().iloc[[r - 1 for r in rows]],

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from app import bar, screens, session, sources, state, widgets
+from app import bar, present, screens, session, sources, state, widgets
 from app.logs import visitor
 from app.screen import NothingToShow, Screen
 from app.sources import Source
@@ -46,12 +46,15 @@ def draw(name: str, pages: dict[str, Page]) -> None:
         offer |= sources.offered()
         offer |= {name: source for name, source in visitor.models().items() if name not in offer}
         screen, unused = prepare(offer, name, entry, pages)
-        with top:
-            bar.render(screen, pages, offer, unused)
+        present.follow(screen)
+        if not screen.state.present:
+            with top:
+                bar.render(screen, pages, offer, unused)
         with screen.header:
             widgets.heading(entry.declaration.title, screen.question)
-            if screen.state.history:
+            if screen.state.history and not screen.state.present:
                 what_if_links(screen)
+            present.presenter(screen)
         if screen.state.history or not entry.declaration.needs_history:
             entry.render(screen)
             widgets.explanation(screen)
@@ -95,7 +98,7 @@ def prepare(
     draft = Screen(name, entry.declaration, header, source, bundle, here.state, opening, theme, {}, pages)
     session.check_options(draft)
     links = session.write_url(bundle, opening, named=model != next(iter(offer)))
-    return replace(draft, state=here.state, links=links), (*wrong, *here.unused)
+    return replace(draft, state=present.drawn_state(here.state), links=links), (*wrong, *here.unused)
 
 
 main()

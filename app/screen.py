@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -22,7 +23,7 @@ from fame.plots.style import Theme
 from fame.text import words
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["Declaration", "NothingToShow", "Option", "Screen", "words"]
+__all__ = ["Declaration", "NothingToShow", "Option", "Screen", "Turns", "words"]
 
 
 class NothingToShow(Exception):
@@ -43,6 +44,15 @@ class Option:
     of_history: bool = False
 
 
+class Turns(NamedTuple):
+    """Where the arrows lead while presenting. said: the place, in words.   step: goes on (+1) or back (−1)."""
+
+    first: bool
+    last: bool
+    said: str
+    step: Callable[[int], None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
     """All that the app knows of a screen, besides its `render(screen)`.
@@ -52,6 +62,7 @@ class Declaration:
     options: its own choices; their names begin with the name of its file and an underscore.
     needs_history: it shows nothing where the history is empty.
     of_the_model: it is about the model alone, so that no what-if changes it.
+    turns: its own pages while presenting; otherwise each picture is one, and then comes the next screen.
     tells: fields of an Intervention that the screen itself shows as changed, so that the bar need not say it.
 
     Question and help are texts with the noun's {one}, {many} and {a}, or functions that give the text as it is shown.
@@ -65,6 +76,7 @@ class Declaration:
     needs_history: bool = True
     of_the_model: bool = False
     tells: tuple[str, ...] = ()
+    turns: Callable[[Screen], Turns] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ __all__ = [
     "choose_model",
     "current",
     "dismiss_example",
+    "follow",
     "has_line",
     "open_example",
     "open_session",
@@ -96,6 +97,13 @@ def start(history: Sequence[int], **changes: Any) -> None:
     declared = (entry.declaration.options.items() for entry in screens.discover().values())
     forgotten = {name: None for options in declared for name, option in options if option.of_history}
     update(**{"history": history, "item": None, "b": (), **forgotten, **changes})
+
+
+def follow(link: Mapping[str, str]) -> None:
+    """Go to where a link's parameters lead on the same screen, for callbacks; it may name another model."""
+    st.session_state.pop("fame_carried", None)
+    st.query_params.from_dict(dict(link))
+    _session().touched = False
 
 
 def open_example(bundle: Bundle, example: int) -> None:

@@ -50,6 +50,7 @@ class State:
     head: the head that a screen looks at, from 0, or None for the one with most say.
     item: the row that is looked at, or None for the first one.
     b: the changes that make What if's B of all this.
+    present: without the bar and its controls, in large type, for a room.
     options: a screen's own choices as text, under names like `atlas_colour`.
     """
 
@@ -61,6 +62,7 @@ class State:
     head: int | None = None
     item: int | None = None
     b: tuple[Change, ...] = ()
+    present: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
 
     def changed(self, **changes: Any) -> State:

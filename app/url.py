@@ -52,6 +52,7 @@ def query(state: State, bundle: Bundle, opening: State | None, named: bool = Tru
         "router": "_".join(f"{h + 1}-{_weights(w)}" for h, w in change.router),
         "hold": "1" if change.hold_gate else "",
         "b": changes_text(state.b),
+        "show": "1" if state.present else "",
     }
     return {**{name: value for name, value in params.items() if value}, **dict(sorted(state.options.items()))}
 
@@ -72,6 +73,7 @@ def parse(params: Mapping[str, str], bundle: Bundle, opening: State) -> tuple[St
     link.take("off", link.off)
     link.take("router", link.router)
     link.take("hold", lambda v: link.change(hold_gate=bool(_whole(v, 0, 1))))
+    link.take("show", lambda v: link.state.changed(present=bool(_whole(v, 0, 1))))
     b, broken = read_changes(params.get("b", ""))
     options = {name: value for name, value in params.items() if OPTION.fullmatch(name) and len(value) <= MAX_VALUE}
     return link.state.changed(b=b, **dict(list(options.items())[:MAX_OPTIONS])), (*link.unused, *broken)
@@ -137,6 +139,7 @@ WORDS = {
     "off": "switches",
     "router": "router",
     "hold": "choice of a held gate",
+    "show": "choice to present",
 }
 
 

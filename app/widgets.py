@@ -29,9 +29,11 @@ __all__ = [
     "download",
     "download_table",
     "explanation",
+    "formula",
     "full_page",
     "heading",
     "literal",
+    "markup",
     "mount",
     "save",
     "stamped",
@@ -53,6 +55,9 @@ PAPER = (
     "filter:invert(1) hue-rotate(180deg) brightness(1.15)}}"
 )
 RULES = Path(__file__).with_name("page.css").read_text("utf-8")
+
+
+INDEX = re.compile(r"(?<=[A-Za-zβ])_(\w)")  # of a letter in a formula
 
 
 class Badge(int):
@@ -93,6 +98,14 @@ def markup(part: Part) -> str:
 def write(*parts: Part) -> None:
     """A sentence of plain text, Bold text and heads' badges. Text is never markup."""
     st.html(f'<p class="fame-say">{"".join(map(markup, parts))}</p>')
+
+
+def formula(parts: Sequence[str | int]) -> None:
+    """A line of a formula: words, and heads from 0 as badges."""
+    drawn = (
+        markup(Badge(part)) if isinstance(part, int) else INDEX.sub(r"<sub>\1</sub>", markup(part)) for part in parts
+    )
+    st.html(f'<p class="fame-formula">{"".join(drawn)}</p>')
 
 
 def table(label: str, head: Sequence[Cell], rows: Iterable[Sequence[Cell]], words: Sequence[int] = ()) -> None:

@@ -117,8 +117,8 @@ def test_round_trip_bit_for_bit(saved: Path, tmp_path: Path) -> None:
 
     again = after.save(tmp_path / "again")
     assert {p.name for p in again.iterdir()} == {p.name for p in saved.iterdir()}
-    # The population's round trip is in test_population.py.
-    assert {p.name for p in again.iterdir()} == {"manifest.json", *FILES} - {"population.npz"}
+    # Round trips of population and course are in test_population.py and test_course.py.
+    assert {p.name for p in again.iterdir()} == {"manifest.json", *FILES} - {"population.npz", "course.npz"}
     for path in again.iterdir():
         assert path.read_bytes() == (saved / path.name).read_bytes(), path.name
 

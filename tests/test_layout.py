@@ -24,15 +24,16 @@ FLOORS = {
     **dict.fromkeys(["settings", "config", "catalogue", "search"], 1),
     "trace": 2,
     **dict.fromkeys(["intervene", "model"], 3),
-    **dict.fromkeys(["explain", "atlas", "regions", "evidence", "population"], 4),
+    **dict.fromkeys(["explain", "atlas", "regions", "evidence", "population", "course"], 4),
     "bundle": 5,
+    "lessons": 6,
     "plots": 6,
     "make": 7,
     "cli": 8,
 }
 FACADE = 9  # fame/__init__.py shows every floor, so that nothing below may import from it
 TOP_LEVEL = """
-    app fame artifacts tests recipes benchmarks docs .ci .streamlit .github/workflows README.md CHANGELOG.md
+    app fame artifacts lessons tests recipes benchmarks docs .ci .streamlit .github/workflows README.md CHANGELOG.md
     CITATION.cff LICENSE Makefile Dockerfile pyproject.toml requirements.txt requirements-dev.txt
 """
 

@@ -73,7 +73,11 @@ def test_the_wheel_is_small_and_has_the_app_inside_the_package(wheel: Path) -> N
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"fame"}
     tracked = subprocess.run(
-        ["git", "ls-files", "app", "artifacts", ".streamlit"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "ls-files", "app", "artifacts", "lessons", ".streamlit"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout.split()
     assert {f"fame/shipped/{name}" for name in tracked} <= set(names)
 

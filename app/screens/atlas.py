@@ -20,7 +20,7 @@ from fame.errors import FameError
 from fame.explain import sentences
 from fame.plots.atlas import MOST_VALUES, AtlasMap, Ground, ground, head_of
 
-__all__ = ["SCREEN", "render"]
+__all__ = ["SCREEN", "maps", "render"]
 
 _points = component("atlas_points")
 
@@ -107,37 +107,35 @@ def render(screen: Screen) -> None:
             "Build it again with maps (fame train RECIPE draws them), choose another model above, or go on to another "
             "screen: Story, Merge and Experts need no maps.",
         )
+    item, view, picture = maps(screen)
+    _neighbours(screen, picture, item)
+    with st.container(horizontal=True, key="atlas_save"):
+        if item:
+            traced, chosen = "trace" if screen.state.history else "None", (view.spaces, view.kind, view.attribute)
+            what = f"{', '.join(map(repr, chosen))}, {_shown_values(screen, view)!r}, {item}, {traced}"
+            code = f"fame.plots.atlas_map(bundle, {what}, k, hide_seen, names)"
+            widgets.save(screen, picture, "atlas_picture", "Maps as HTML", "Neighbours as CSV", code=code)
+        file = screen.file("positions.csv")
+        widgets.download_table("Positions as CSV", lambda: _positions(screen.source, view), file, "atlas_csv_positions")
+    _compare(screen, _agreed(screen.source), bundle.atlas.spaces)
+    with st.container(horizontal=True, key="atlas_on", vertical_alignment="center", gap="small"):
+        st.page_link(screen.pages["evidence"], label="Go on to Evidence", query_params=screen.links, width="content")
+        widgets.styled("It tests which head is about what, and why it may name others than these counts.", "fame-note")
+
+
+def maps(screen: Screen) -> tuple[int | None, View, AtlasMap]:
+    """The maps with all that they follow; the item looked at, what they show, and the picture. There is an atlas."""
     st.html(f"<style>{STYLE}</style>")
     item = _item(screen)
     with screen.controls:
         _pickers(screen, item)
     view = _choose(screen)
-    agreed = _agreed(screen.source)
-    _answer(agreed, view, screen.noun)
+    _answer(_agreed(screen.source), view, screen.noun)
     under = _ground(screen.source, view)
     picture = _picture(screen, under, item)
-    widgets.mount(picture, "atlas_maps", pick=lambda: _pick(len(bundle.catalogue)))
-    _neighbours(screen, picture, item)
-    with st.container(horizontal=True, key="atlas_save"):
-        if item:
-            traced = "trace" if screen.state.history else "None"
-            code = (
-                f"fame.plots.atlas_map(bundle, {view.spaces!r}, {view.kind!r}, {view.attribute!r}, "
-                f"{_shown_values(screen, view)!r}, {item}, {traced}, k, hide_seen, names)"
-            )
-            widgets.save(screen, picture, "atlas_picture", "Maps as HTML", "Neighbours as CSV", code=code)
-        widgets.download_table(
-            "Positions as CSV",
-            lambda: _positions(screen.source, view),
-            screen.file("positions.csv"),
-            "atlas_csv_positions",
-        )
-    _compare(screen, agreed, bundle.atlas.spaces)
-    with st.container(horizontal=True, key="atlas_on", vertical_alignment="center", gap="small"):
-        st.page_link(screen.pages["evidence"], label="Go on to Evidence", query_params=screen.links, width="content")
-        then = "It tests which head is about what, and says why it may name other heads than these counts."
-        widgets.styled(then, "fame-note")
+    widgets.mount(picture, "atlas_maps", pick=lambda: _pick(len(screen.bundle.catalogue)))
     _points(key="atlas_points", data=under.packed)
+    return item, view, picture
 
 
 def _item(screen: Screen) -> int | None:
@@ -147,10 +145,8 @@ def _item(screen: Screen) -> int | None:
 
 def _shown_values(screen: Screen, view: View) -> list[str] | None:
     """The names of the values that are coloured."""
-    if view.attribute is None:
-        return None
-    names = screen.bundle.catalogue.attribute(view.attribute).values
-    return [str(names[v]) for v in view.values]
+    names = screen.bundle.catalogue.attribute(view.attribute).values if view.attribute else ()
+    return [str(names[v]) for v in view.values] if view.attribute else None
 
 
 def _picture(screen: Screen, under: Ground, item: int | None) -> AtlasMap:

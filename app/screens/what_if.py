@@ -18,7 +18,7 @@ from fame.explain import Applied, Listing
 from fame.plots import Origin
 from fame.trace import Trace
 
-__all__ = ["SCREEN", "render"]
+__all__ = ["SCREEN", "other_side", "render"]
 
 HELP = """
 **A** is what the bar above shows: its history, its model, and what is changed inside. **B** is A with the changes that

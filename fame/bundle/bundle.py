@@ -20,6 +20,7 @@ from fame.bundle.files import AGAIN, CARD, MANIFEST, Folder, Place, manifest_of,
 from fame.bundle.parts import (
     atlas_of,
     config_of,
+    course_of,
     evidence_of,
     examples_of,
     network_of,
@@ -29,6 +30,7 @@ from fame.bundle.parts import (
 from fame.bundle.save import write
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
+from fame.course import Course
 from fame.errors import FameError
 from fame.evidence import Evidence
 from fame.model import FAME
@@ -50,6 +52,7 @@ class Bundle:
     k_core: how often each user and item was there at least in the log that it learned from; None where not known.
     population: what the model does with many held-out histories; None where that was not measured.
     digest: SHA-256 of its manifest, which holds that of every file but the card; '' before it was loaded.
+    course: how gate and routers of a few simulated histories moved in training; None where that was not watched.
 
     Raises:
         FameError: the parts do not belong together.
@@ -67,6 +70,7 @@ class Bundle:
     k_core: int | None = None
     population: Population | None = field(default=None, repr=False)
     digest: str = field(default="", repr=False)
+    course: Course | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
@@ -84,11 +88,12 @@ class Bundle:
                 f"atlas.npz maps the spaces {', '.join(self.atlas.spaces)[:200]}; "
                 f"the model has {', '.join(spaces)}; {AGAIN}"
             )
-        if self.population is not None:
-            try:
-                self.population.check(self.config)
-            except FameError as error:
-                raise FameError(f"population.npz: {error}; {AGAIN}") from None
+        for name, part in (("population.npz", self.population), ("course.npz", self.course)):
+            if part is not None:
+                try:
+                    part.check(self.config)
+                except FameError as error:
+                    raise FameError(f"{name}: {error}; {AGAIN}") from None
         for example in self.examples:
             shown = [example.item] if example.item is not None else []
             if unknown := [item for item in (*example.items, *shown) if item not in self.catalogue]:
@@ -208,6 +213,7 @@ class Bundle:
                 k_core=manifest.get("k_core"),
                 population=population_of(place.at("population.npz"), contents.get("population.npz")),
                 digest=hashlib.sha256(place.content(MANIFEST)).hexdigest(),
+                course=course_of(place.at("course.npz"), contents.get("course.npz")),
             )
         except FameError as error:
             text = str(error)

@@ -18,7 +18,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 CARD = "README.md"  # people edit it, in the Hub's own editor too: it is read as it is, and may be missing
 REQUIRED = ("config.json", "model.safetensors", "items.csv")
-OPTIONAL = ("atlas.npz", "population.npz", "examples.json", "evidence.json", "training.csv")
+OPTIONAL = ("atlas.npz", "population.npz", "course.npz", "examples.json", "evidence.json", "training.csv")
 FILES = (*REQUIRED, CARD, *OPTIONAL)
 SAVING = ".saving-"  # how the folder of a save begins while that lasts
 MB = 2**20
@@ -30,6 +30,7 @@ LIMITS = {  # bytes a file may have: far above any real one, far below what fill
     "evidence.json": 100 * MB,
     "training.csv": 100 * MB,
     "population.npz": 50 * MB,
+    "course.npz": 50 * MB,
     "items.csv": 2_000 * MB,
     "atlas.npz": 2_000 * MB,
     "model.safetensors": 16_000 * MB,

@@ -18,6 +18,7 @@ from fame.atlas import Atlas
 from fame.bundle.examples import EXPECTED, Example
 from fame.bundle.files import AGAIN, LIMITS, MB, parse
 from fame.config import FAMEConfig
+from fame.course import Course
 from fame.errors import FameError
 from fame.model import FAME
 from fame.population import Population
@@ -25,6 +26,7 @@ from fame.population import Population
 __all__ = [
     "atlas_of",
     "config_of",
+    "course_of",
     "evidence_of",
     "examples_of",
     "network_of",
@@ -92,6 +94,10 @@ def atlas_of(path: str, content: bytes | None) -> Atlas | None:
 
 def population_of(path: str, content: bytes | None) -> Population | None:
     return None if content is None else arrays_of(path, content, "population.npz", Population.from_arrays)
+
+
+def course_of(path: str, content: bytes | None) -> Course | None:
+    return None if content is None else arrays_of(path, content, "course.npz", Course.from_arrays)
 
 
 def arrays_of(path: str, content: bytes, name: str, build: Callable[[Mapping[str, np.ndarray]], T]) -> T:

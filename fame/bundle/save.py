@@ -54,7 +54,11 @@ def write(bundle: Bundle, directory: str | Path) -> Path:
 def _contents(bundle: Bundle) -> dict[str, bytes]:
     """The files that the model does not write itself."""
     contents = {CARD: (bundle.card or _plain_card(bundle)).encode(), "items.csv": _csv(bundle.catalogue.to_frame())}
-    for name, part in (("atlas.npz", bundle.atlas), ("population.npz", bundle.population)):
+    for name, part in (
+        ("atlas.npz", bundle.atlas),
+        ("population.npz", bundle.population),
+        ("course.npz", bundle.course),
+    ):
         if part is not None:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, allow_pickle=False, **part.to_arrays())

@@ -34,6 +34,7 @@ from fame.make.recovery import recovery
 from fame.make.simulate import bayes_filter, countable, simulate
 from fame.make.start import start_from_log
 from fame.make.train import Step, curve, launched, train
+from fame.make.watch import COURSE, Watch, watched
 from fame.model import FAME
 from fame.population import Population
 from fame.text import plural
@@ -76,6 +77,16 @@ class Callbacks:
             curves.epoch(e)
 
         return replace(self, step=step, epoch=epoch)
+
+    def watched_by(self, watch: Watch) -> Callbacks:
+        """The same, which have `watch` look at the network now and after each epoch."""
+        watch.look(0)
+
+        def epoch(e: Epoch) -> None:
+            self.epoch(e)
+            watch.look(e.epoch)
+
+        return replace(self, epoch=epoch)
 
 
 SILENT = Callbacks()
@@ -149,6 +160,8 @@ def train_recipe(
         if not fabric.is_global_zero:
             return None
         bundle = described(recipe, data, model, baseline, epochs, examples, compared, tell)
+        if recipe.watch:
+            bundle = replace(bundle, course=watch_of(recipe, data, model, runs).course(epochs[-1].epoch))
         tell.stage(f"saving {out}")
         bundle.save(out)
     return bundle
@@ -244,7 +257,7 @@ def baseline_of(recipe: Recipe) -> Recipe:
     """The recipe of the model that this one is compared with."""
     assert recipe.comparison is not None
     model, training = recipe.comparison.model, recipe.comparison.training
-    return replace(recipe, model=model, training=training, guidance=GuidanceConfig())
+    return replace(recipe, model=model, training=training, guidance=GuidanceConfig(), watch=0)
 
 
 def run_folder(recipe: Recipe, runs: Path) -> Path:
@@ -272,6 +285,8 @@ def learn(
         model, guidance = untrained(recipe, data, tell)
         tell.begin(recipe)
         told = tell.with_curves(curves) if curves and fabric.is_global_zero else tell
+        if recipe.watch and recipe.model.variant == "fame" and fabric.is_global_zero:
+            told = told.watched_by(watch_of(recipe, data, model, runs))
         epochs = train(
             model,
             data.split,
@@ -287,6 +302,12 @@ def learn(
         if curves and fabric.is_global_zero:
             curves.close()
     return model, epochs
+
+
+def watch_of(recipe: Recipe, data: Prepared, model: FAME, runs: Path) -> Watch:
+    """What watches the recipe's training, with all that it has seen so far."""
+    audience = watched(data.catalogue, recipe.data.planted or PlantedConfig(), recipe.watch)
+    return Watch(model, audience, recipe.guidance.taught, run_folder(recipe, runs) / COURSE)
 
 
 def untrained(recipe: Recipe, data: Prepared, tell: Callbacks) -> tuple[FAME, Guidance | None]:

@@ -6,6 +6,7 @@
     maps = true                         # build the atlas
     evidence = true                     # probe heads and experts: minutes for 1,000 items
     population = true                   # what the model does with up to 5,000 test histories
+    watch = 0                           # simulated histories whose gate and routers are kept epoch by epoch
 
     [data]                              # form, path, items, attributes, user, item, order as in `fame.make.data.read`;
                                         # noun, what sentences call an item: "film", "item", "book"
@@ -42,7 +43,7 @@ from pydantic import Field, field_validator, model_validator
 from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.make.configs import CardText, Comparison, DataConfig, GuidanceConfig, TrainConfig
-from fame.settings import Flag, Location, Setting, listing, plain, settings, validated
+from fame.settings import Flag, Location, Setting, Whole, listing, plain, settings, validated
 
 __all__ = [
     "Comparison",
@@ -58,6 +59,7 @@ __all__ = [
 
 TABLES = ("data", "model", "training", "guidance", "card", "comparison")
 MAX_RECIPE_BYTES = 1 << 20
+MOST_WATCHED = 50  # histories
 
 Tables = dict[str, Any]
 
@@ -87,6 +89,9 @@ class Recipe:
     maps: Flag = Field(default=True, description="Build the atlas.")
     evidence: Flag = Field(default=True, description="Probe heads and experts: minutes for 1,000 items.")
     population: Flag = Field(default=True, description="Keep what the model does with up to 5,000 test histories.")
+    watch: Whole = Field(
+        default=0, le=MOST_WATCHED, description="Simulated histories whose gate and routers are kept after each epoch."
+    )
 
     @field_validator("name")
     @classmethod
@@ -94,6 +99,12 @@ class Recipe:
         if not re.fullmatch(r"\w[\w.-]{0,99}", name):
             raise ValueError(f"name is {name[:100]!r}; expected letters, digits, '.', '-' and '_'")
         return name
+
+    @model_validator(mode="after")
+    def _watches_simulated_users(self) -> Self:
+        if self.watch and (self.data.form != "planted" or self.model.variant != "fame"):
+            raise ValueError("watch is for a fame that learns from simulated users; give [data] form = 'planted'")
+        return self
 
     @model_validator(mode="after")
     def _slices_can_stand_beside_heads(self) -> Self:

@@ -8,6 +8,7 @@ from fame.plots.atlas import atlas_map
 from fame.plots.attention_grid import attention_grid
 from fame.plots.attention_map import attention_map
 from fame.plots.beats import beats
+from fame.plots.course import course
 from fame.plots.evidence import likeness, probes, values
 from fame.plots.expert_lists import expert_lists
 from fame.plots.expert_preferences import expert_preferences
@@ -34,6 +35,7 @@ __all__ = [
     "attention_map",
     "beats",
     "chart",
+    "course",
     "expert_lists",
     "expert_preferences",
     "head_colour",

@@ -232,7 +232,8 @@ class Stage {
     const { stage } = this
     const where = event => {
       const box = stage.getBoundingClientRect()
-      return [event.clientX - box.left, event.clientY - box.top]
+      const scale = stage.currentCSSZoom ?? 1
+      return [(event.clientX - box.left) / scale, (event.clientY - box.top) / scale]
     }
     stage.onpointerdown = event => {
       if (event.button || event.target.closest(".tools")) return

@@ -29,18 +29,19 @@ NAME = 22  # letters of an item's title along the axis
 DENSE = 30  # more items than this have smaller titles
 
 
-def journey(trace: Trace, theme: Theme = "light", head: int = 0) -> Chart:
+def journey(trace: Trace, theme: Theme = "light", head: int = 0, routers: bool = True) -> Chart:
     """The gate after each item as a bar cut by head; below, one head's router cut by expert, and how evenly each
     head's router spreads its weight.
 
     A step holds exactly what its items alone would give. The items that moved gate and router most are marked.
-    With one expert per head there is no router to show.
+    With one expert per head, or without `routers`, there is no router to show.
 
     Raises:
         FameError: there is no such head.
     """
     check_head(trace, head)
     T, H, N = trace.router.shape
+    N = N if routers else 1
     moved = explain.journey(trace)
     heights = [GATE + MARK] + ([ROUTER + MARK, ENTROPY * H] if N > 1 else [])  # of the parts, from the top
     height = sum(heights) + BETWEEN * (len(heights) - 1)
@@ -60,8 +61,8 @@ def journey(trace: Trace, theme: Theme = "light", head: int = 0) -> Chart:
     )
     if N > 1:
         _routers(fig, trace, head, after, moved, domains[1:], theme)
-    title, note = _sentence(trace, moved, head)
-    alt = f"The gate along {plural(T, trace.catalogue.noun)}. {_say(trace, moved, head)}"
+    title, note = _sentence(trace, moved, head, N > 1)
+    alt = f"The gate along {plural(T, trace.catalogue.noun)}. {_say(trace, moved, head, N > 1)}"
     least = max(480, 200 + T * (16 if T <= DENSE else 12), 200 + 32 * T if T <= NUMBERS else 0)
     fig = finish(
         fig, theme=theme, title=text(title), note=note, alt=alt, height=height, least=least, bottom=_axis_height(trace)
@@ -98,15 +99,15 @@ def _routers(
     )  # fmt: skip
 
 
-def _sentence(trace: Trace, moved: explain.Journey, head: int) -> tuple[str, str]:
+def _sentence(trace: Trace, moved: explain.Journey, head: int, routers: bool) -> tuple[str, str]:
     """The title, and the line under it."""
     title, note = explain.say_gate_turn(trace).removesuffix("."), "The gate"
     if moved.gate_turn is not None:
         title = f"{trace.catalogue.label(trace.items[moved.gate_turn - 1])} moved the gate most"
-    if trace.router.shape[-1] > 1:
+    if routers:
         note += f", head {head + 1}'s router, and all routers' entropies (0: one expert, 1: all the same)"
     note += f" after each {trace.catalogue.noun}."
-    if moved.gate_turn is not None or moved.router_turns[head] is not None:
+    if moved.gate_turn is not None or (routers and moved.router_turns[head] is not None):
         note += " ▼ moved it most."
     return title, note
 
@@ -161,7 +162,7 @@ def _stack(
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
-            textfont={"size": 11, "color": ink_on(fill)},
+            textfont={"size": 12, "color": ink_on(fill)},
             hovertext=[f"{step}<br>{name}: {w:.1%} of the {of}" for step, w in zip(after, share, strict=True)],
             hoverinfo="text",
         )
@@ -216,7 +217,7 @@ def _entropies(fig: go.Figure, trace: Trace, after: Sequence[str], theme: Theme)
         )
 
 
-def _say(trace: Trace, moved: explain.Journey, head: int) -> str:
+def _say(trace: Trace, moved: explain.Journey, head: int, routers: bool) -> str:
     """From where to where gate and router went, what moved them most, and the entropies at the end."""
 
     def went(word: str, weights: np.ndarray) -> str:
@@ -227,7 +228,7 @@ def _say(trace: Trace, moved: explain.Journey, head: int) -> str:
         said.append(
             f"{trace.catalogue.label(trace.items[moved.gate_turn - 1])}, step {moved.gate_turn}, moved it most."
         )
-    if trace.router.shape[-1] > 1:
+    if routers:
         said.append(f"The router of head {head + 1}: {went('expert', trace.router[[0, -1], head])}.")
         said.append(explain.say_router_turn(trace, head))
         entropy = explain.router_entropy(trace)[-1]

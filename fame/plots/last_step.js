@@ -50,7 +50,7 @@ class LastStep {
 
   show(data) {
     this.data = data
-    const { head, items, experts, mix, router, entropy, effects, effectOf, digits, largest, flag, noun } = data
+    const { head, items, experts, mix, router, entropy, effects, effectOf, measured, largest, flag, noun } = data
     this.rows = effects ? [...experts, mix, effects] : [...experts, mix]
     const narrow = this.root.clientWidth < NARROW
     const [names, ends] = narrow ? [72, 42] : [84, 138]
@@ -87,7 +87,7 @@ class LastStep {
     this.box.setAttribute("aria-label", `${data.alt} Arrow keys read the cells.`)
     this.key.replaceChildren(ramp(panel, colour, percent(largest)), make("span", {}, effects
       ? `what each ${noun} adds to ${effectOf}; up: raises the score; down: lowers it`
-      : items.length > 1 ? `The history holds every ${noun}, so that there is no average to lead.`
+      : !measured ? "" : items.length > 1 ? `The history holds every ${noun}, so that there is no average to lead.`
         : `The only ${noun} of a history cannot be left out.`))
   }
 

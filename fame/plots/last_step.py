@@ -65,6 +65,7 @@ def last_step(
             "effects": effects.tolist() if known else None,
             "effectOf": f"{of} of {title}",
             "signs": _signs(trace, head, left_out, measure) if known and left_out is not None else [],
+            "measured": left_out is not None,
             "digits": digits_for(effects) if known else 2,
             "largest": float(trace.attention[head, :, -1].max()),
             "alt": f"{head_name(head)}, attention at the last step. {looked}",

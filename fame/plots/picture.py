@@ -164,7 +164,10 @@ class Component(Picture):
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What the component is given: its data, and under 'picture' what its own files are to say."""
+        """What the component is given: its data, and under 'picture' what its own files are to say.
+
+        Data may name a `light`, a CSS selector of the part that is lit.
+        """
         about: dict[str, Any] = {"file": self.file, "title": self.title, "alt": self.alt}
         about["origin"] = asdict(self.origin) | {"fame": __version__}
         return {**self.data, "picture": about}
@@ -256,9 +259,10 @@ def script(name: str, *parts: str, folder: Path = HERE) -> str:
 
 
 def module(name: str, *parts: str) -> str:
-    """The module of a picture's component: its default export draws it, with its control for files."""
+    """The module of a picture's component: its default export draws it, with its control for files and its light."""
     own = script(name, *parts).replace("export default function", "const drawPicture = function", 1)
-    return f"{own}\n{_read('svg.js')}\nexport default args => savable(args, drawPicture)\n"
+    draw = "args => lighted(args, inner => savable(inner, drawPicture))"
+    return f"{own}\n{_read('svg.js')}\n{_read('light.js')}\nexport default {draw}\n"
 
 
 @cache

@@ -25,6 +25,9 @@ const number = (value, digits, plus = false) => {
 
 const percent = share => (share > 0 && share < 0.005 ? "<1%" : `${Math.round(share * 100)}%`)
 
+// How many pixels of the window one of a node's own is: styles are in its own, measured boxes in the window's.
+const zoomOf = node => node.currentCSSZoom ?? 1
+
 // One small box beside the pointer, or beside the cell that the arrow keys are on.
 class Tip {
   constructor(root) {
@@ -36,8 +39,9 @@ class Tip {
     this.box.replaceChildren(make("b", {}, lines[0]), ...lines.slice(1).map(line => make("div", {}, line)))
     this.box.hidden = false
     const { width, height } = this.box.getBoundingClientRect()
-    this.box.style.left = `${Math.max(6, Math.min(x + 14, innerWidth - width - 6))}px`
-    this.box.style.top = `${y + 18 + height > innerHeight ? y - height - 10 : y + 18}px`
+    const scale = zoomOf(this.box)
+    this.box.style.left = `${Math.max(6, Math.min(x + 14, innerWidth - width - 6)) / scale}px`
+    this.box.style.top = `${(y + 18 + height > innerHeight ? y - height - 10 : y + 18) / scale}px`
   }
 
   hide() {

@@ -119,7 +119,7 @@ class Story {
   columns() {
     const { lists, items, gate, usual } = this.data
     const all = this.columnsBox = make("div", { class: "columns", role: "group", "aria-label": "Lists of the heads and the final list. Arrow keys move, Enter chooses." })
-    all.style.gridTemplateColumns = `repeat(${this.heads}, minmax(120px, 1fr)) minmax(min(340px, 100% - 8px), ${Math.max(2.1, this.heads * 0.45)}fr)`
+    all.style.gridTemplateColumns = `repeat(${this.heads}, minmax(var(--least-list, 120px), 1fr)) minmax(min(var(--least-final, 340px), 100% - 8px), ${Math.max(2.1, this.heads * 0.45)}fr)`
     const final = new Set(lists[this.heads])
     const shares = lists[this.heads].concat(this.chosen).map(row => items[row].shares)
     const up = Math.max(...shares.map(s => s.reduce((a, x) => a + Math.max(x, 0), 0)), 1e-9)
@@ -236,7 +236,7 @@ class Story {
     this.items.parentNode.classList.toggle("tight", this.root.clientWidth < 75 * this.data.history.length)
     const box = this.columnsBox
     const stack = box.querySelector(".final .stack")
-    const left = stack.getBoundingClientRect().left - box.getBoundingClientRect().left
+    const left = (stack.getBoundingClientRect().left - box.getBoundingClientRect().left) / zoomOf(box)
     this.edges = [...box.querySelectorAll(".column")].map(column => [column.offsetLeft, column.offsetLeft + column.offsetWidth])
     this.bar = { left, width: stack.offsetWidth }
     this.pipes.setAttribute("width", this.edges.at(-1)[1]) // the columns may be wider than their box
@@ -309,10 +309,12 @@ class Story {
     this.tip.replaceChildren(make("b", {}, title), ...lines.filter(Boolean).map(line => (typeof line === "string" ? make("div", {}, line) : line)))
     this.tip.hidden = false
     const [box, home] = [anchor.getBoundingClientRect(), this.root.getBoundingClientRect()]
-    const under = box.bottom - home.top + 6
-    const over = box.top - home.top - this.tip.offsetHeight - 6
-    this.tip.style.left = `${Math.max(0, Math.min(box.left - home.left + 24, home.width - this.tip.offsetWidth - 4))}px`
-    this.tip.style.top = `${box.bottom + this.tip.offsetHeight + 10 > innerHeight && over > 0 ? over : under}px`
+    const scale = zoomOf(this.root)
+    const own = x => x / scale
+    const under = own(box.bottom - home.top) + 6
+    const over = own(box.top - home.top) - this.tip.offsetHeight - 6
+    this.tip.style.left = `${Math.max(0, Math.min(own(box.left - home.left) + 24, own(home.width) - this.tip.offsetWidth - 4))}px`
+    this.tip.style.top = `${box.bottom + scale * this.tip.offsetHeight + 10 > innerHeight && over > 0 ? over : under}px`
   }
 
   hide() { this.tip.hidden = true }

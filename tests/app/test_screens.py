@@ -82,7 +82,7 @@ def test_a_file_more_is_a_screen_more(opened, small: Bundle) -> None:  # type: i
 
 
 def test_screens_stand_in_the_order_they_declare() -> None:
-    order = ["story", "merge", "experts", "what_if", "atlas", "evidence", "population", "your_log"]
+    order = ["story", "merge", "experts", "what_if", "atlas", "evidence", "population", "lesson", "your_log"]
     assert list(screens.discover()) == order
     assert all(entry.declaration.title and entry.declaration.help for entry in screens.discover().values())
 
