@@ -35,8 +35,11 @@ def inspect(
     def seen(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.update(columns=names, rows=rows)
 
+    def opened(asked: DataConfig) -> Log:
+        return read(asked.form, asked.path or "", asked.reading, see=seen)
+
     try:
-        log = answered(d, lambda asked: read(asked.form, asked.path or "", asked.reading, see=seen))
+        log = opened(d) if as_json else answered(d, opened)
     except FameError as error:
         if as_json and table:  # so that who asks can name the columns
             typer.echo(json.dumps({"error": str(error), "table": table}, indent=1, ensure_ascii=False))
