@@ -50,16 +50,14 @@ def make_bundle(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
         Example("One film", "What follows from one film?", ("f5",)),
         Example("Longer than it reads", "The oldest are dropped.", tuple(f"f{row}" for row in range(1, 10))),
         Example("Hostile", "A title is text.", ("f7", "a-b,c")),
-        Example(
-            "Where experts look",
-            "Head 2 has some say.",
-            ("f9", "f4"),
-            "experts",
-            2,
-            "f12",
-            (Claim("gate", 2, least=0),),
-        ),
     )
+    if heads > 1:
+        examples += (
+            Example(
+                "Where experts look", "Head 2 has some say.", ("f9", "f4"), "experts", 2, "f12",
+                (Claim("gate", 2, least=0),),
+            ),
+        )  # fmt: skip
     return Bundle("tiny", model, catalogue, examples=examples)
 
 
