@@ -36,13 +36,17 @@ def address(screen: Screen, present: bool = False) -> str:
 
 def qr(screen: Screen) -> None:
     """The address of what is shown as a QR code, for telephones; they see it with the bar."""
-    st.html(f'<img class="fame-qr fame-keep" alt="QR code of this page\'s address" src="{_code(address(screen))}">')
+    if code := _code(address(screen)):
+        st.html(f'<div class="fame-qr fame-keep" role="img" aria-label="QR code of this page\'s address">{code}</div>')
 
 
 @lru_cache(64)
 def _code(text: str) -> str:
-    """A text as a QR code: the address of an SVG, which scales to its place."""
-    return str(segno.make(text, error="l").svg_data_uri(border=2, light="#fff", omitsize=True))
+    """A text as a QR code: an SVG, which scales to its place; '' where it is too long for one."""
+    try:
+        return str(segno.make(text, error="l").svg_inline(border=2, light="#fff", omitsize=True))
+    except segno.DataOverflowError:
+        return ""
 
 
 def presenter(screen: Screen) -> None:

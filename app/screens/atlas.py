@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -104,8 +105,7 @@ def render(screen: Screen) -> None:
         raise NothingToShow(
             "This model has no maps",
             "Maps are drawn once, when a model is saved, and this one was saved without.",
-            "Build it again with maps (fame train RECIPE draws them), choose another model above, or go on to another "
-            "screen: Story, Merge and Experts need no maps.",
+            "Build it again with maps (fame train RECIPE draws them), or choose another model or screen above.",
         )
     item, view, picture = maps(screen)
     _neighbours(screen, picture, item)
@@ -115,8 +115,8 @@ def render(screen: Screen) -> None:
             what = f"{', '.join(map(repr, chosen))}, {_shown_values(screen, view)!r}, {item}, {traced}"
             code = f"fame.plots.atlas_map(bundle, {what}, k, hide_seen, names)"
             widgets.save(screen, picture, "atlas_picture", "Maps as HTML", "Neighbours as CSV", code=code)
-        file = screen.file("positions.csv")
-        widgets.download_table("Positions as CSV", lambda: _positions(screen.source, view), file, "atlas_csv_positions")
+        positions = partial(_positions, screen.source, view)
+        widgets.download_table("Positions as CSV", positions, screen.file("positions.csv"), "atlas_csv")
     _compare(screen, _agreed(screen.source), bundle.atlas.spaces)
     with st.container(horizontal=True, key="atlas_on", vertical_alignment="center", gap="small"):
         st.page_link(screen.pages["evidence"], label="Go on to Evidence", query_params=screen.links, width="content")
@@ -145,8 +145,8 @@ def _item(screen: Screen) -> int | None:
 
 def _shown_values(screen: Screen, view: View) -> list[str] | None:
     """The names of the values that are coloured."""
-    names = screen.bundle.catalogue.attribute(view.attribute).values if view.attribute else ()
-    return [str(names[v]) for v in view.values] if view.attribute else None
+    by = view.attribute
+    return [str(screen.bundle.catalogue.attribute(by).values[v]) for v in view.values] if by else None
 
 
 def _picture(screen: Screen, under: Ground, item: int | None) -> AtlasMap:
