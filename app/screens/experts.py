@@ -138,7 +138,8 @@ def _preferences(screen: Screen, trace: Trace, head: int, row: int, known: list[
             "of many ways to cut these tastes.", "fame-note",
         )  # fmt: skip
     with st.container(horizontal=True):
-        widgets.save(screen, picture, "experts_preferences_file", table="Preferences as CSV")
+        code = f"fame.plots.expert_preferences(trace, {head}, bundle.preferences, {row}, hide_seen)"
+        widgets.save(screen, picture, "experts_preferences_file", table="Preferences as CSV", code=code)
 
 
 # ---- the last step
