@@ -91,17 +91,17 @@ def definition(H: int, noun: str) -> str:
 
 def _export(screen: Screen, files: leaving.Files) -> None:
     with st.popover("Export", type="tertiary", key="bar_export"):
-        about = leaving.about(screen)
+        about, name = leaving.about(screen), screen.name.replace("_", "-")
         st.download_button(
             "All of this screen", lambda: leaving.everything(files, about),
-            file_name=f"fame-{screen.source.name}-{screen.name.replace('_', '-')}.zip", mime="application/zip",
+            file_name=screen.file(f"{name}.zip"), mime="application/zip",
             key="bar_all", on_click="ignore", type="tertiary", icon=":material/folder_zip:",
             help="Every table and picture that it offers, in one zip",
         )  # fmt: skip
         pictures = leaving.shown()
         widgets.download(
             "Notebook", lambda: notebook(screen, pictures),
-            f"fame-{screen.source.name}-{screen.name.replace('_', '-')}.ipynb", "application/x-ipynb+json",
+            screen.file(f"{name}.ipynb"), "application/x-ipynb+json",
             "bar_notebook", "Makes the same pictures in Python, and checks their numbers against these",
         )  # fmt: skip
         with st.expander("Cite", key="bar_cite"):
@@ -109,7 +109,6 @@ def _export(screen: Screen, files: leaving.Files) -> None:
             st.code(leaving.citation(screen), language=None)
         catalogue = screen.bundle.catalogue
         rows = list(screen.state.history)
-        present.qr(screen)
         widgets.download_table(
             "History as CSV",
             lambda: catalogue.to_frame().iloc[[r - 1 for r in rows]],
@@ -130,6 +129,8 @@ def _export(screen: Screen, files: leaving.Files) -> None:
                 screen.file("shares.csv"),
                 "bar_csv_shares",
             )
+        with st.expander("QR code", key="bar_code"):
+            present.qr(screen)
 
 
 @st.fragment

@@ -17,10 +17,10 @@ from fame.plots.picture import Origin, Picture
 if TYPE_CHECKING:
     from app.screen import Screen
 
-__all__ = ["begin", "citation", "everything", "named", "offer", "origin", "python", "show", "shown"]
+__all__ = ["begin", "citation", "everything", "offer", "origin", "python", "show", "shown"]
 
 Files = dict[str, tuple[str, Callable[[], bytes]]]  # button's key -> the file's name, and what makes it
-OFFERED, PICTURES, ORIGIN, MODEL = "fame_offered", "fame_pictures", "fame_origin", "fame_model"  # in session state
+OFFERED, PICTURES, ORIGIN = "fame_offered", "fame_pictures", "fame_origin"  # in session state
 
 
 def begin(screen: Screen) -> Files:
@@ -28,7 +28,6 @@ def begin(screen: Screen) -> Files:
     files: Files = {}
     told = screen.origin
     st.session_state[ORIGIN] = replace(told, history="", change="") if screen.declaration.of_the_model else told
-    st.session_state[MODEL] = screen.source.name
     st.session_state[OFFERED], st.session_state[PICTURES] = files, {}
     return files
 
@@ -46,13 +45,6 @@ def shown() -> dict[str, tuple[Picture, str]]:
 def origin() -> Origin:
     """The origin of what the screen shows."""
     return st.session_state.get(ORIGIN, Origin())
-
-
-def named(file: str) -> str:
-    """A file's name with the model's in it: fame-MODEL-…"""
-    model = st.session_state.get(MODEL, "")
-    rest = file.removeprefix("fame-")
-    return file if not model or rest.startswith(f"{model}-") else f"fame-{model}-{rest}"
 
 
 def offer(file: str, make: Callable[[], bytes], key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,16 +38,19 @@ def address(screen: Screen, present: bool = False) -> str:
 def qr(screen: Screen) -> None:
     """The address of what is shown as a QR code, for telephones; they see it with the bar."""
     if code := _code(address(screen)):
-        st.html(f'<div class="fame-qr fame-keep" role="img" aria-label="QR code of this page\'s address">{code}</div>')
+        with st.container(key="fame_qr"):
+            st.image(code, width=150, alt="QR code of this page's address")
 
 
 @lru_cache(64)
 def _code(text: str) -> str:
     """A text as a QR code: an SVG, which scales to its place; '' where it is too long for one."""
+    drawn = io.BytesIO()
     try:
-        return str(segno.make(text, error="l").svg_inline(border=2, light="#fff", omitsize=True))
+        segno.make(text, error="l").save(drawn, kind="svg", xmldecl=False, border=2, light="#fff", omitsize=True)
     except segno.DataOverflowError:
         return ""
+    return drawn.getvalue().decode()
 
 
 def presenter(screen: Screen) -> None:

@@ -217,7 +217,7 @@ def download_table(
     label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], file: str, key: str, origin: Origin | None = None
 ) -> None:
     """A button that downloads a table as CSV, written when it is clicked: with its origin, else the screen's."""
-    file, columns = leaving.named(file), (origin or leaving.origin()).columns
+    columns = (origin or leaving.origin()).columns
     download(label, lambda: csv(table() if callable(table) else table, columns), file, "text/csv", key)
 
 

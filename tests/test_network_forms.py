@@ -13,9 +13,11 @@ from test_identities import DOUBLE, SINGLE, TWO_BY_TWO, Setting, cases, close
 
 import fame
 from fame.atlas import space_vectors
+from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.make.pipeline import train_recipe
+from fame.make.pipeline import centre, train_recipe
 from fame.make.recipe import Recipe
+from fame.model import FAME
 from fame.trace import Intervention
 
 RECIPE = {
@@ -39,6 +41,7 @@ def test_it_trains_is_probed_mapped_saved_and_opened(toy_log: Path, tmp_path: Pa
     rows = [1, 2, 3]
     trace = bundle.trace(rows=rows)
     np.testing.assert_allclose(trace.scores, made.trace(rows=rows).scores, rtol=1e-5)
+    np.testing.assert_allclose(trace.head_scores[:, 1:].mean(1), 0, atol=1e-4)  # the average item scores 0
     items = trace.top(5).item_id
     shares = trace.contributions(items).filter(regex=r"^head_\d+$").to_numpy()
     parts = trace.contributions(items, experts=True).filter(like="head_").to_numpy().reshape(5, 2, 3)
@@ -46,6 +49,19 @@ def test_it_trains_is_probed_mapped_saved_and_opened(toy_log: Path, tmp_path: Pa
     for h in (0, 1):
         scores = space_vectors(bundle.model, f"head_{h + 1}") @ trace.F[-1, h]
         np.testing.assert_allclose(trace.head_scores[h, 1:], scores[1:], atol=1e-4)
+
+
+def test_centring_moves_no_rank_and_no_probability() -> None:
+    torch.manual_seed(0)
+    model = FAME(FAMEConfig(20, 6, d_model=8, n_heads=2, n_experts=2, head_width=8, facet_mlp=2)).eval()
+    items = torch.tensor([[3, 9, 4]])
+    with torch.no_grad():
+        before, heads = model.score(model(items).query[0, -1]), model.head_scores(model(items).F[0, -1])
+        centre(model)
+        after, centred = model.score(model(items).query[0, -1]), model.head_scores(model(items).F[0, -1])
+    torch.testing.assert_close(after[1:].softmax(-1), before[1:].softmax(-1))
+    torch.testing.assert_close(centred[:, 1:], heads[:, 1:] - heads[:, 1:].mean(1, keepdim=True))
+    assert heads[:, 1:].mean(1).abs().min() > 0.01, "there was something to take away"
 
 
 @pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["double", "single"])

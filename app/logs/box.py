@@ -17,7 +17,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -38,6 +38,10 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 STATE, PROGRESS, BUNDLE, ZIP = "log.json", "progress.json", "bundle", "bundle.zip"
 HISTORIES = "histories.json"  # some of the log, to open the model on; in no bundle
 FINISH = "finish"  # a file of this name asks a training to take the best so far
+RESERVED = {
+    STATE, PROGRESS, BUNDLE, ZIP, HISTORIES, FINISH, "cancel", "errors.txt", "training", "tmp", "recipe.toml",
+    "training.txt", "runs", "read",
+}  # fmt: skip
 
 
 def root() -> Path:
@@ -196,7 +200,7 @@ class Box:
         if self.folder.is_dir():
             os.utime(self.folder)
 
-    def add(self, name: str, kind: str, taken: set[str] = frozenset()) -> Entry:  # type: ignore[assignment]
+    def add(self, name: str, kind: str, taken: Collection[str] = ()) -> Entry:
         """A new entry, 'log' or 'bundle', named after a file; other than what is taken.
 
         Raises:
@@ -207,7 +211,7 @@ class Box:
         if size_of(self.folder) > MOST_OF_BOX * MB:
             raise FameError(f"your box is full: it holds {MOST_OF_BOX:,} MB; delete a log or model first")
         check_space()
-        names = taken | {str(entry.state.get("name")) for entry in self.entries()}
+        names = {*taken} | {str(entry.state.get("name")) for entry in self.entries()}
         folder = self.folder / secrets.token_hex(4)
         try:
             folder.mkdir(parents=True, mode=0o700)
@@ -276,23 +280,7 @@ def check_space() -> None:
 def plain_name(name: str, role: str) -> str:
     """A file's own name without anything that leads elsewhere: letters, digits, '.', '-' and '_'."""
     plain = re.sub(r"[^\w.-]+", "-", name.replace("\\", "/").rpartition("/")[2]).strip("-.")[-80:].lstrip("-.")
-    reserved = {
-        STATE,
-        PROGRESS,
-        BUNDLE,
-        ZIP,
-        HISTORIES,
-        FINISH,
-        "cancel",
-        "errors.txt",
-        "training",
-        "tmp",
-        "recipe.toml",
-        "training.txt",
-        "runs",
-        "read",
-    }
-    return plain if plain and plain.lower() not in reserved else f"{role}-{plain}".rstrip("-")
+    return plain if plain and plain.lower() not in RESERVED else f"{role}-{plain}".rstrip("-")
 
 
 def free_name(name: str, taken: set[str]) -> str:

@@ -35,7 +35,8 @@ again* from the changed head.
 
 Where experts have **preferences of their own** (an anchor each), the first picture shows them: what an expert
 recommends whatever the history, and what that adds to the chosen {one}. These parts *do* add up: the head's state,
-which is what the history says, plus each expert's preference times its router weight. An expert has a name where one
+which holds what the history says and what all its experts share, plus what sets each expert apart times its router
+weight. An expert has a name where one
 value of an attribute gathers among its first 40 {many} as it does for few random directions of the same space. Another
 training may cut the same tastes in another way.
 
@@ -83,7 +84,7 @@ def render(screen: Screen) -> None:
             "head's attention. That makes it the control for the models with several experts.",
             icon=":material/info:",
         )
-    if known := _known(screen.source):
+    if known := screen.bundle.preferences:
         _preferences(screen, trace, head, row, known)
         widgets.subheading("Where the head looked", "Its experts' attention at the last step, and what was measured.")
     _last_step(screen, trace, head, row, measure)
@@ -119,11 +120,6 @@ def _controls(screen: Screen, head: int, row: int, ranking: list[int], measure: 
 
 
 # ---- what experts prefer
-
-
-@shared(16)
-def _known(source: Source) -> list[explain.Preference]:
-    return sources.load(source).preferences
 
 
 def _preferences(screen: Screen, trace: Trace, head: int, row: int, known: list[explain.Preference]) -> None:

@@ -119,6 +119,7 @@ def say_preference(preference: Preference) -> str:
 def say_parts(trace: Trace, head: int, row: int, known: Sequence[Preference], exclude_history: bool = True) -> str:
     """One sentence on what a head, from 0, gives to an item's lead: by its state, and by each expert's preference.
 
+    The state holds what the history says, and what all experts of the head share.
     The numbers are `relative_parts`, so that they add up to the head's share of the lead.
 
     Raises:
@@ -131,7 +132,7 @@ def say_parts(trace: Trace, head: int, row: int, known: Sequence[Preference], ex
     parts = [f"expert {n + 1}{f' ({names[n]})' if names.get(n) else ''} {_signed(experts[n])}" for n in told]
     return (
         f"Head {head + 1} gives {trace.catalogue.label(row)} {_signed(state + sum(experts))} against the average "
-        f"{trace.catalogue.noun}: {_signed(state)} by what the history says, and by what its experts prefer "
+        f"{trace.catalogue.noun}: {_signed(state)} by its state, and by what its experts prefer "
         f"{listing(parts)}."
     )
 

@@ -301,7 +301,20 @@ def learn(
         )
         if curves and fabric.is_global_zero:
             curves.close()
+    if model.config.variant == "fame" and model.config.facet_mlp:
+        centre(model)
     return model, epochs
+
+
+@torch.no_grad()
+def centre(model: FAME) -> None:
+    """Let each head score the average item 0, by the bias of the item MLP.
+
+    What a head adds to all items alike moves no rank and no probability, so that training leaves it where it happens to
+    be. Taken away, a share g_h·s_h(v) says how far head h is for item v or against it.
+    """
+    assert model.facets.item_mlp is not None
+    model.facets.item_mlp.down.bias -= model.facet_items()[:, 1:].mean(1).flatten()
 
 
 def watch_of(recipe: Recipe, data: Prepared, model: FAME, runs: Path) -> Watch:

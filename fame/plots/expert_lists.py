@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import pandas as pd
 
 from fame import explain
+from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.plots.attention import check_head
 from fame.plots.picture import Component, Origin
@@ -12,7 +16,7 @@ from fame.plots.style import Theme, head_name
 from fame.text import digits_for, number, ordinal, percent
 from fame.trace import Trace
 
-__all__ = ["expert_lists"]
+__all__ = ["expert_lists", "listed"]
 
 Fact = tuple[str, str | None]
 # Of an expert: what is run, and what the natural score has beyond that.
@@ -68,15 +72,17 @@ def expert_lists(
                     "name": "own list" if n is None else f"expert {n + 1}",
                     "weight": None if n is None else f"router {percent(float(trace.router[-1, head, n]))}",
                     "facts": facts.own() if n is None else facts.of(n),
-                    "items": [
-                        {"row": int(r), "title": str(trace.catalogue.title[r]), "label": trace.catalogue.label(r)}
-                        for r in top["row"]
-                    ],
+                    "items": listed(trace.catalogue, top["row"]),
                 }
                 for n, top in tops.items()
             ],
         },
     )
+
+
+def listed(catalogue: Catalogue, rows: Iterable[int]) -> list[dict[str, Any]]:
+    """Items as `expert_lists.js` draws them."""
+    return [{"row": int(r), "title": str(catalogue.title[r]), "label": catalogue.label(r)} for r in rows]
 
 
 class _Facts:

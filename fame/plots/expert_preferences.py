@@ -12,6 +12,7 @@ from fame import explain
 from fame.errors import FameError
 from fame.explain import Preference
 from fame.plots.attention import check_head
+from fame.plots.expert_lists import listed
 from fame.plots.picture import Component, Origin
 from fame.plots.style import Theme, head_name
 from fame.text import number, percent
@@ -30,7 +31,7 @@ def expert_preferences(
     exclude_history: bool = True,
     theme: Theme = "light",
 ) -> Component:
-    """A list for what the history says by the head's state, and one for each expert's own preference.
+    """A list for the head's state, the history and what its experts share, and one for each expert's own preference.
 
     Over each list stands what it adds to the target's lead, `explain.relative_parts`: the numbers add up to what the
     head gives it. An expert has a name where more gathers among its items than among those of random directions.
@@ -48,11 +49,10 @@ def expert_preferences(
     sentence = explain.say_parts(trace, head, row, own, exclude_history)
     every = explain.relative_parts(trace, range(1, len(trace.scores)), exclude_history)[head]  # [1+N V-1]
     adds = every[:, row - 1]
-    state = [int(r) for r in 1 + np.argsort(-every[0], kind="stable")]
+    state = 1 + np.argsort(-every[0], kind="stable")
     if exclude_history:
-        seen = set(trace.seen.tolist())
-        state = [r for r in state if r not in seen]
-    lists = [state[:SHOWN], *(p.rows[:SHOWN].tolist() for p in own)]
+        state = state[~np.isin(state, trace.seen)]
+    lists = [rows[:SHOWN] for rows in (state, *(p.rows for p in own))]
     return Component(
         name="expert_preferences",
         drawn_by="expert_lists",
@@ -74,7 +74,7 @@ def expert_preferences(
 
 
 def _list(
-    trace: Trace, target: int, head: int, expert: Preference | None, adds: float, rows: list[int]
+    trace: Trace, target: int, head: int, expert: Preference | None, adds: float, rows: np.ndarray
 ) -> dict[str, Any]:
     """One list as it is drawn; that of the head's state where there is no expert."""
     name = (
@@ -85,10 +85,10 @@ def _list(
         "weight": None if expert is None else f"router {percent(float(trace.router[-1, head, expert.expert]))}",
         "facts": [
             [f"adds to {trace.catalogue.title[target]}", None],
-            ["in the final score", number(float(adds), 2, plus=True)],
-            *([["what the history says", None]] if expert is None else _found(expert)),
+            [f"against the average {trace.catalogue.noun}", number(float(adds), 2, plus=True)],
+            *([["the history, and what its experts share", None]] if expert is None else _found(expert)),
         ],
-        "items": [{"row": r, "title": str(trace.catalogue.title[r]), "label": trace.catalogue.label(r)} for r in rows],
+        "items": listed(trace.catalogue, rows),
     }
 
 

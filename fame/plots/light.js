@@ -3,9 +3,9 @@
 
 let lighted
 {
-  const ROOM = 5 // pixels around the part
+  const ROOM = 8 // pixels around the part, and of the veil around the picture, as base.css has it
 
-  // The least box around all that the selector finds, in the root's own pixels.
+  // The least box around all that the selector finds, in the veil's own pixels.
   const around = (root, selector) => {
     const tree = root.getRootNode()
     const boxes = [...(tree.querySelectorAll?.(selector) ?? [])].filter(node => root.contains(node)).map(node => node.getBoundingClientRect()).filter(box => box.width && box.height)
@@ -15,9 +15,10 @@ let lighted
     const [left, top] = [Math.min(...boxes.map(box => box.left)), Math.min(...boxes.map(box => box.top))]
     const [right, bottom] = [Math.max(...boxes.map(box => box.right)), Math.max(...boxes.map(box => box.bottom))]
     const at = x => x / scale
+    const [wide, high] = [root.offsetWidth + 2 * ROOM, root.offsetHeight + 2 * ROOM] // the veil's own
     return {
-      left: Math.max(0, at(left - home.left) - ROOM), top: Math.max(0, at(top - home.top) - ROOM),
-      right: Math.min(root.offsetWidth, at(right - home.left) + ROOM), bottom: Math.min(root.offsetHeight, at(bottom - home.top) + ROOM),
+      left: Math.max(0, at(left - home.left)), top: Math.max(0, at(top - home.top)),
+      right: Math.min(wide, at(right - home.left) + 2 * ROOM), bottom: Math.min(high, at(bottom - home.top) + 2 * ROOM),
     }
   }
 

@@ -224,7 +224,7 @@ def test_titles_never_become_markup(screen: str, hostile_address: str, open_page
     page.get_by_role("button", name="Examples").click()
     expect(page.get_by_role("menuitem").first).to_contain_text(NASTY)
     page.keyboard.press("Escape")
-    page.get_by_role("combobox", name="Add an item").fill("img src")
+    page.get_by_role("combobox", name="Add an item to the history").fill("img src")
     expect(page.get_by_role("option").first).to_contain_text("<img src=x")
     page.keyboard.press("Escape")
     for summary in page.locator("details:not([open]) > summary").all():

@@ -214,4 +214,4 @@ def test_arrows_go_from_picture_to_picture_and_on_to_the_next_screen(open_page: 
     expect(place).to_have_text("2 of 2")
     page.keyboard.press("p")
     expect(page.locator(".st-key-bar")).to_have_count(1)
-    assert not page.locator("[data-page]").count()
+    expect(page.locator("[data-page]")).to_have_count(0)
