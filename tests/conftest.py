@@ -38,11 +38,3 @@ def toy_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (folder / "items.csv").write_text("\n".join(["item_id,title,year,genres", *films]))
     return folder
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gestures that have not been seen to pass on the redrawn pictures skip by name, until each is brought over."""
-    listed = (Path(__file__).parent / "gestures-to-bring-over.txt").read_text("utf-8").splitlines()
-    for item in items:
-        if item.nodeid in listed:
-            item.add_marker(pytest.mark.skip(reason="listed in tests/gestures-to-bring-over.txt"))

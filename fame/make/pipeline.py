@@ -314,7 +314,7 @@ def centre(model: FAME) -> None:
     be. Taken away, a share g_h·s_h(v) says how far head h is for item v or against it.
     """
     assert model.facets.item_mlp is not None
-    model.facets.item_mlp.down.bias -= model.facet_items()[:, 1:].mean(1).flatten()
+    model.facets.item_mlp.down.bias.sub_(model.facet_items()[:, 1:].mean(1).flatten())
 
 
 def watch_of(recipe: Recipe, data: Prepared, model: FAME, runs: Path) -> Watch:

@@ -18,13 +18,13 @@ const glyph = (...parts) => {
   node.append(...parts)
   return node
 }
-const lettered = (text, fill, size = 10) => drawn("text", { x: 9, y: 9 + 0.35 * size, "text-anchor": "middle", "font-size": size, "font-weight": 600, fill }, text)
+const lettered = (text, fill) => drawn("text", { x: 9, y: 13.2, "text-anchor": "middle", "font-size": 12, "font-weight": 600, fill }, text)
 const line = { fill: "none", stroke: "var(--ink)", "stroke-width": 1.6 }
 const ring = () => glyph(drawn("circle", { cx: 9, cy: 9, r: 5.5, ...line }))
 const step = () => glyph(drawn("circle", { cx: 9, cy: 9, r: 8.5, fill: "var(--ink)" }), lettered("1", "var(--page)"))
 const diamond = () => glyph(drawn("path", { d: "M9 .8L17.2 9L9 17.2L.8 9Z", ...line, "stroke-width": 1.2 }), lettered("1", "var(--ink)"))
 const target = () => glyph(drawn("circle", { cx: 9, cy: 9, r: 5.5, ...line }), drawn("path", { d: "M9 0V6M9 12V18M0 9H6M12 9H18", ...line }))
-const words = () => glyph(lettered("Aa", "var(--ink)", 11))
+const words = () => glyph(lettered("Aa", "var(--ink)"))
 
 class Atlas {
   constructor(root) {

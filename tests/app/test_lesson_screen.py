@@ -177,7 +177,7 @@ def test_presenting_shows_one_large_picture_a_page(open_page: Open, address: str
     place = page.locator(".st-key-present span")
     expect(place).to_have_text("1 of 12a")
     expect(page.locator(".st-key-bar")).to_have_count(0)
-    expect(page.locator(".fame-qr svg")).to_be_visible()
+    expect(page.locator(".st-key-fame_qr img")).to_be_visible()
     assert parse_qs(urlsplit(page.url).query)["show"] == ["1"]
     seen = [place.inner_text()]
     while not page.locator(".st-key-present button").nth(1).is_disabled():
