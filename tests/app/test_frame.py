@@ -49,13 +49,13 @@ def test_an_example_stays_marked_and_its_line_can_be_put_away(open_page: Open, s
     menu = page.get_by_role("button", name="Examples")
     menu.click()
     page.get_by_role("menuitem", name="One film").click()
-    expect(page.locator(".line")).to_contain_text("What follows from one film?")
+    expect(page.locator("p.line")).to_contain_text("What follows from one film?")
     menu.click()
     expect(page.locator(".menu [aria-current]")).to_contain_text("One film")
     assert page.locator(".menu").evaluate("e => e.scrollHeight <= e.clientHeight + 1"), "all of them can be seen"
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Put away what to look for in “One film”").click()
-    expect(page.locator(".line")).to_contain_text("heads each recommend by themselves")
+    expect(page.locator("p.line")).to_contain_text("heads each recommend by themselves")
 
 
 def test_an_example_opens_where_its_promise_is_shown(open_page: Open, small_address: str) -> None:
@@ -65,10 +65,10 @@ def test_an_example_opens_where_its_promise_is_shown(open_page: Open, small_addr
     page.get_by_role("menuitem", name="Where experts look").click()
     page.wait_for_url(re.compile(r"/experts\?h=f9-f4&head=2&film=f12$"))
     expect(page.locator("h1")).to_contain_text("Experts")
-    expect(page.locator(".line")).to_contain_text("Head 2 has some say.")
+    expect(page.locator("p.line")).to_contain_text("Head 2 has some say.")
     page.get_by_role("link", name="Merge", exact=True).click()
     expect(page.locator("h1")).to_contain_text("Merge")
-    expect(page.locator(".line")).to_contain_text("Head 2 has some say.")
+    expect(page.locator("p.line")).to_contain_text("Head 2 has some say.")
     page.get_by_role("button", name="See it on Experts").click()
     page.wait_for_url(re.compile(r"/experts\?h=f9-f4&head=2&film=f12$"))
     expect(page.get_by_role("button", name="See it on")).to_have_count(0)
