@@ -90,7 +90,11 @@ def definition(H: int, noun: str) -> str:
 
 
 def _export(screen: Screen, files: leaving.Files) -> None:
-    with st.popover("Export", type="tertiary", key="bar_export"):
+    """A menu that is filled when it is opened: a dozen elements that few clicks need."""
+    menu = st.popover("Export", type="tertiary", key="bar_export", on_change="rerun")
+    if not menu.open:
+        return
+    with menu:
         about, name = leaving.about(screen), screen.name.replace("_", "-")
         st.download_button(
             "All of this screen", lambda: leaving.everything(files, about),

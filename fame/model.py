@@ -337,25 +337,27 @@ class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequenti
         x = self.items.weight
         if self.config.variant == "sasrec" or self.facets.item_mlp is None:
             return x if rows is None else fn.embedding(rows, x)
+        return self._facets_of_all() if rows is None else self.facets.sub_embeddings(fn.embedding(rows, x))
+
+    def facet_items(self) -> Tensor:
+        """x_v^(h), the facet sub-embeddings of all items: [h v k]; kept as `table` is."""
+        return self._facets_of_all().unflatten(1, self.facets.W_f.shape[:2]).transpose(0, 1)
+
+    def _facets_of_all(self) -> Tensor:
+        """All heads' sub-embeddings of all items, side by side: [v hk]."""
+        x = self.items.weight
         if torch.is_grad_enabled():  # the weights may be about to change, and a fused optimizer counts no version
             self._kept = None
-        if rows is not None or torch.is_grad_enabled() or x.is_inference():
-            return self.facets.sub_embeddings(x if rows is None else fn.embedding(rows, x))
-        weights = (x, self.facets.W_f, *self.facets.item_mlp.parameters())
+        if torch.is_grad_enabled() or x.is_inference():
+            return self.facets.sub_embeddings(x)
+        mlp = self.facets.item_mlp
+        weights = (x, self.facets.W_f, *(() if mlp is None else mlp.parameters()))
         state = [(w.data_ptr(), w._version, w.dtype, w.device) for w in weights]
         kept = self._kept  # read once: another thread may replace it
         if kept is None or kept[0] != state:
             with torch.inference_mode(False), torch.no_grad():  # for later use in any mode
                 kept = self._kept = state, self.facets.sub_embeddings(x)
         return kept[1]
-
-    def facet_items(self) -> Tensor:
-        """x_v^(h), the facet sub-embeddings of all items: [h v k]."""
-        if self.facets.item_mlp is None:
-            table = self.facets.sub_embeddings(self.items.weight)
-        else:
-            table = self.table()
-        return table.unflatten(1, self.facets.W_f.shape[:2]).transpose(0, 1)
 
     def head_scores(self, F: Tensor) -> Tensor:
         """s_h(v) of every row from heads' F, or parts of it: [… h k] -> [… h V]. Row 0, padding, is -inf."""

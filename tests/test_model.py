@@ -174,6 +174,16 @@ def test_heads_together_have_all_of_x_however_wide(d: int, H: int, data: st.Data
     assert (parts.diff(dim=-1) == 1).all(), "a head's part is of neighbours"
 
 
+def test_the_facets_of_items_are_kept_until_a_weight_changes() -> None:
+    """In the paper's form too, where the table is x_v itself."""
+    model = scrambled(ODD).float()
+    with torch.no_grad():
+        first = model.facet_items()
+        assert model.facet_items().data_ptr() == first.data_ptr()
+        model.facets.W_f.mul_(2)
+        assert_allclose(model.facet_items(), 2 * first, rtol=1e-6, atol=1e-6)
+
+
 def test_the_table_is_kept_until_a_weight_changes() -> None:
     """Every way in which weights change is followed, and what is kept may be used for training."""
     model = scrambled(replace(ODD, facet_mlp=1)).float()

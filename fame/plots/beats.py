@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from fame import explain
 from fame.explain import Beats
 from fame.plots.picture import Chart, Origin, chart
+from fame.plots.sheet import Sheet
 from fame.plots.style import Theme, finish, head_colour, head_name, label, look, text
 from fame.text import digits_for, number
 from fame.trace import Trace
@@ -37,16 +37,18 @@ def beats(
     if not told.margin:
         title = f"{named[0]} ties with {named[1]}"
     note = f"Gate × score of the first less the second, head by head: + speaks for {named[0]}."
-    fig = _bars(trace, told, theme)
-    finish(fig, theme=theme, title=title, note=note, alt=told.sentence, height=ROW * (len(told.table) + 2) + 8)
-    return chart("beats", fig, told.table, Origin.of(trace))
+    sheet = _bars(trace, told, theme)
+    figure = finish(
+        sheet, theme=theme, title=title, note=note, alt=told.sentence, height=ROW * (len(told.table) + 2) + 8
+    )
+    return chart("beats", figure, told.table, Origin.of(trace))
 
 
 def _digits(told: Beats) -> int:
     return min(3, max(2, digits_for(told.table["share"].to_numpy())))
 
 
-def _bars(trace: Trace, told: Beats, theme: Theme) -> go.Figure:
+def _bars(trace: Trace, told: Beats, theme: Theme) -> Sheet:
     digits, colours, H = _digits(told), look(theme), len(told.table)
     bars = np.append(told.table["share"], told.margin).astype(np.float32)
     pair = np.array([told.winner, told.loser])
@@ -54,38 +56,37 @@ def _bars(trace: Trace, told: Beats, theme: Theme) -> go.Figure:
     names = [text(trace.catalogue.label(row)) for row in pair]
     said = [[number(float(w), digits) for w in share] for share in (*shares, shares.sum(axis=0))]
     who = [*(head_name(h) for h in range(H)), "sum"]
-    fig = go.Figure(
-        go.Bar(
-            x=bars,
-            y=np.arange(H + 1, dtype=np.float32),
-            orientation="h",
-            marker={"color": [*(head_colour(h, theme) for h in range(H)), colours.ink], "line": {"width": 0}},
-            text=[number(float(w), digits, plus=True) for w in bars],
-            textposition="outside",
-            cliponaxis=False,
-            textfont={"color": colours.ink},
-            hovertext=[
-                f"<b>{name}</b>" + "".join(f"<br>{item}: {value}" for item, value in zip(names, values, strict=True))
-                for name, values in zip(who, said, strict=True)
-            ],
-            hoverinfo="text",
-        )
+    sheet = Sheet(bargap=0.45)
+    sheet.add_bar(
+        x=bars,
+        y=np.arange(H + 1, dtype=np.float32),
+        orientation="h",
+        marker={"color": [*(head_colour(h, theme) for h in range(H)), colours.ink], "line": {"width": 0}},
+        text=[number(float(w), digits, plus=True) for w in bars],
+        textposition="outside",
+        cliponaxis=False,
+        textfont={"color": colours.ink},
+        hovertext=[
+            f"<b>{name}</b>" + "".join(f"<br>{item}: {value}" for item, value in zip(names, values, strict=True))
+            for name, values in zip(who, said, strict=True)
+        ],
+        hoverinfo="text",
     )
     reach = max(float(np.abs(bars).max()), 1e-12)
     low, high = min(0.0, float(bars.min())), max(0.0, float(bars.max()))
-    fig.add_shape(type="line", x0=0, x1=0, y0=-0.5, y1=H + 0.5, line={"color": colours.soft, "width": 1})
+    sheet.add_shape(type="line", x0=0, x1=0, y0=-0.5, y1=H + 0.5, line={"color": colours.soft, "width": 1})
     left, right = low - 0.36 * reach * (low < 0), high + 0.4 * reach
     share = 0.72 if H > 1 else 1  # of the width; what is left says what becomes of the winner
-    fig.update_xaxes(range=[left, right], visible=False, domain=[0, share])
+    sheet.update_xaxes(range=[left, right], visible=False, domain=[0, share])
     top = -1.5 if H > 1 else -0.5
-    fig.update_yaxes(range=[H + 0.5, top], tickvals=list(range(H + 1)), ticktext=who)
-    fig.update_yaxes(tickfont={"color": colours.ink, "size": 13})
+    sheet.update_yaxes(
+        range=[H + 0.5, top], tickvals=list(range(H + 1)), ticktext=who, tickfont={"color": colours.ink, "size": 13}
+    )
     for h in range(H if H > 1 else 0):
-        fig.add_annotation(x=1, xref="paper", xanchor="right", y=h, text=_without(told, h, digits))
+        sheet.add_annotation(x=1, xref="paper", xanchor="right", y=h, text=_without(told, h, digits))
     if H > 1:
-        fig.add_annotation(x=1, xref="paper", xanchor="right", y=-1, text="without this head, the winner")
-    fig.update_layout(bargap=0.45)
-    return fig
+        sheet.add_annotation(x=1, xref="paper", xanchor="right", y=-1, text="without this head, the winner")
+    return sheet
 
 
 def _without(told: Beats, h: int, digits: int) -> str:

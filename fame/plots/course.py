@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from fame.catalogue import Catalogue
 from fame.course import Course
 from fame.errors import FameError
 from fame.plots.picture import Chart, chart
+from fame.plots.sheet import Sheet
 from fame.plots.style import Theme, blend, finish, head_colour, head_name, ink_on, look, text, texts
 from fame.text import percent
 
@@ -43,41 +43,41 @@ def course(
     heights = [GATE, TRUTH, *[ROUTER] * (H if N > 1 else 0)]
     height = sum(heights) + BETWEEN * (len(heights) - 1)
     ends = [height - sum(heights[:i]) - BETWEEN * i for i in range(len(heights))]
-    fig = go.Figure(layout={"barmode": "stack", "bargap": 0.06, "barcornerradius": 0, "margin": {"r": 70}})
+    sheet = Sheet(barmode="stack", bargap=0.06, barcornerradius=0, margin={"r": 70})
     titles = [catalogue.label(int(row)) for row in found.items[history]]
     colours = [head_colour(h, theme) for h in range(H)]
-    _stack(fig, gate, "y", colours, [head_name(h) for h in range(H)], titles, theme)
-    _truth(fig, found, history, titles, theme)
+    _stack(sheet, gate, "y", colours, [head_name(h) for h in range(H)], titles, theme)
+    _truth(sheet, found, history, titles, theme)
     for h in range(H if N > 1 else 0):
         shades = [blend(look(theme).page, colours[h], float(s)) for s in np.linspace(*SHADES, N)]
         names = [f"Expert {n + 1} of head {h + 1}" for n in range(N)]
-        _stack(fig, router[:, h], f"y{h + 3}", shades, names, titles, theme)
+        _stack(sheet, router[:, h], f"y{h + 3}", shades, names, titles, theme)
     called = ["gate", "chosen by", *(f"router of<br>head {h + 1}" for h in range(H))]
     for i, (end, own) in enumerate(zip(ends, heights, strict=True)):
         name = "yaxis" if not i else f"yaxis{i + 1}"
-        fig.update_layout({name: {
+        sheet.update_layout(**{name: {
             "domain": [(end - own) / height, end / height], "range": [0, 1], "tickvals": [0.5],
             "ticktext": [called[i]], "anchor": "x",
         }})  # fmt: skip
-    fig.update_xaxes(
+    sheet.update_xaxes(
         range=[-0.5, T - 0.5], tickvals=list(range(T)), tickangle=-90, anchor=f"y{len(heights)}",
         ticktext=texts(catalogue.title[found.items[history]], NAME),
     )  # fmt: skip
     title, note, alt = _said(found, at, history)
-    finish(
-        fig, theme=theme, title=text(title), note=note, alt=alt, height=height, least=max(480, 120 + 22 * T),
+    figure = finish(
+        sheet, theme=theme, title=text(title), note=note, alt=alt, height=height, least=max(480, 120 + 22 * T),
         bottom=16 + round(6.5 * NAME),
     )  # fmt: skip
-    return chart("course", fig, _table(found, catalogue, at, history))
+    return chart("course", figure, _table(found, catalogue, at, history))
 
 
 def _stack(
-    fig: go.Figure, weights: np.ndarray, axis: str, fills: Sequence[str], names: Sequence[str], titles: Sequence[str],
+    sheet: Sheet, weights: np.ndarray, axis: str, fills: Sequence[str], names: Sequence[str], titles: Sequence[str],
     theme: Theme,
 ) -> None:  # fmt: skip
     """Weights [T, parts] that sum to 1 as a bar per step, and their names at the end."""
     for share, fill, name in zip(weights.T, fills, names, strict=True):
-        fig.add_bar(
+        sheet.add_bar(
             x=np.arange(len(share), dtype=np.float32), y=share, yaxis=axis, name=name, marker={"color": fill},
             hovertext=[f"after <b>{text(t)}</b><br>{name}: {w:.1%}" for t, w in zip(titles, share, strict=True)],
             hoverinfo="text",
@@ -85,27 +85,27 @@ def _stack(
     last = weights[-1]
     middles = np.cumsum(last) - last / 2
     for k in np.flatnonzero(last >= 0.15).tolist():
-        fig.add_annotation(
+        sheet.add_annotation(
             x=len(weights) - 0.5, y=float(middles[k]), yref=axis, xanchor="left", xshift=4, showarrow=False,
             text=f"{k + 1} · {percent(float(last[k]))}", font={"color": look(theme).ink},
         )  # fmt: skip
 
 
-def _truth(fig: go.Figure, found: Course, history: int, titles: Sequence[str], theme: Theme) -> None:
+def _truth(sheet: Sheet, found: Course, history: int, titles: Sequence[str], theme: Theme) -> None:
     """The facet that chooses next, a block for each run of steps; grey where training told no head of it."""
     truth = found.truth[history]
     starts = [0, *(np.flatnonzero(np.diff(truth)) + 1).tolist(), len(truth)]
     told = [head_colour(int(h), theme) if h >= 0 else look(theme).line for h in found.told]
     for start, end in pairwise(starts):
         a = int(truth[start])
-        fig.add_shape(
+        sheet.add_shape(
             type="rect", x0=start - 0.48, x1=end - 0.52, y0=0, y1=1, yref="y2", fillcolor=told[a], line={"width": 0}
         )
-        fig.add_annotation(
+        sheet.add_annotation(
             x=(start + end - 1) / 2, y=0.5, yref="y2", showarrow=False, font={"color": ink_on(told[a])},
             text=text(found.facets[a], max(1, 4 * (end - start))),
         )  # fmt: skip
-    fig.add_bar(
+    sheet.add_bar(
         x=np.arange(len(truth), dtype=np.float32), y=np.ones(len(truth), np.float32), yaxis="y2",
         marker={"color": "rgba(0,0,0,0)"}, hoverinfo="text",
         hovertext=[f"after <b>{text(t)}</b> {found.facets[a]} chooses" for t, a in zip(titles, truth, strict=True)],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import plotly.graph_objects as go
 
 from fame.errors import FameError
 from fame.evidence import SLICES, Evidence, Interval
 from fame.plots.picture import Chart, chart
+from fame.plots.sheet import Sheet
 from fame.plots.style import (
     Theme,
     blend,
@@ -45,21 +45,21 @@ def probes(found: Evidence, theme: Theme = "light") -> Chart:
     references = list(found.spaces)
     y = {name: H + 0.7 + i for i, name in enumerate(references)}
     bottom = H + 0.2 + len(references)
-    fig = go.Figure()
-    _scales(fig, found, bottom, theme)
+    sheet = Sheet()
+    _scales(sheet, found, bottom, theme)
     for h in range(H):
         one = Interval(*(x[h] for x in found.heads))
-        _dots(fig, one, float(h), head_colour(h, theme), found.above[h], head_name(h), found.attributes, theme)
+        _dots(sheet, one, float(h), head_colour(h, theme), found.above[h], head_name(h), found.attributes, theme)
     for name in references:
-        _dots(fig, found.spaces[name], y[name], look(theme).soft, None, name, found.attributes, theme)
-    _names(fig, found, y, theme)
+        _dots(sheet, found.spaces[name], y[name], look(theme).soft, None, name, found.attributes, theme)
+    _names(sheet, found, y, theme)
     ticks = (0.0, 0.5, 1.0)
     right = A * PITCH - 0.02
-    fig.update_xaxes(
+    sheet.update_xaxes(
         range=[-0.86, right], tickvals=[a * PITCH + t for a in range(A) for t in ticks],
         ticktext=["0", ".5", "1"] * A, side="bottom",
     )  # fmt: skip
-    fig.update_yaxes(range=[bottom, -1.4], visible=False)
+    sheet.update_yaxes(range=[bottom, -1.4], visible=False)
     lines = {head_name(h): row for h, row in enumerate(found.heads.mean)}
     lines |= {name.capitalize(): space.mean for name, space in found.spaces.items()}
     figures = "; ".join(
@@ -73,33 +73,35 @@ def probes(found: Evidence, theme: Theme = "light") -> Chart:
         "Grey: random spaces of that width. Disc filled: above them (q < .05)."
     )
     width = COLUMN / PITCH * (right + 0.86)
-    finish(fig, theme=theme, title=title, note=note, alt=alt, height=ROW * (bottom + 1.4), least=width, bottom=20)
-    return chart("probes", fig, found.probe_table())
+    figure = finish(
+        sheet, theme=theme, title=title, note=note, alt=alt, height=ROW * (bottom + 1.4), least=width, bottom=20
+    )
+    return chart("probes", figure, found.probe_table())
 
 
-def _scales(fig: go.Figure, found: Evidence, bottom: float, theme: Theme) -> None:
+def _scales(sheet: Sheet, found: Evidence, bottom: float, theme: Theme) -> None:
     """For each attribute a scale from 0 to 1 down to `bottom`, and the band of random spaces behind the heads."""
     H, A = _probed(found)
     line, random = look(theme).line, found.spaces["random spaces"]
     for a in range(A):
         left = a * PITCH
-        fig.add_shape(
+        sheet.add_shape(
             type="rect", x0=left + random.low[a], x1=left + random.high[a], y0=-0.5, y1=H - 0.5, layer="below",
             fillcolor=line, line={"width": 0},
         )  # fmt: skip
         for at in (0.0, 0.5, 1.0):
-            fig.add_shape(
+            sheet.add_shape(
                 type="line", x0=left + at, x1=left + at, y0=-0.5, y1=bottom, layer="below",
                 line={"color": line, "width": 1},
             )  # fmt: skip
 
 
-def _names(fig: go.Figure, found: Evidence, y: dict[str, float], theme: Theme) -> None:
+def _names(sheet: Sheet, found: Evidence, y: dict[str, float], theme: Theme) -> None:
     """What rows and columns are: heads with what they are called, the other spaces at `y`, attributes."""
     (H, A), colours = _probed(found), look(theme)
     for h in range(H):
         badge = head_colour(h, theme)
-        fig.add_annotation(
+        sheet.add_annotation(
             x=-0.76, y=h, text=f"<b>{h + 1}</b>", bgcolor=badge, borderpad=3, width=14, font={"color": ink_on(badge)}
         )
     inks = [colours.ink if verdict.attribute else colours.soft for verdict in found.verdicts]
@@ -115,14 +117,14 @@ def _names(fig: go.Figure, found: Evidence, y: dict[str, float], theme: Theme) -
             colours.ink,
         ),
     ):
-        fig.add_scatter(
+        sheet.add_scatter(
             x=x.astype(np.float32), y=at.astype(np.float32), mode="text", text=words, textposition="middle right",
             textfont={"color": ink}, hoverinfo="skip",
         )  # fmt: skip
 
 
 def _dots(
-    fig: go.Figure,
+    sheet: Sheet,
     of: Interval,
     y: float,
     colour: str,
@@ -137,7 +139,7 @@ def _dots(
     left = np.arange(A) * PITCH
     at = np.full(A, y, np.float32)
     page = look(theme).page
-    fig.add_scatter(
+    sheet.add_scatter(
         x=(left + of.mean).astype(np.float32), y=at, mode="markers", name=who, customdata=of.mean,
         marker={
             "size": 11, "opacity": 1, "line": {"color": colour, "width": 2},
@@ -155,7 +157,7 @@ def _dots(
         ],
         hoverinfo="text",
     )  # fmt: skip
-    fig.add_scatter(
+    sheet.add_scatter(
         x=(left + 1.07).astype(np.float32), y=at, mode="text", text=[number(m) for m in of.mean],
         textposition="middle right", textfont={"color": look(theme).ink, "size": 12}, hoverinfo="skip",
     )  # fmt: skip
@@ -175,17 +177,17 @@ def values(found: Evidence, attribute: str, theme: Theme = "light") -> Chart:
     a = found.attributes.index(attribute)
     table, names = found.by_value[a].astype(np.float32), found.values[a]
     M = len(names)
-    fig = go.Figure()
+    sheet = Sheet()
     labels = [*(f"head {h + 1}" for h in range(H)), "full embedding", "frequency"]
     for row, label in enumerate(labels):
         scale = head_scale(row, theme) if row < H else ink_scale(theme)
         who = label.capitalize()
-        _cells(fig, np.arange(M), row, table[row], scale, [f"<b>{text(n)}</b><br>{who}: " for n in names])
-    fig.update_xaxes(
+        _cells(sheet, np.arange(M), row, table[row], scale, [f"<b>{text(n)}</b><br>{who}: " for n in names])
+    sheet.update_xaxes(
         range=[-0.5, M - 0.5], tickvals=list(range(M)), ticktext=texts(names, NAME), side="top",
         tickangle=-90 if M > 4 else 0,
     )  # fmt: skip
-    fig.update_yaxes(range=[H + 1.5, -0.5], tickvals=list(range(H + 2)), ticktext=labels)
+    sheet.update_yaxes(range=[H + 1.5, -0.5], tickvals=list(range(H + 2)), ticktext=labels)
     title = f"{text(attribute.capitalize(), 40)}, value by value"
     note = "Average precision with which each value is read from a head's space; frequent values first."
     read = "; ".join(
@@ -194,18 +196,18 @@ def values(found: Evidence, attribute: str, theme: Theme = "light") -> Chart:
     )
     top = 16 + (6.5 * min(NAME, max(map(len, names))) if M > 4 else 0)
     alt = f"Average precision by value of {attribute}. {read}."
-    finish(
-        fig, theme=theme, title=title, note=note, alt=alt, height=ROW * (H + 2), least=max(480, 130 + 46 * M), top=top
+    figure = finish(
+        sheet, theme=theme, title=title, note=note, alt=alt, height=ROW * (H + 2), least=max(480, 130 + 46 * M), top=top
     )
     all_values = found.value_table()
-    return chart("values", fig, all_values[all_values["attribute"] == attribute])
+    return chart("values", figure, all_values[all_values["attribute"] == attribute])
 
 
 def likeness(found: Evidence, theme: Theme = "light") -> Chart:
     """How alike heads are, 0 to 1: their item spaces by linear CKA, their lists by rank-biased overlap."""
     H = len(found.verdicts)
     shift = max(H + 1.4, 4.6)  # where the second square begins
-    fig = go.Figure()
+    sheet = Sheet()
     colours, scale = look(theme), ink_scale(theme)
     for start, square, what in ((0.0, found.alike, "item spaces"), (shift, found.overlap, "lists")):
         names = [head_name(h) for h in range(len(square))]
@@ -213,20 +215,20 @@ def likeness(found: Evidence, theme: Theme = "light") -> Chart:
             names[H] = "The final list"
         for row in range(len(square)):
             hover = [f"{names[row]} and {other.lower()}: {what} " for other in names]
-            _cells(fig, start + np.arange(len(square)), row, square[row].astype(np.float32), scale, hover)
+            _cells(sheet, start + np.arange(len(square)), row, square[row].astype(np.float32), scale, hover)
         for i, other in enumerate([*map(str, range(1, H + 1)), "final"][: len(square)]):
-            fig.add_annotation(x=start + i, y=-0.75, text=other)
+            sheet.add_annotation(x=start + i, y=-0.75, text=other)
     said = ("<b>Item spaces</b>, CKA", f"<b>Lists</b>, the first {found.depth}, RBO")
     for start, words in zip((0.0, shift), said, strict=True):
-        fig.add_scatter(
+        sheet.add_scatter(
             x=np.array([start - 0.55], np.float32), y=np.array([-1.5], np.float32), mode="text", text=[words],
             textposition="middle right", hoverinfo="skip",
         )  # fmt: skip
-    fig.update_xaxes(range=[-0.6, max(shift + H + 1, 8) - 0.4], visible=False)
+    sheet.update_xaxes(range=[-0.6, max(shift + H + 1, 8) - 0.4], visible=False)
     rows = [f"head {h + 1}" for h in range(H)]
-    fig.update_yaxes(range=[H + 0.5, -1.9], tickvals=list(range(H)), ticktext=rows)
+    sheet.update_yaxes(range=[H + 0.5, -1.9], tickvals=list(range(H)), ticktext=rows)
     for y, row_name in enumerate([*rows, "final list"]):  # again: on a phone the second square is in sight alone
-        fig.add_annotation(x=shift - 0.55, y=y, text=row_name, xanchor="right", font={"color": colours.soft})
+        sheet.add_annotation(x=shift - 0.55, y=y, text=row_name, xanchor="right", font={"color": colours.soft})
     pairs = [(h, g) for h in range(H) for g in range(h + 1, H)]
     told = "; ".join(
         f"heads {h + 1} and {g + 1}: spaces {number(found.alike[h, g])}, lists {number(found.overlap[h, g])}"
@@ -240,21 +242,23 @@ def likeness(found: Evidence, theme: Theme = "light") -> Chart:
     random = number(found.alike_random)
     note = f"CKA compares spaces, RBO lists: 1 is the same. Two random item spaces have {random}."
     width = 120 + 46 * max(shift + H + 1, 8)
-    finish(fig, theme=theme, title="How alike the heads are", note=note, alt=alt, height=ROW * (H + 2.4), width=width)
-    return chart("likeness", fig, found.likeness_table())
+    figure = finish(
+        sheet, theme=theme, title="How alike the heads are", note=note, alt=alt, height=ROW * (H + 2.4), width=width
+    )
+    return chart("likeness", figure, found.likeness_table())
 
 
 def _cells(
-    fig: go.Figure, x: np.ndarray, row: int, z: np.ndarray, scale: list[tuple[float, str]], hover: list[str]
+    sheet: Sheet, x: np.ndarray, row: int, z: np.ndarray, scale: list[tuple[float, str]], hover: list[str]
 ) -> None:
     """One row of cells from 0 to 1, a number in each; what was not measured is a gap."""
-    fig.add_heatmap(
+    sheet.add_heatmap(
         x=x.astype(np.float32), y=np.array([row], np.float32), z=z[None], zmin=0, zmax=1, colorscale=scale,
         showscale=False, xgap=2, ygap=2, hoverinfo="text", hoverongaps=False,
         hovertext=[[f"{words}{number(float(v), 3)}" for words, v in zip(hover, z, strict=True)]],
     )  # fmt: skip
     shown = [blend(scale[0][1], scale[1][1], float(np.nan_to_num(v))) for v in z]
-    fig.add_scatter(
+    sheet.add_scatter(
         x=x.astype(np.float32), y=np.full(len(x), row, np.float32), mode="text", hoverinfo="skip",
         text=["–" if np.isnan(v) else number(float(v)) for v in z],
         textfont={"color": [ink_on(c) for c in shown], "size": 11},

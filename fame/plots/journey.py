@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from fame import explain
 from fame.plots.attention import check_head
 from fame.plots.picture import Chart, Origin, chart
+from fame.plots.sheet import Sheet
 from fame.plots.style import Scale, Theme, blend, finish, head_colour, head_name, ink_on, look, text, texts
 from fame.text import listing, percent, plural
 from fame.trace import Trace
@@ -47,31 +47,36 @@ def journey(trace: Trace, theme: Theme = "light", head: int = 0, routers: bool =
     height = sum(heights) + BETWEEN * (len(heights) - 1)
     ends = [height - sum(heights[:i]) - BETWEEN * i for i in range(len(heights))]
     domains = [[(end - own) / height, end / height] for own, end in zip(heights, ends, strict=True)]
-    fig = go.Figure(
-        layout={
-            "barmode": "stack", "bargap": 0.06, "barcornerradius": 0, "margin": {"r": 76},
-            "xaxis": {**_item_axis(trace), "anchor": "y3" if N > 1 else "y"},
-        }
+    sheet = Sheet(
+        barmode="stack", bargap=0.06, barcornerradius=0, margin={"r": 76},
+        xaxis={**_item_axis(trace), "anchor": "y3" if N > 1 else "y"},
     )  # fmt: skip
     after = [f"after <b>{text(trace.catalogue.label(r))}</b>" for r in trace.items]
     heads = [head_colour(h, theme) for h in range(H)]
-    _stack(fig, trace.gate, "y", heads, [head_name(h) for h in range(H)], "gate", after, moved.gate_turn, theme)
-    fig.update_layout(
+    _stack(sheet, trace.gate, "y", heads, [head_name(h) for h in range(H)], "gate", after, moved.gate_turn, theme)
+    sheet.update_layout(
         yaxis={"domain": domains[0], "range": [0, 1 + MARK / GATE], "tickvals": [0.5], "ticktext": ["gate"]}
     )
     if N > 1:
-        _routers(fig, trace, head, after, moved, domains[1:], theme)
+        _routers(sheet, trace, head, after, moved, domains[1:], theme)
     title, note = _sentence(trace, moved, head, N > 1)
     alt = f"The gate along {plural(T, trace.catalogue.noun)}. {_say(trace, moved, head, N > 1)}"
     least = max(480, 200 + T * (16 if T <= DENSE else 12), 200 + 32 * T if T <= NUMBERS else 0)
-    fig = finish(
-        fig, theme=theme, title=text(title), note=note, alt=alt, height=height, least=least, bottom=_axis_height(trace)
+    figure = finish(
+        sheet,
+        theme=theme,
+        title=text(title),
+        note=note,
+        alt=alt,
+        height=height,
+        least=least,
+        bottom=_axis_height(trace),
     )
-    return chart("journey", fig, moved.table, Origin.of(trace))
+    return chart("journey", figure, moved.table, Origin.of(trace))
 
 
 def _routers(
-    fig: go.Figure,
+    sheet: Sheet,
     trace: Trace,
     head: int,
     after: Sequence[str],
@@ -85,9 +90,9 @@ def _routers(
     shades = np.linspace(1, 0.35, N)[np.argsort(np.argsort(-trace.router[-1, head], kind="stable"))]
     fills = [blend(look(theme).page, head_colour(head, theme), float(shade)) for shade in shades]
     names = [f"{head_name(head)}, expert {n + 1}" for n in range(N)]
-    _stack(fig, trace.router[:, head], "y2", fills, names, "router", after, moved.router_turns[head], theme)
-    _entropies(fig, trace, after, theme)
-    fig.update_layout(
+    _stack(sheet, trace.router[:, head], "y2", fills, names, "router", after, moved.router_turns[head], theme)
+    _entropies(sheet, trace, after, theme)
+    sheet.update_layout(
         yaxis2={
             "domain": domains[0], "range": [0, 1 + MARK / ROUTER], "anchor": "x", "tickvals": [0.5],
             "ticktext": [f"router of<br>head {head + 1}"],
@@ -139,7 +144,7 @@ def _heads_scale(H: int, theme: Theme) -> Scale:
 
 
 def _stack(
-    fig: go.Figure,
+    sheet: Sheet,
     weights: np.ndarray,
     axis: str,
     fills: Sequence[str],
@@ -152,7 +157,7 @@ def _stack(
     """Weights [T, parts] that sum to 1 as a bar per step, numbers at their ends, and a mark over the step `turn`."""
     T = len(weights)
     for k, (share, fill, name) in enumerate(zip(weights.T, fills, names, strict=True)):
-        fig.add_bar(
+        sheet.add_bar(
             x=np.arange(T, dtype=np.float32),
             y=share,
             yaxis=axis,
@@ -169,22 +174,22 @@ def _stack(
     last, taken = weights[-1], GATE if axis == "y" else ROUTER
     middles = np.cumsum(last) - last / 2
     for k in np.flatnonzero(last * taken >= LETTER).tolist():
-        fig.add_annotation(
+        sheet.add_annotation(
             x=T - 0.5, y=float(middles[k]), yref=axis, xanchor="left", xshift=4,
             text=f"{k + 1} · {percent(float(last[k]))}", font={"color": look(theme).ink},
         )  # fmt: skip
     if turn is not None:
-        fig.add_annotation(
+        sheet.add_annotation(
             x=turn - 1, y=1, yref=axis, yanchor="bottom", text="▼", font={"color": look(theme).ink},
             hovertext=f"{after[turn - 1]}<br>moved the {of} most",
         )  # fmt: skip
 
 
-def _entropies(fig: go.Figure, trace: Trace, after: Sequence[str], theme: Theme) -> None:
+def _entropies(sheet: Sheet, trace: Trace, after: Sequence[str], theme: Theme) -> None:
     """A row per head: the darker, the more even the router."""
     T, H = trace.gate.shape
     entropy = explain.router_entropy(trace).T.astype(np.float32)  # [H, T]
-    fig.add_heatmap(
+    sheet.add_heatmap(
         x=np.arange(T, dtype=np.float32),
         y=np.arange(H, dtype=np.float32),
         z=(np.arange(H)[:, None] + 0.999 * entropy).astype(np.float32),
@@ -206,7 +211,7 @@ def _entropies(fig: go.Figure, trace: Trace, after: Sequence[str], theme: Theme)
         cells = [
             blend(look(theme).panel, head_colour(h, theme), float(e)) for h, row in enumerate(entropy) for e in row
         ]
-        fig.add_scatter(
+        sheet.add_scatter(
             x=np.tile(np.arange(T, dtype=np.float32), H),
             y=np.repeat(np.arange(H, dtype=np.float32), T),
             yaxis="y3",

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from fame.plots.picture import Chart, chart
+from fame.plots.sheet import Sheet
 from fame.plots.style import (
     Theme,
     alpha,
@@ -44,7 +44,7 @@ def population_use(p: Population, where: np.ndarray | None = None, theme: Theme 
     """
     table = usage(p, where)
     chosen = np.ones(len(p), bool) if where is None else where
-    fig, colours = go.Figure(), look(theme)
+    sheet, colours = Sheet(), look(theme)
     weights = {(h + 1, 0): p.gate[chosen, h] for h in range(p.head_count)}
     weights |= {
         (h + 1, n + 1): p.router[chosen, h, n] for h in range(p.head_count) for n in range(p.expert_count)
@@ -57,18 +57,18 @@ def population_use(p: Population, where: np.ndarray | None = None, theme: Theme 
         hills.setdefault((row["head"], bool(row["expert"])), []).append(hill)
     for (head, expert), outlines in hills.items():
         x, up = np.concatenate(outlines, 1).astype(np.float32)
-        fig.add_scatter(
+        sheet.add_scatter(
             x=x, y=up, mode="lines", fill="toself", line={"width": 0}, hoverinfo="skip",
             fillcolor=alpha(head_colour(head - 1, theme), 0.38 if expert else 0.7),
         )  # fmt: skip
     even = np.array([1 / (p.expert_count if r["expert"] else p.head_count) for r in rows], np.float32)
-    fig.add_scatter(
+    sheet.add_scatter(
         x=even, y=np.arange(len(rows), dtype=np.float32) + 0.1, mode="markers", hoverinfo="skip",
         marker={"symbol": "line-ns-open", "size": ROW - 8, "color": colours.soft, "line": {"width": 1}},
         unselected={"marker": {"opacity": 0.6}}, opacity=0.6,
     )  # fmt: skip
     who = [n if not r["expert"] else f"{head_name(r['head'] - 1)}, {n}" for n, r in zip(names, rows, strict=True)]
-    fig.add_scatter(
+    sheet.add_scatter(
         x=table["mean"].to_numpy(np.float32), y=np.arange(len(rows), dtype=np.float32) + 0.22, mode="markers",
         marker={
             "size": 13, "color": [head_colour(r["head"] - 1, theme) for r in rows],
@@ -83,19 +83,19 @@ def population_use(p: Population, where: np.ndarray | None = None, theme: Theme 
         hoverinfo="text", unselected={"marker": {"opacity": 0.35}},
     )  # fmt: skip
     said = [f"leads in {percent(r['leads'])}" + ", hardly used" * r["unused"] for r in rows]
-    _words(fig, 1.03, np.arange(len(rows)), said, [colours.soft if r["expert"] else colours.ink for r in rows])
+    _words(sheet, 1.03, np.arange(len(rows)), said, [colours.soft if r["expert"] else colours.ink for r in rows])
     labels = [n if r["expert"] else f"<b>{n}</b>" for n, r in zip(names, rows, strict=True)]
-    fig.update_yaxes(range=[len(rows) - 0.4, -1], tickvals=list(range(len(rows))), ticktext=labels)
-    fig.update_xaxes(range=[0, 1.5], tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["0", "25%", "50%", "75%", "100%"])
+    sheet.update_yaxes(range=[len(rows) - 0.4, -1], tickvals=list(range(len(rows))), ticktext=labels)
+    sheet.update_xaxes(range=[0, 1.5], tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["0", "25%", "50%", "75%", "100%"])
     figures = "; ".join(
         f"{w}: mean {percent(r['mean'])}, leads in {percent(r['leads'])}" for w, r in zip(who, rows, strict=True)
     )
     note = "Hills: how many histories give it that weight; disc: the mean; line: an equal share."
-    finish(
-        fig, theme=theme, title=f"How heads and experts are used in {int(chosen.sum()):,} histories", note=note,
+    figure = finish(
+        sheet, theme=theme, title=f"How heads and experts are used in {int(chosen.sum()):,} histories", note=note,
         alt=f"Gate and router weights. {figures}.", height=ROW * (len(rows) + 0.6), least=460, bottom=22,
     )  # fmt: skip
-    return chart("population_use", fig, table)
+    return chart("population_use", figure, table)
 
 
 def _hill(weight: np.ndarray, y: int) -> np.ndarray:
@@ -106,9 +106,9 @@ def _hill(weight: np.ndarray, y: int) -> np.ndarray:
     return np.stack([x, np.concatenate([[0], -tall, [0, np.nan]]) + y + 0.4])
 
 
-def _words(fig: go.Figure, x: float, y: np.ndarray, said: Sequence[str], inks: Sequence[str]) -> None:
+def _words(sheet: Sheet, x: float, y: np.ndarray, said: Sequence[str], inks: Sequence[str]) -> None:
     """Words beside rows, which stay as they are when a point is chosen."""
-    fig.add_scatter(
+    sheet.add_scatter(
         x=np.full(len(y), x, np.float32), y=y.astype(np.float32), mode="text", text=list(said),
         textposition="middle right", textfont={"color": list(inks), "size": 12}, hoverinfo="skip", cliponaxis=False,
         unselected={"textfont": {"color": inks[-1]}},
@@ -136,15 +136,15 @@ def population_slices(
     """
     table = slice_table(p, where, noun) if table is None else table
     rows = worth_drawing(table).to_dict("records")
-    fig, colours = go.Figure(), look(theme)
+    sheet, colours = Sheet(), look(theme)
     y = np.arange(len(rows))
     mean, half = (np.array([r[column] for r in rows], np.float64) for column in ("NDCG@10", "NDCG@10 ±"))
     for i, name in enumerate(p.baselines):
-        _beside(fig, rows, name, BESIDE[i % len(BESIDE)], theme)
-    _discs(fig, rows, theme)
+        _beside(sheet, rows, name, BESIDE[i % len(BESIDE)], theme)
+    _discs(sheet, rows, theme)
     chosen = np.ones(len(p), bool) if where is None else where
     usual = float(np.where(p.rank <= 10, 1 / np.log2(p.rank + 1.0), 0)[chosen].mean())
-    fig.add_shape(
+    sheet.add_shape(
         type="line",
         x0=usual,
         x1=usual,
@@ -155,12 +155,14 @@ def population_slices(
     )
     high = max([usual, *(mean + np.nan_to_num(half)).tolist(), *(r[f"{b} NDCG@10"] for r in rows for b in p.baselines)])
     said = [f"{number(r['gap'], 3, plus=True)} · {r['histories']:,}" for r in rows]
-    _words(fig, high * 1.05, y, said, [colours.soft] * len(rows))
-    fig.update_yaxes(
+    _words(sheet, high * 1.05, y, said, [colours.soft] * len(rows))
+    sheet.update_yaxes(
         range=[len(rows) - 0.4, -0.6], tickvals=list(range(len(rows))), ticktext=texts(map(_named, rows), NAME)
     )
     step = next((s for s in (0.05, 0.1, 0.2) if high <= 4 * s), 0.25)
-    fig.update_xaxes(range=[-0.03 * high, high * 1.45], tickvals=np.arange(0, high + 1e-6, step), tickfont={"size": 11})
+    sheet.update_xaxes(
+        range=[-0.03 * high, high * 1.45], tickvals=np.arange(0, high + 1e-6, step), tickfont={"size": 11}
+    )
     low, best = (rows[0], rows[-1]) if rows else ({}, {})
     title = f"Fails most at {text(_named(low), NAME)}" if rows else "No slice has histories enough"
     beside = "".join(f" Diamond: {text(p.baselines[0], 24)}." for _ in p.baselines[:1])
@@ -168,16 +170,16 @@ def population_slices(
     alt = f"NDCG@10 of {plural(len(rows), 'slice')}, all histories {number(usual, 3)}."
     if rows:
         alt += f" Lowest: {_told(low)}. Highest: {_told(best)}."
-    finish(
-        fig, theme=theme, title=title, note=note, alt=alt, height=ROW * max(2, len(rows)), least=560, bottom=22
+    figure = finish(
+        sheet, theme=theme, title=title, note=note, alt=alt, height=ROW * max(2, len(rows)), least=560, bottom=22
     )  # fmt: skip
-    return chart("population_slices", fig, table)
+    return chart("population_slices", figure, table)
 
 
-def _beside(fig: go.Figure, rows: list[Row], name: str, symbol: str, theme: Theme) -> None:
+def _beside(sheet: Sheet, rows: list[Row], name: str, symbol: str, theme: Theme) -> None:
     """A baseline's NDCG@10 of each slice."""
     values = np.array([r[f"{name} NDCG@10"] for r in rows], np.float32)
-    fig.add_scatter(
+    sheet.add_scatter(
         x=values, y=np.arange(len(rows), dtype=np.float32), mode="markers", name=text(name),
         marker={"symbol": symbol, "size": 9, "color": look(theme).soft, "line": {"width": 1.5}},
         hovertext=[
@@ -188,11 +190,11 @@ def _beside(fig: go.Figure, rows: list[Row], name: str, symbol: str, theme: Them
     )  # fmt: skip
 
 
-def _discs(fig: go.Figure, rows: list[Row], theme: Theme) -> None:
+def _discs(sheet: Sheet, rows: list[Row], theme: Theme) -> None:
     """The model's NDCG@10 of each slice with its interval; the discs are what is clicked."""
     colours = look(theme)
     half = np.array([r["NDCG@10 ±"] for r in rows], np.float32)
-    fig.add_scatter(
+    sheet.add_scatter(
         x=np.array([r["NDCG@10"] for r in rows], np.float32), y=np.arange(len(rows), dtype=np.float32),
         mode="markers", name="FAME", customdata=[r["key"] for r in rows],
         marker={
@@ -230,7 +232,7 @@ def population_gate(
     off = np.abs(np.log2(solid[heads].clip(lower=1e-3))).max(axis=1).fillna(0)
     chosen = solid.loc[off.sort_values(ascending=False, kind="stable").index[: 2 * SHOWN]].sort_index()
     over = chosen[heads].to_numpy(np.float32)
-    fig, y = go.Figure(), np.arange(len(chosen), dtype=np.float32)
+    sheet, y = Sheet(), np.arange(len(chosen), dtype=np.float32)
     named = [_named(r) for r in chosen.to_dict("records")]
     reach = max(0.1, float(np.nan_to_num(np.abs(np.log2(over.clip(1e-3)))).max(initial=0)))
     grounds: list[str] = []
@@ -238,30 +240,30 @@ def population_gate(
         scale = signed_scale(h, theme)
         z = np.log2(over[:, h].clip(1e-3))
         at = np.array([h], np.float32)
-        fig.add_heatmap(
+        sheet.add_heatmap(
             x=at, y=y, z=z[:, None], zmin=-reach, zmax=reach, colorscale=scale, showscale=False, xgap=2, ygap=2,
             hoverinfo="text", hoverongaps=False,
             hovertext=[[f"<b>{text(n)}</b><br>{head_name(h)}: ×{number(float(v))} of its usual share"]
                        for n, v in zip(named, over[:, h], strict=True)],
         )  # fmt: skip
         grounds += [blend(scale[1][1], scale[2 if v > 0 else 0][1], abs(float(v)) / reach) for v in np.nan_to_num(z)]
-    fig.add_scatter(
+    sheet.add_scatter(
         x=np.repeat(np.arange(p.head_count, dtype=np.float32), len(y)), y=np.tile(y, p.head_count), mode="text",
         text=["–" if np.isnan(v) else f"×{number(float(v))}" for v in over.T.ravel()], hoverinfo="skip",
         textfont={"color": [ink_on(c) for c in grounds], "size": 11},
     )  # fmt: skip
-    fig.update_xaxes(
+    sheet.update_xaxes(
         range=[-0.5, p.head_count - 0.5], tickvals=list(range(p.head_count)),
         ticktext=[head_name(h) for h in range(p.head_count)], side="top",
     )  # fmt: skip
-    fig.update_yaxes(range=[len(y) - 0.5, -0.5], tickvals=list(range(len(y))), ticktext=texts(named, NAME))
+    sheet.update_yaxes(range=[len(y) - 0.5, -0.5], tickvals=list(range(len(y))), ticktext=texts(named, NAME))
     note = "Mean gate of the slice over the mean of all; coloured where the head has more say than usual, grey less."
     figures = "; ".join(
         f"{n}: " + ", ".join(f"head {h + 1} ×{number(float(v))}" for h, v in enumerate(row))
         for n, row in zip(named, over, strict=True)
     )
-    finish(
-        fig, theme=theme, title="Where each head has more say", note=note, height=ROW * max(1, len(y)),
+    figure = finish(
+        sheet, theme=theme, title="Where each head has more say", note=note, height=ROW * max(1, len(y)),
         alt=f"Mean gate of slices over the mean of all. {figures}.", width=300 + 96 * p.head_count, top=22,
     )  # fmt: skip
-    return chart("population_gate", fig, table)
+    return chart("population_gate", figure, table)

@@ -6,7 +6,7 @@ Colour belongs to the heads and nothing else; what is not a head is drawn in ink
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Literal
@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 
 from fame.catalogue import Catalogue
 from fame.errors import FameError
+from fame.plots.sheet import Sheet
 
 __all__ = [
     "CONFIG",
@@ -262,7 +263,7 @@ def template(theme: Theme = "light") -> go.layout.Template:
 
 
 def finish(
-    fig: go.Figure,
+    sheet: Sheet,
     *,
     theme: Theme,
     title: str,
@@ -274,7 +275,7 @@ def finish(
     top: float = 0,
     bottom: float = 0,
 ) -> go.Figure:
-    """Give a picture its look, its sentence and its size.
+    """The figure of what is written on a sheet: with its look, its sentence and its size.
 
     title, note: one line each above the picture, already passed through `text` where they name items.
     alt: the sentence a screen reader speaks, plain.
@@ -284,7 +285,7 @@ def finish(
     """
     # A line of the title itself: Plotly sets its own subtitles half a line too low.
     style = f"font-size:13px;font-weight:400;color:{look(theme).soft}"
-    fig.update_layout(
+    sheet.update_layout(
         template=template(theme),
         title={"text": f'{title}<br><span style="{style}">{note}</span>'},
         height=round(height + top + bottom + TITLE_HEIGHT + 2 * MARGIN),
@@ -296,8 +297,13 @@ def finish(
     )  # fmt: skip
     if width is not None:
         more = max(0, round(_extent(title, note) - width))  # where the sentence is wider than the picture
-        fig.update_layout(width=round(width) + more, margin={"r": MARGIN + more}, autosize=False)
-    return fig
+        sheet.update_layout(width=round(width) + more, margin={"r": MARGIN + more}, autosize=False)
+    return _unchecked(sheet.data, sheet.layout)
+
+
+def _unchecked(data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> go.Figure:
+    """A figure without Plotly's check of each value, for pictures made here."""
+    return go.Figure({"data": list(data), "layout": layout}, _validate=False)
 
 
 def _extent(title: str, note: str) -> float:
@@ -317,10 +323,10 @@ def least_width(fig: go.Figure) -> int:
 
 def untitled(fig: go.Figure) -> go.Figure:
     """The same picture without the sentence above it, for a page that says it in its own words."""
-    bare = go.Figure(fig)
-    margin = int(fig.layout.margin.t)
-    bare.update_layout(title=None, height=fig.layout.height - TITLE_HEIGHT, margin={"t": margin - TITLE_HEIGHT})
-    return bare
+    layout = fig.layout.to_plotly_json()
+    layout["margin"]["t"] -= TITLE_HEIGHT
+    layout |= {"title": None, "height": layout["height"] - TITLE_HEIGHT}
+    return _unchecked([trace.to_plotly_json() for trace in fig.data], layout)
 
 
 def alt_text(fig: go.Figure) -> str:

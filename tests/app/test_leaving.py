@@ -29,7 +29,9 @@ LINKS = {
 
 
 def offered(app):  # type: ignore[no-untyped-def]
-    """The files that the screen's buttons give, by name."""
+    """The files that the screen's buttons give, by name, those under *Export* too, which is empty until it is open."""
+    app.session_state["bar_export"] = True
+    assert not app.run().exception
     return {file: make for file, make in app.session_state["fame_offered"].values()}
 
 
@@ -64,6 +66,7 @@ def test_another_bundle_of_the_name_is_refused() -> None:
 
 def test_all_of_a_screen_is_one_zip_and_each_table_says_where_it_is_from(open_app: OpenApp, folder: Path) -> None:
     app = open_app({"off": "2"}, folder)
+    assert "fame-tiny-history.csv" in offered(app)
     files = app.session_state["fame_offered"]
     packed = zipfile.ZipFile(io.BytesIO(leaving.everything(files, "# About")))
     names = packed.namelist()

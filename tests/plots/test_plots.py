@@ -14,6 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+import fame
 from fame import explain, plots
 from fame.catalogue import Catalogue
 from fame.errors import FameError
@@ -87,9 +88,23 @@ def bars(fig: go.Figure) -> list[np.ndarray]:
 @pytest.mark.parametrize(("H", "N", "T"), SIZES)
 def test_every_size_is_drawn(name: str, H: int, N: int, T: int) -> None:
     fig = FIGURES[name](make(H, N, T), "light")
+    go.Figure(fig.to_dict())  # where Plotly checks every name and value, as no sheet does
     assert len(fig.data) and fig.layout.height > 60
     assert "nan" not in plots.alt_text(fig).lower().split()
     assert 200 < plots.least_width(fig) < 2500
+
+
+def test_pictures_of_a_bundle_are_plotlys() -> None:
+    bundle = fame.load("planted")
+    assert bundle.population is not None and bundle.course is not None
+    drawn = [plots.population_use, plots.population_slices, plots.population_gate]
+    for figure in [
+        *(draw(bundle.population).figure for draw in drawn),
+        plots.course(bundle.course, bundle.catalogue).figure,
+    ]:
+        go.Figure(figure.to_dict())
+    with pytest.raises(ValueError, match="widht"):
+        go.Figure({"layout": {"widht": 3}})
 
 
 @pytest.mark.parametrize("name", FIGURES)
