@@ -10,6 +10,7 @@ leave the top ten. A pass is one history through the model.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,9 +122,12 @@ def main() -> None:
         "greedy removal": lambda h, w: greedy(bundle, h, w),
         "random edits": lambda h, w: at_random(bundle, h, w, rng),
     }
+    began = time.perf_counter()
     outcomes: dict[tuple[str, str], list[Outcome]] = {}
     chosen = histories(bundle, arguments.histories, arguments.length)
-    for history in chosen:
+    for done, history in enumerate(chosen):
+        if done and done % 25 == 0:
+            print(f"{done} of {len(chosen)} histories after {time.perf_counter() - began:.0f} s", file=sys.stderr)
         for name, wish in wishes(bundle, history).items():
             for method, search in methods.items():
                 outcomes.setdefault((name, method), []).append(search(history, wish))

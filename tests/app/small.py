@@ -26,7 +26,7 @@ TITLES = (
 )  # fmt: skip
 
 
-def make_bundle(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
+def make_bundle(heads: int = 3, experts: int = 2, max_len: int = 6, anchors: float = 0.0) -> Bundle:
     """Weights large enough that gates and ranks differ; the last film's title is hostile, and so is its id."""
     torch.manual_seed(heads)
     n = len(TITLES)
@@ -40,7 +40,7 @@ def make_bundle(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
             }
         )
     )
-    config = FAMEConfig(n, max_len, d_model=24, n_heads=heads, n_experts=experts, backbone_heads=2)
+    config = FAMEConfig(n, max_len, d_model=24, n_heads=heads, n_experts=experts, backbone_heads=2, anchors=anchors)
     model = FAME(config).eval().requires_grad_(False)
     for parameter in model.parameters():
         if parameter.ndim > 1:

@@ -21,7 +21,7 @@ LINKS = {
     "": {"k": "5"},
     "merge": {"gate": "0.4-0.1-0.3-0.2", "merge_values": "lead"},
     "experts": {"off": "2.1", "experts_map": "2"},
-    "what_if": {"b": "off.2"},
+    "what_if": {"b": "headoff-2"},
     "atlas": {"atlas_kind": "pca"},
     "evidence": {},
     "population": {"population_lead": "head.1"},

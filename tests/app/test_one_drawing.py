@@ -19,14 +19,21 @@ from fame.bundle import Bundle
 from fame.make import maps
 from fame.make.maps import build_atlas
 from fame.plots import Picture
+from fame.trace import Intervention, Trace
 from tests.app import browser as real
 from tests.app.conftest import Open
 from tests.app.small import make_bundle, measured
+from tests.app.test_population_screen import with_population
 
 HISTORY = ["f4", "f9", "a-b,c", "f17"]  # one title is hostile
 LINK = "h=f4-f9-a%252Db%252Cc-f17&head=2"
+B = "b=headoff-3"  # on What if
 # Where the app shows a picture: the screen, its key there, and whether Plotly draws it.
 PLACES = {
+    "story": ("story", "story", False),
+    "merge": ("merge", "merge_table", False),
+    "beats": ("merge", "merge_beats", True),
+    "expert_preferences": ("experts", "experts_preferences", False),
     "last_step": ("experts", "experts_strip", False),
     "attention_grid": ("experts", "experts_tiles", False),
     "attention_map": ("experts", "experts_full", False),
@@ -36,13 +43,18 @@ PLACES = {
     "probes": ("evidence", "evidence_probes", True),
     "values": ("evidence", "evidence_values", True),
     "likeness": ("evidence", "evidence_likeness", True),
+    "what_if": ("what_if", "what_if_lists", False),
+    "what_if_inside": ("what_if", "what_if_inside", False),
+    "population_use": ("population", "population_use_0", True),
+    "population_slices": ("population", "population_slices_0", True),
+    "population_gate": ("population", "population_gate", True),
 }
 
 
 @pytest.fixture(scope="module")
 def whole() -> Bundle:
-    """The small bundle with maps and evidence; PCA stands in UMAP's place, which takes its time to import."""
-    bundle = make_bundle()
+    """The small bundle with all that a bundle may hold; PCA stands in UMAP's place, which takes its time to import."""
+    bundle = with_population(make_bundle(anchors=1.0), keep=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(maps, "_umap", lambda x, seed: maps._pca(x)[:, ::-1])
         atlas = build_atlas(bundle.model)
@@ -59,6 +71,18 @@ def from_python(bundle: Bundle, name: str) -> Picture:
     """The picture as a notebook would ask for it, of what the app shows under LINK."""
     trace = bundle.trace(HISTORY)
     target, now = int(trace.ranking()[0]), (bundle.model, bundle.catalogue, trace.items)
+    if name == "story":
+        return plots.story(bundle, trace)
+    if name == "merge":
+        return plots.merge(bundle, trace)
+    if name == "beats":
+        return plots.beats(trace, rows=tuple(trace.ranking()[:2].tolist()))
+    if name.startswith("what_if"):
+        return of_what_if(bundle, trace, target, name)
+    if name.startswith("population"):
+        return getattr(plots, name)(bundle.population, **({} if name == "population_use" else {"noun": "film"}))
+    if name == "expert_preferences":
+        return plots.expert_preferences(trace, 1, bundle.preferences, target)
     if name == "last_step":
         return plots.last_step(trace, 1, explain.leave_one_out(*now, target), target)
     if name == "attention_grid":
@@ -73,6 +97,15 @@ def from_python(bundle: Bundle, name: str) -> Picture:
         return plots.atlas_map(bundle, ("head_2", "full"), attribute="genres", item=target, trace=trace)
     found = bundle.evidence
     return plots.values(found, found.attributes[0]) if name == "values" else getattr(plots, name)(found)
+
+
+def of_what_if(bundle: Bundle, trace: Trace, target: int, name: str) -> Picture:
+    other = bundle.trace(HISTORY, Intervention(heads_off=(2,)))
+    if name == "what_if":
+        named = f"{bundle.name}, after {len(HISTORY)} items"
+        return plots.what_if(trace, other, target, names=(named, named))
+    held = bundle.trace(HISTORY, explain.held(trace, other))
+    return plots.what_if_inside(trace, other, explain.score_change(trace, other, held, target), target, 1)
 
 
 def drawn(page: Page, selector: str, plotly: bool) -> Any:
@@ -95,7 +128,7 @@ def drawn(page: Page, selector: str, plotly: bool) -> Any:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("screen", ["experts", "atlas", "evidence"])
+@pytest.mark.parametrize("screen", sorted({screen for screen, *_ in PLACES.values()}))
 def test_a_page_and_the_app_draw_the_same_numbers(
     screen: str, whole: Bundle, whole_address: str, open_page: Open, tmp_path: Path
 ) -> None:
@@ -106,7 +139,7 @@ def test_a_page_and_the_app_draw_the_same_numbers(
     file = tmp_path / "pictures.html"
     file.write_text(plots.page(pictures, "Pictures"), "utf-8")
     alone = open_page(file.as_uri(), app=False)
-    app = open_page(f"{whole_address}/{screen}?{LINK}")
+    app = open_page(f"{whole_address}/{'' if screen == 'story' else screen}?{LINK}&{B * (screen == 'what_if')}")
     for i, (name, (key, plotly)) in enumerate(places.items(), start=1):
         here = drawn(alone, f"body > figure:nth-of-type({i})", plotly)
         there = drawn(app, f".st-key-{key}", plotly)
