@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from app import sources
 from app.sources import Source
 from fame.explain import Model, changes_text
 from fame.home import ARTIFACTS
@@ -42,6 +43,12 @@ asked, _ = explain.read_changes({changes!r})
 b = explain.apply_changes(asked, history, change, bundle.catalogue, bundle.config, {model!r})
 other = bundle.trace(list(b.history), b.intervention)
 """.strip()
+OF_ANOTHER_MODEL = """
+second = fame.load({place!r}, digest={digest!r})
+asked, _ = explain.read_changes({changes!r})
+b = explain.apply_changes(asked, history, change, bundle.catalogue, second.config, {model!r})
+known, _ = explain.carried(b.history, bundle.catalogue, second.catalogue, {name!r})
+""".strip()
 
 
 def notebook(screen: Screen, shown: Shown) -> bytes:
@@ -71,11 +78,6 @@ def cells(screen: Screen, shown: Shown) -> Iterable[tuple[str, str]]:
         yield "markdown", "## What is recommended"
         yield "code", "top = trace.top(k, exclude_history=hide_seen)\ntop"
         yield "code", f"class Listed:\n    table = top\n\n\ncheck(Listed, {text(top)})"
-    if screen.state.b and screen.name == "what_if":
-        other = any(isinstance(change, Model) for change in screen.state.b)
-        if other:
-            yield "markdown", "B asks another model; its pictures are left out here."
-            return
     for picture, code in list(shown.values()):
         if not code:
             continue
@@ -114,8 +116,24 @@ def start(screen: Screen) -> str:
             f"head = {screen.head}",
         ]
         if now.b or screen.name == "what_if":
-            lines.append(OF_B.format(changes=changes_text(now.b), model=screen.source.name))
+            lines += side_b(screen)
     return "\n".join(lines)
+
+
+def side_b(screen: Screen) -> list[str]:
+    """The lines that make B of What if, `other`: of this model, or of another one that was chosen."""
+    asked = [change.name for change in screen.state.b if isinstance(change, Model)][-1:]
+    told = {"changes": changes_text(screen.state.b), "model": screen.source.name}
+    if not asked or asked[0] == screen.source.name:
+        return [OF_B.format(**told)]
+    source = next((each for each in sources.sources() if each.name == asked[0]), None)
+    if source is None:  # then the screen shows no B either
+        return []
+    second = sources.load(source)
+    lines = OF_ANOTHER_MODEL.format(**told, place=place(source), digest=second.digest, name=source.name)
+    if second.config.variant == "fame":
+        return [lines, "other = second.trace(rows=known, intervention=b.intervention)"]
+    return [lines, "other = explain.final_list(second.model, second.catalogue, known)"]
 
 
 def of_population(screen: Screen, name: str) -> str:

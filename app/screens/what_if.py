@@ -171,14 +171,23 @@ def _beside(screen: Screen, a: Trace, b: B, result: Trace | Listing, item: int) 
         inside = plots.what_if_inside(a, result, change if now.b else None, item, screen.head, screen.theme, origin)
         widgets.mount(inside, "what_if_inside", head=lambda: _choose_head(screen.bundle.config.n_heads))
         with st.container(horizontal=True):
-            widgets.save(screen, inside, "what_if_inside_save", caption=origin.line, code=_code(screen, item))
+            widgets.save(
+                screen,
+                inside,
+                "what_if_inside_save",
+                caption=origin.line,
+                code=_code(change is not None and bool(now.b), item),
+            )
 
 
-def _code(screen: Screen, item: int) -> str:
-    moved = f"explain.score_change(trace, other, held, {item})" if screen.state.b else "None"
+def _code(one_model: bool, item: int) -> str:
+    """The Python of what is inside; scores of two models have no common scale."""
+    if not one_model:
+        return f"fame.plots.what_if_inside(trace, other, None, {item}, head)"
     return (
         "held = bundle.trace(list(b.history), explain.held(trace, other))\n"
-        f"picture = fame.plots.what_if_inside(trace, other, {moved}, {item}, head)"
+        f"picture = fame.plots.what_if_inside(trace, other, explain.score_change(trace, other, held, {item}), {item}, "
+        "head)"
     )
 
 

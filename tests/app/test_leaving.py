@@ -13,7 +13,7 @@ import yaml
 
 import fame
 from app import leaving
-from fame import cite
+from fame import cite, explain
 from tests.app.browser import ROOT
 from tests.app.conftest import OpenApp
 
@@ -35,11 +35,20 @@ def offered(app):  # type: ignore[no-untyped-def]
     return {file: make for file, make in app.session_state["fame_offered"].values()}
 
 
-@pytest.mark.parametrize("screen", LINKS, ids=lambda screen: screen or "story")
+@pytest.mark.parametrize(
+    ("screen", "link"),
+    [
+        *LINKS.items(),
+        *(
+            ("what_if", {"b": explain.changes_text([explain.Model(other)])})
+            for other in ("ml-1m-guided", "ml-1m-sasrec")
+        ),
+    ],
+)
 def test_a_notebook_makes_the_same_pictures_and_checks_their_numbers(
-    screen: str, open_app: OpenApp, shipped: Path
+    screen: str, link: dict[str, str], open_app: OpenApp, shipped: Path
 ) -> None:
-    app = open_app({"h": "1-588-34", **LINKS[screen]} if shipped.name != "ml-1m" else LINKS[screen], shipped, screen)
+    app = open_app({"h": "1-588-34", **link} if shipped.name != "ml-1m" else link, shipped, screen)
     assert not app.exception
     name = screen.replace("_", "-") or "story"
     made = json.loads(offered(app)[f"fame-ml-1m-{name}.ipynb"]())
