@@ -23,21 +23,20 @@ def what_if_links(screen: Screen) -> None:
     if not menu.open:
         return
     c, now = screen.bundle.config, screen.state
-    head = min(screen.head, c.n_heads - 1)
     with menu:
         if len(now.history) > 1:
             st.caption(f"{screen.noun.capitalize()}s of the history")
             for at in range(max(0, len(now.history) - LONG), len(now.history)):
                 row = now.history[at]
                 _link(screen, Remove(at, str(screen.bundle.catalogue.item_id[row])), screen.bundle.catalogue.label(row))
-        if c.n_heads > 1:
-            st.caption("Heads")
-            for h in range(c.n_heads):
-                _link(screen, HeadOff(h), screen.head_name(h))
-        if c.n_experts > 1:
-            st.caption(f"Experts of head {head + 1}")
-            for n in range(c.n_experts):
-                _link(screen, ExpertOff(head, n), f"Expert {n + 1}")
+        if c.n_heads * c.n_experts > 1:
+            st.caption("Heads" + " and their experts" * (c.n_experts > 1))
+        for h in range(c.n_heads):
+            with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+                if c.n_heads > 1:
+                    _link(screen, HeadOff(h), screen.head_name(h))
+                for n in range(c.n_experts if c.n_experts > 1 else 0):
+                    _link(screen, ExpertOff(h, n), f"expert {n + 1}")
 
 
 def _link(screen: Screen, change: Change, label: str) -> None:
