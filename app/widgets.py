@@ -35,6 +35,7 @@ __all__ = [
     "literal",
     "markup",
     "mount",
+    "on_paper",
     "save",
     "stamped",
     "style",
@@ -150,6 +151,11 @@ def with_badges(sentence: str, title: str) -> list[str | Badge]:
 def styled(text: str, cls: str, more: str = "") -> None:
     """A few words in a style of the app's own; `more` is shown to who points at them."""
     st.html(f'<span class="{cls}" title="{html.escape(more)}">{html.escape(text)}</span>', width="content")
+
+
+def on_paper(text: str) -> None:
+    """What a control beside it says on the screen, as words: controls are not printed."""
+    st.html(f'<p class="fame-paper">{html.escape(text)}</p>')
 
 
 def heading(title: str, question: str) -> None:

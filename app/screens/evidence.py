@@ -214,6 +214,7 @@ def _values(screen: Screen, found: Evidence) -> None:
     st.selectbox(
         "Attribute", found.attributes, width=220, **widgets.controlled("evidence_by", attribute, "evidence_by")
     )
+    widgets.on_paper(f"Attribute: {attribute}")
     _draw(screen, "values", attribute)
 
 

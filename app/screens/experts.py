@@ -65,6 +65,10 @@ def _which(N: int) -> list[str]:
     return ["mix", *(map(str, range(1, N + 1)) if N > 1 else ())]
 
 
+def _called(which: str) -> str:
+    return "its experts mixed" if which == "mix" else f"expert {which}"
+
+
 def render(screen: Screen) -> None:
     trace, now = screen.trace, screen.state
     N, head = trace.router.shape[-1], screen.head
@@ -194,10 +198,10 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
     with right:
         if N > 1:
             st.selectbox(
-                f"Map of head {head + 1}", _which(N), width=260,
-                format_func=lambda name: "its experts mixed" if name == "mix" else f"expert {name}",
+                f"Map of head {head + 1}", _which(N), width=260, format_func=_called,
                 **widgets.controlled("experts_map", chosen, "experts_map"),
             )  # fmt: skip
+            widgets.on_paper(f"Map of head {head + 1}: {_called(chosen)}")
         else:
             widgets.styled(f"Map of head {head + 1}", "fame-shape")
         picture = plots.attention_map(trace, head, expert, screen.theme)
@@ -226,6 +230,7 @@ def _own_lists(screen: Screen, trace: Trace, head: int, row: int) -> None:
         f"Effects on the {screen.noun}", list(GATES), format_func=GATES.__getitem__, required=True,
         **widgets.controlled("experts_gate", gate, "experts_gate"),
     )  # fmt: skip
+    widgets.on_paper(f"Effects on the {screen.noun}: {GATES[gate].lower()}")
     effects = _expert_effects(screen.source, now.history, row, now.hide_seen)
     picture = plots.expert_lists(trace, head, effects, row, now.k, now.hide_seen, gate == "held", screen.theme)
     widgets.mount(picture, "experts_lists", pick=lambda: _choose("experts_lists", len(screen.bundle.catalogue)))
