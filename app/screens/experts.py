@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app import item_picker, session, sources, widgets
+from app import item_picker, notes, session, sources, widgets
 from app.screen import Declaration, Option, Screen
 from app.sources import Source, shared
 from app.state import State
@@ -44,7 +44,7 @@ The last picture is the journey: each step holds exactly what the model would sa
 """
 MEASURES = {  # what an effect is measured on
     "score": "its final score",
-    "lead": "its lead over the average {one}",
+    "lead": "its lead over the average candidate",
     "head": "head {head}'s own score of it",
 }
 SCREEN = Declaration(
@@ -129,7 +129,7 @@ def _controls(screen: Screen, head: int, row: int, ranking: list[int], measure: 
 def _preferences(screen: Screen, trace: Trace, head: int, row: int, known: list[explain.Preference]) -> None:
     hide = screen.state.hide_seen
     widgets.subheading("What each expert prefers", "Whatever the history, and what that adds now.")
-    widgets.write(*widgets.with_badges(explain.say_parts(trace, head, row, known, hide), ""))
+    widgets.write(*widgets.with_badges(explain.say_parts(trace, head, row, known, hide), "", notes.PARTS))
     picture = plots.expert_preferences(trace, head, known, row, hide, screen.theme)
     widgets.mount(picture, "experts_preferences", pick=lambda: _choose("experts_preferences", len(trace.scores)))
     if not all(p.name for p in known if p.head == head):
@@ -152,7 +152,7 @@ def _last_step(screen: Screen, trace: Trace, head: int, row: int, measure: str) 
     if trace.router.shape[-1] > 1:
         said.append(explain.say_router(trace, head))
     for sentence in filter(None, said):
-        widgets.write(*widgets.with_badges(sentence, ""))
+        widgets.write(*widgets.with_badges(sentence, "", notes.ATTENTION))
     widgets.write(
         widgets.Bold("Attention is not an explanation: "),
         f"what {screen.words['a']} adds is measured, by leaving it out.",
@@ -264,9 +264,9 @@ def _expert_effects(source: Source, history: tuple[int, ...], row: int, hide_see
 
 
 def _journey(screen: Screen, trace: Trace, head: int) -> None:
-    widgets.write(*widgets.with_badges(explain.say_gate_turn(trace), ""))
+    widgets.write(*widgets.with_badges(explain.say_gate_turn(trace), "", notes.TURN))
     if moved := explain.say_router_turn(trace, head):
-        widgets.write(*widgets.with_badges(moved, ""))
+        widgets.write(*widgets.with_badges(moved, "", notes.TURN))
     now = screen.state
     picture = _journey_picture(screen.source, now.history, now.intervention, head, screen.theme)
     widgets.mount(picture, "experts_journey")
