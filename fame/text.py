@@ -21,7 +21,7 @@ def number(value: float, digits: int = 2, plus: bool = False) -> str:
 def figure(value: float, digits: int = 2, plus: bool = False) -> str:
     """As `number`, but with one figure of what would round to zero: 0.003, not 0.00. Only zero itself has no sign."""
     if value and not float(f"{abs(value):.{digits}f}"):
-        digits = -math.floor(math.log10(abs(value)))
+        digits = -int(f"{value:.0e}".partition("e")[2])
     return number(value, digits, plus)
 
 
