@@ -94,19 +94,31 @@ CONTROLS = """.st-key-bar_top, .st-key-bar, .stSelectbox, .stNumberInput, .stBut
     .stPageLink, .stFileUploader, .st-key-present"""
 
 
-@pytest.mark.parametrize("screen", ["what_if", "atlas", "evidence", "population", "lesson", "your_log"])
+@pytest.mark.parametrize("screen", ["what_if", "lesson", "your_log"])
 def test_no_control_and_no_dark_ground_are_printed(screen: str, open_page: Open, small_address: str) -> None:
     page = open_page(f"{small_address}/{screen}?h=f4-f5&b=drop-1-f5", scheme="dark", width=1280)
+    printed(page)
+    assert "FAME · tiny" in (footer := page.locator("footer").inner_text())
+    assert f"{small_address}/{screen}?m=tiny" in footer
+    if screen == "what_if":
+        expect(page.get_by_role("button", name="without Alien (1974)")).to_be_visible()  # what B is
+
+
+@pytest.mark.parametrize("screen", ["atlas", "evidence", "population"])
+def test_what_was_measured_is_printed_so_too(screen: str, open_page: Open, address: str) -> None:
+    page = open_page(f"{address}/{screen}", scheme="dark", width=1280)
     maps = "() => [...document.querySelectorAll('.stage')].map(e => e.clientWidth / e.clientHeight)"
     shape = page.evaluate(maps)
+    printed(page)
+    assert page.evaluate(maps) == pytest.approx(shape, rel=0.01), "maps are not stretched"
+    assert f"{address}/{screen}?m=" in page.locator("footer").inner_text()
+
+
+def printed(page: Page) -> None:
+    """On paper: no control, and words that white paper shows."""
     page.emulate_media(media="print")
     assert page.locator(CONTROLS).filter(visible=True).count() == 0
     assert page.evaluate(PALE) == []
-    assert page.evaluate(maps) == pytest.approx(shape, rel=0.01), "maps are not stretched"
-    footer = page.locator("footer").inner_text()
-    assert "FAME · tiny" in footer and f"{small_address}/{screen}?m=tiny" in footer
-    if screen == "what_if":
-        expect(page.get_by_role("button", name="without Alien (1974)")).to_be_visible()  # what B is
 
 
 def test_columns_stand_beside_each_other_on_paper_and_no_chart_is_shrunk(open_page: Open, small_address: str) -> None:

@@ -51,6 +51,5 @@ def test_numbers_in_a_sentence_carry_their_notes() -> None:
 
 
 def test_a_sentences_first_head_is_a_badge_too() -> None:
-    assert [
-        p + 1 for p in widgets.with_badges("Head 4 comes closest; heads 1 and 2 do not.", "") if isinstance(p, int)
-    ] == [4, 1, 2]
+    parts = widgets.with_badges("Head 4 comes closest; heads 1 and 2 do not.", "")
+    assert [part + 1 for part in parts if isinstance(part, int)] == [4, 1, 2]
