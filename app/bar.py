@@ -44,7 +44,7 @@ def render(screen: Screen, pages: Mapping[str, Page], offer: Mapping[str, Source
         _export(screen, leaving.begin(screen))
     _history(screen)
     with st.container(key="bar_notes"):  # always there: one that comes and goes would mount the screen anew
-        # What a screen tells itself is not said twice: a line more would move its faders away under the pointer.
+        # What a screen tells itself is not said twice: a line more would move its sliders away under the pointer.
         change = screen.state.intervention
         untold = replace(change, **{field: getattr(NOTHING, field) for field in screen.declaration.tells})
         if untold and not screen.declaration.of_the_model:

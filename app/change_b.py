@@ -63,7 +63,7 @@ def change_b(screen: Screen, applied: Applied, source: Source, result: Trace | L
             with st.popover("Heads and experts"):
                 _switches(screen, applied, H, N)
             with st.popover("Gate and router"):
-                _faders(screen, result)
+                _sliders(screen, result)
         with st.container(width=330):
             _model(screen, source)
 
@@ -158,7 +158,7 @@ def _switch(h: int, now: Sequence[int]) -> Callable[[Sequence[int]], None]:
     return take
 
 
-def _faders(screen: Screen, b: Trace) -> None:
+def _sliders(screen: Screen, b: Trace) -> None:
     """B's gate, and its router of the head on show, set by hand."""
     H, N = b.router.shape[1:]
     h = min(screen.head, H - 1)
@@ -177,7 +177,7 @@ def _set(
     name: str, key: str, shares: Sequence[float], own: Gate | Router | None, of: str,
     change: Callable[[tuple[float, ...]], Change],
 ) -> None:  # fmt: skip
-    """Faders for weights: those set by hand, scaled so that they fit, or the shares that B's model computes."""
+    """Sliders for weights: those set by hand, scaled so that they fit, or the shares that B's model computes."""
     raw = shares if own is None else [w / max(1.0, *own.weights) for w in own.weights]
     percents = [round(100 * w) for w in raw]
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -22,6 +22,11 @@ OFTEN = 0.5  # seconds between looks at a search that runs
 
 def find(screen: Screen, item: int) -> None:
     """The form and what came of it; while a search runs it looks again by itself."""
+    with st.container(key="what_if_smallest"):
+        _find(screen, item)
+
+
+def _find(screen: Screen, item: int) -> None:
     widgets.subheading(
         "The smallest change",
         f"Which change of A's history would put {screen.bundle.catalogue.title[item]} where you want it?",

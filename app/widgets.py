@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
@@ -35,6 +36,7 @@ __all__ = [
     "literal",
     "markup",
     "mount",
+    "on_paper",
     "save",
     "stamped",
     "style",
@@ -57,6 +59,7 @@ PAPER = (
 RULES = Path(__file__).with_name("page.css").read_text("utf-8")
 
 
+STUCK = re.compile(r'(<span class="fame-badge[^>]*>[0-9]+</span>[:;,.)])')  # no line ends before a mark
 INDEX = re.compile(r"(?<=[A-Za-zβ])_(\w)")  # of a letter in a formula
 
 
@@ -97,7 +100,8 @@ def markup(part: Part) -> str:
 
 def write(*parts: Part) -> None:
     """A sentence of plain text, Bold text and heads' badges. Text is never markup."""
-    st.html(f'<p class="fame-say">{"".join(map(markup, parts))}</p>')
+    said = STUCK.sub(r'<span class="fame-stuck">\1</span>', "".join(map(markup, parts)))
+    st.html(f'<p class="fame-say">{said}</p>')
 
 
 def formula(parts: Sequence[str | int]) -> None:
@@ -135,21 +139,41 @@ def literal(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+\-.!~$:<>|^&])", r"\\\1", text)
 
 
-def with_badges(sentence: str, title: str) -> list[str | Badge]:
-    """A sentence of `fame.explain` as parts for `write`: the title it is about, if any, words, and heads as badges."""
+def with_badges(sentence: str, title: str, notes: Mapping[str, str] = MappingProxyType({})) -> list[Part]:
+    """A sentence of `fame.explain` as parts for `write`: the title it is about, if any, words, and heads as badges.
+
+    notes: regular expressions of the numbers in it, without groups, each with the sentence that says what it is.
+    """
     before, title, after = sentence.partition(title) if title else ("", "", sentence)
-    parts: list[str | Badge] = [before, Bold(title)]
-    for word in re.split(r"((?:heads? |(?<=[0-9])(?:, | and | or ))[0-9]+)", after):
-        if found := re.fullmatch(r"(heads? |, | and | or )([0-9]+)", word):
+    parts: list[Part] = [*_noted(before, notes), Bold(title)]
+    for word in re.split(r"((?:[Hh]eads? |(?<=[0-9])(?:, | and | or ))[0-9]+)", after):
+        if found := re.fullmatch(r"([Hh]eads? |, | and | or )([0-9]+)", word):
             parts += [found[1], Badge(int(found[2]) - 1)]
         else:
-            parts.append(word)
+            parts += _noted(word, notes)
     return parts
+
+
+def _noted(text: str, notes: Mapping[str, str]) -> list[Part]:
+    """Words, with the numbers that match an expression of `notes` under its sentence."""
+    if not notes:
+        return [text]
+    parts: list[Part] = []
+    told, at = list(notes.values()), 0
+    for found in re.finditer("|".join(f"({number})" for number in notes), text):
+        parts += [text[at : found.start()], Noted(found[0], told[(found.lastindex or 1) - 1])]
+        at = found.end()
+    return [*parts, text[at:]]
 
 
 def styled(text: str, cls: str, more: str = "") -> None:
     """A few words in a style of the app's own; `more` is shown to who points at them."""
     st.html(f'<span class="{cls}" title="{html.escape(more)}">{html.escape(text)}</span>', width="content")
+
+
+def on_paper(text: str) -> None:
+    """What a control beside it says on the screen, as words: controls are not printed."""
+    st.html(f'<p class="fame-paper">{html.escape(text)}</p>')
 
 
 def heading(title: str, question: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["digits_for", "listing", "number", "ordinal", "percent", "plural", "words"]
+__all__ = ["digits_for", "figure", "listing", "number", "ordinal", "percent", "plural", "words"]
 
 
 def number(value: float, digits: int = 2, plus: bool = False) -> str:
@@ -16,6 +16,13 @@ def number(value: float, digits: int = 2, plus: bool = False) -> str:
     if not float(shown):
         return shown
     return f"{'−' if value < 0 else '+' if plus else ''}{shown}"
+
+
+def figure(value: float, digits: int = 2, plus: bool = False) -> str:
+    """As `number`, but with one figure of what would round to zero: 0.003, not 0.00. Only zero itself has no sign."""
+    if value and not float(f"{abs(value):.{digits}f}"):
+        digits = -int(f"{value:.0e}".partition("e")[2])
+    return number(value, digits, plus)
 
 
 def digits_for(values: np.ndarray) -> int:

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fame import explain
+from fame import explain, plots
 from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.cli import main as cli
@@ -308,6 +308,14 @@ def test_beats_is_the_margin_by_head() -> None:
         "i1 beats i2 by 1.50: head 2 (+1.00) and head 1 (+0.50) for it. It would win whichever head were left out."
     )
     assert explain.beats(t, 3, 4).sentence == "i3 and i4 have the same score."
+
+
+def test_sentence_and_bar_show_one_number_however_small() -> None:
+    t = spoken([0.5, 0.5, 0], [[2, 1], [1, 1.0008], [0, 0]])
+    told = explain.beats(t, 1, 2)
+    assert "head 2 (−0.0004) against it" in told.sentence
+    bars = plots.beats(t, rows=(1, 2)).figure.data[0].text
+    assert list(bars) == ["+0.500", "−0.0004", "0.000", "+0.500"]
 
 
 def test_a_small_difference_is_not_said_to_be_none() -> None:

@@ -377,7 +377,7 @@ def test_an_unreadable_checkpoint_is_refused(tmp_path: Path, kind: str) -> None:
             path.write_bytes(path.read_bytes()[:-1])
         case "pickle":
             torch.save(fresh().state_dict(), path)
-    with pytest.raises(FameError, match=r"not a readable checkpoint .*; delete it to start afresh"):
+    with pytest.raises(FameError, match=r"not a readable checkpoint .*; --fresh starts without it, another --name"):
         train(fresh(), log(), CONFIG, folder=tmp_path)
 
 

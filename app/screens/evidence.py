@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app import sources, widgets
+from app import notes, sources, widgets
 from app.screen import Declaration, NothingToShow, Option, Screen
 from app.sources import Source, shared
 from app.widgets import Badge, Bold, Cell, Noted
@@ -85,7 +85,7 @@ def render(screen: Screen) -> None:
             "Train the model again with evidence (fame train RECIPE gathers it), choose another model above, or go on "
             "to another screen.",
         )
-    widgets.write(*widgets.with_badges(" ".join(_answer(screen.source)), ""))
+    widgets.write(*widgets.with_badges(" ".join(_answer(screen.source)), "", notes.FOUND))
     if guided := found.guidance(screen.words["many"]):
         widgets.write(*widgets.with_badges(guided, ""))
     _accuracy(screen)
@@ -114,18 +114,18 @@ def _answer(source: Source) -> list[str]:
 def _accuracy(screen: Screen) -> None:
     """How well the model recommends, as its card says or, where that says nothing, its training."""
     bundle, one = screen.bundle, screen.words["one"]
-    figures, where = bundle.metrics, "the last item of each user's history, kept apart for the test"
+    figures, where = bundle.metrics, f"the last {one} of each user's history, kept apart for the test"
     if not figures:
-        figures, where = bundle.validation, "the validation items, in the epoch that was kept"
-    notes = {
+        figures, where = bundle.validation, f"the validation {one}s, in the epoch that was kept"
+    about = {
         "HR@10": f"HR@10, the hit rate: the part of users for whom the {one} that really came next is among the first "
         f"ten, of all {bundle.catalogue.n_items:,}. 1 is every user.",
         "NDCG@10": f"NDCG@10: as HR@10, but a {one} counts less the further down it stands: 1 in first place, "
         "0.63 in second, 0.29 in tenth.",
     }
-    told = [(name, figures[name]) for name in notes if name in figures]
+    told = [(name, figures[name]) for name in about if name in figures]
     if told:
-        parts = [part for name, x in told for part in (f" {name} ", Noted(number(x, 3), notes[name]), ",")]
+        parts = [part for name, x in told for part in (f" {name} ", Noted(number(x, 3), about[name]), ",")]
         widgets.write(Bold("How well it recommends:"), *parts[:-1], f". Measured on {where}, ranked among all {one}s.")
 
 
@@ -214,6 +214,7 @@ def _values(screen: Screen, found: Evidence) -> None:
     st.selectbox(
         "Attribute", found.attributes, width=220, **widgets.controlled("evidence_by", attribute, "evidence_by")
     )
+    widgets.on_paper(f"Attribute: {attribute}")
     _draw(screen, "values", attribute)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app import item_picker, session, sources, widgets
+from app import item_picker, notes, session, sources, widgets
 from app.screen import Declaration, Option, Screen
 from app.sources import Source, shared
 from app.state import State
@@ -44,7 +44,7 @@ The last picture is the journey: each step holds exactly what the model would sa
 """
 MEASURES = {  # what an effect is measured on
     "score": "its final score",
-    "lead": "its lead over the average {one}",
+    "lead": "its lead over the average candidate",
     "head": "head {head}'s own score of it",
 }
 SCREEN = Declaration(
@@ -63,6 +63,10 @@ SCREEN = Declaration(
 def _which(N: int) -> list[str]:
     """The maps of a head: its mix, and each of several experts."""
     return ["mix", *(map(str, range(1, N + 1)) if N > 1 else ())]
+
+
+def _called(which: str) -> str:
+    return "its experts mixed" if which == "mix" else f"expert {which}"
 
 
 def render(screen: Screen) -> None:
@@ -125,7 +129,7 @@ def _controls(screen: Screen, head: int, row: int, ranking: list[int], measure: 
 def _preferences(screen: Screen, trace: Trace, head: int, row: int, known: list[explain.Preference]) -> None:
     hide = screen.state.hide_seen
     widgets.subheading("What each expert prefers", "Whatever the history, and what that adds now.")
-    widgets.write(*widgets.with_badges(explain.say_parts(trace, head, row, known, hide), ""))
+    widgets.write(*widgets.with_badges(explain.say_parts(trace, head, row, known, hide), "", notes.PARTS))
     picture = plots.expert_preferences(trace, head, known, row, hide, screen.theme)
     widgets.mount(picture, "experts_preferences", pick=lambda: _choose("experts_preferences", len(trace.scores)))
     if not all(p.name for p in known if p.head == head):
@@ -148,7 +152,7 @@ def _last_step(screen: Screen, trace: Trace, head: int, row: int, measure: str) 
     if trace.router.shape[-1] > 1:
         said.append(explain.say_router(trace, head))
     for sentence in filter(None, said):
-        widgets.write(*widgets.with_badges(sentence, ""))
+        widgets.write(*widgets.with_badges(sentence, "", notes.ATTENTION))
     widgets.write(
         widgets.Bold("Attention is not an explanation: "),
         f"what {screen.words['a']} adds is measured, by leaving it out.",
@@ -194,10 +198,10 @@ def _maps(screen: Screen, trace: Trace, head: int) -> None:
     with right:
         if N > 1:
             st.selectbox(
-                f"Map of head {head + 1}", _which(N), width=260,
-                format_func=lambda name: "its experts mixed" if name == "mix" else f"expert {name}",
+                f"Map of head {head + 1}", _which(N), width=260, format_func=_called,
                 **widgets.controlled("experts_map", chosen, "experts_map"),
             )  # fmt: skip
+            widgets.on_paper(f"Map of head {head + 1}: {_called(chosen)}")
         else:
             widgets.styled(f"Map of head {head + 1}", "fame-shape")
         picture = plots.attention_map(trace, head, expert, screen.theme)
@@ -226,6 +230,7 @@ def _own_lists(screen: Screen, trace: Trace, head: int, row: int) -> None:
         f"Effects on the {screen.noun}", list(GATES), format_func=GATES.__getitem__, required=True,
         **widgets.controlled("experts_gate", gate, "experts_gate"),
     )  # fmt: skip
+    widgets.on_paper(f"Effects on the {screen.noun}: {GATES[gate].lower()}")
     effects = _expert_effects(screen.source, now.history, row, now.hide_seen)
     picture = plots.expert_lists(trace, head, effects, row, now.k, now.hide_seen, gate == "held", screen.theme)
     widgets.mount(picture, "experts_lists", pick=lambda: _choose("experts_lists", len(screen.bundle.catalogue)))
@@ -259,9 +264,9 @@ def _expert_effects(source: Source, history: tuple[int, ...], row: int, hide_see
 
 
 def _journey(screen: Screen, trace: Trace, head: int) -> None:
-    widgets.write(*widgets.with_badges(explain.say_gate_turn(trace), ""))
+    widgets.write(*widgets.with_badges(explain.say_gate_turn(trace), "", notes.TURN))
     if moved := explain.say_router_turn(trace, head):
-        widgets.write(*widgets.with_badges(moved, ""))
+        widgets.write(*widgets.with_badges(moved, "", notes.TURN))
     now = screen.state
     picture = _journey_picture(screen.source, now.history, now.intervention, head, screen.theme)
     widgets.mount(picture, "experts_journey")

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import item_picker, session, state, widgets
+from app import item_picker, notes, session, state, widgets
 from app.screen import Declaration, NothingToShow, Option, Screen
 from fame import explain, plots
 from fame.config import FAMEConfig
@@ -30,7 +30,7 @@ out. The list is then merged again from the same head scores, which is exact, an
 against the model's own.
 
 A number that a head adds to all {many} alike moves no rank. *Against the average candidate* takes it away: what is left
-says how much the head prefers this {one} to the average {one} that may be recommended.
+says how much the head prefers this {one} to the mean over all {many} that may be recommended.
 
 Everywhere on this screen **+ raises** the score of what it stands beside and **− lowers** it; where two are compared, +
 speaks for the one that stands higher.
@@ -52,7 +52,7 @@ SCREEN = Declaration(
 def render(screen: Screen) -> None:
     change = screen.state.intervention
     base = screen.trace_of(intervention=replace(change, gate=None, heads_off=()))
-    # What is compared and looked at stays while a fader is dragged.
+    # What is compared and looked at stays while a slider is dragged.
     settled = explain.regate(base, change.gate, change.heads_off)
     ranking = settled.ranking(exclude_history=screen.state.hide_seen).tolist()
     if not len(ranking):
@@ -80,7 +80,7 @@ def _controls(screen: Screen, ranking: Sequence[int]) -> None:
 
 @st.fragment
 def _panel(screen: Screen, base: Trace, ranking: Sequence[int]) -> None:
-    """Everything that the gate moves. In a fragment, so that dragging a fader redraws nothing else."""
+    """Everything that the gate moves. In a fragment, so that dragging a slider redraws nothing else."""
     if session.touched():
         st.rerun()
     now, film = screen.state, screen.item
@@ -89,7 +89,7 @@ def _panel(screen: Screen, base: Trace, ranking: Sequence[int]) -> None:
     change = dragged or now.intervention
     shown = explain.regate(base, change.gate, change.heads_off)
     sentence = explain.say_rank(shown, film, now.hide_seen, screen.names)
-    widgets.write(*widgets.with_badges(sentence, str(shown.catalogue.title[film])))
+    widgets.write(*widgets.with_badges(sentence, str(shown.catalogue.title[film]), notes.RANK))
     wide = len(shown.head_scores) > MANY
     with st.container(key="merge_two"):
         left, right = (st.container(), st.container()) if wide else st.columns([3, 2], gap="large")
@@ -116,7 +116,7 @@ def _code(screen: Screen, film: int) -> str:
 
 
 def read_gate(asked: Any, done: bool, now: Intervention, config: FAMEConfig) -> Intervention | None:
-    """What the faders ask for, while dragging or when `done`, beside what is changed `now`; None if it asks nothing.
+    """What the sliders ask for, while dragging or when `done`, beside what is changed `now`; None if it asks nothing.
 
     It comes from outside and may be anything.
     """
@@ -174,7 +174,7 @@ def _why(screen: Screen, shown: Trace, ranking: Sequence[int], pair: tuple[int, 
     if a == b:
         widgets.write(f"A and B are the same {screen.noun}. Choose another one to compare.")
         return
-    widgets.write(*widgets.with_badges(told.sentence, str(shown.catalogue.title[told.winner])))
+    widgets.write(*widgets.with_badges(told.sentence, str(shown.catalogue.title[told.winner]), notes.BEATS))
     widgets.styled(f"Bars: gate × score of {first} less that of {second}; + speaks for {first}.", "fame-what")
     widgets.mount(picture, "merge_beats")
     with st.container(horizontal=True):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import session, sources, widgets
+from app import notes, session, sources, widgets
 from app.notebook import of_population
 from app.notes import ACCURACY, HEADS, header
 from app.screen import Declaration, NothingToShow, Option, Screen
@@ -114,7 +114,7 @@ def render(screen: Screen) -> None:
             f"Measure it: fame population {screen.source.path} --data FORM:PATH --save {screen.source.path} "
             "(fame train measures it for new models).",
         )
-    widgets.write(*widgets.with_badges(_said(screen.source), ""))
+    widgets.write(*widgets.with_badges(_said(screen.source), "", notes.LEADS))
     chosen, leader = screen.option("population_slice"), screen.option("population_lead")
     view = _view(screen.source, chosen, leader)
     _choices(screen, view)

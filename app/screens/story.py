@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import item_picker, session, state, widgets
+from app import item_picker, notes, session, state, widgets
 from app.screen import Declaration, Screen
 from fame import explain, plots
 
@@ -22,7 +22,8 @@ another head's list. A pipe is as wide as the share, and where the pipes have jo
 {one} to explain they are drawn in full, of the others faintly; its rank further down stands in a box under a list.
 
 **Point at {a}** to see it everywhere, **click** (or arrow keys and Enter) to choose it; the sentence above the
-picture says why it stands where it stands. Percentages there compare with the average {one} not seen yet.
+picture says why it stands where it stands. Percentages there compare with the average candidate:
+the mean over all {many} that may be recommended.
 
 **A name beside a head** (*genres*) is given where probes of its item space, kept with the model, find it to be about
 that attribute (*Evidence* shows them); a head without a name is unclear.
@@ -48,7 +49,7 @@ def render(screen: Screen) -> None:
         ranking = screen.trace.ranking().tolist()
         item_picker.choose(screen, f"{one.capitalize()} to explain", "story_film", "item", film, ranking)
     sentence = explain.say_rank(screen.trace, film, screen.state.hide_seen, screen.names)
-    widgets.write(*widgets.with_badges(sentence, str(screen.bundle.catalogue.title[film])))
+    widgets.write(*widgets.with_badges(sentence, str(screen.bundle.catalogue.title[film]), notes.RANK))
     picture = plots.story(
         screen.bundle, screen.trace, screen.state.k, screen.state.hide_seen, film, screen.theme, screen.names
     ).with_origin(screen.origin)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from app import item_picker, session, sources, state, widgets
+from app import item_picker, notes, session, sources, state, widgets
 from app.change_b import change_b, chips
 from app.screen import Declaration, Option, Screen
 from app.smallest import KINDS, find
@@ -142,7 +142,7 @@ def _beside(screen: Screen, a: Trace, b: B, result: Trace | Listing, item: int) 
     said = explain.say_changes(a, result, item, now.k, now.hide_seen)
     if not now.b:
         said = f"B is A so far: change something, or look for the smallest change. {said}"
-    widgets.write(*widgets.with_badges(said, title))
+    widgets.write(*widgets.with_badges(said, title, notes.CHANGE))
     origin = Origin(screen.model, screen.origin.history, "; ".join(_words(screen)), "")
     names = tuple(
         f"{side.name}, {_count(len(rows), screen.noun)}"
@@ -165,7 +165,7 @@ def _beside(screen: Screen, a: Trace, b: B, result: Trace | Listing, item: int) 
             return
         change = _score_change(screen, a, b, result, item)
         if change is not None and now.b:
-            widgets.write(*widgets.with_badges(explain.say_score(change, title), title))
+            widgets.write(*widgets.with_badges(explain.say_score(change, title), title, notes.CHANGE))
         elif change is None:
             widgets.write("Scores of two models have no common scale; heads of one number are different heads in each.")
         inside = plots.what_if_inside(a, result, change if now.b else None, item, screen.head, screen.theme, origin)

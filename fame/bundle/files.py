@@ -130,8 +130,8 @@ def _no_bundle(place: Place) -> FameError:
     """What is to be said of a place without a manifest. What was not recognised is never to be deleted."""
     if there := [name for name in REQUIRED if place.has(name)]:
         return FameError(
-            f"{place.at(MANIFEST)}: missing beside {there[0]}; a bundle that was copied or saved by half, or a model "
-            f"of another kind: {AGAIN}"
+            f"{place.at(MANIFEST)}: missing beside {there[0]}; a bundle that was copied or saved by half, or a folder "
+            f"that is no bundle: {AGAIN}"
         )
     return FameError(
         f"{place}: no bundle; expected {MANIFEST} there beside {', '.join(REQUIRED)}, as `fame train` writes them: "

@@ -132,7 +132,7 @@ def say_parts(trace: Trace, head: int, row: int, known: Sequence[Preference], ex
     parts = [f"expert {n + 1}{f' ({names[n]})' if names.get(n) else ''} {_signed(experts[n])}" for n in told]
     return (
         f"Head {head + 1} gives {trace.catalogue.label(row)} {_signed(state + sum(experts))} against the average "
-        f"{trace.catalogue.noun}: {_signed(state)} by its state, and by what its experts prefer "
+        f"candidate: {_signed(state)} by its state, and by what its experts prefer "
         f"{listing(parts)}."
     )
 

@@ -20,7 +20,7 @@ from fame.explain.tables import (
     router_entropy,
     router_flag,
 )
-from fame.text import listing, ordinal, percent
+from fame.text import figure, listing, ordinal, percent
 from fame.trace import Trace
 
 __all__ = [
@@ -149,12 +149,12 @@ def _say_beats(catalogue: Catalogue, a: int, b: int, share: np.ndarray, without:
     if margin == 0:
         return f"{name_a} and {name_b} have the same score."
     if len(share) == 1:
-        return f"{name_a} beats {name_b} by {_number(margin)}, by the only head."
+        return f"{name_a} beats {name_b} by {figure(margin)}, by the only head."
     if np.count_nonzero(share) == 1:
-        return f"{name_a} beats {name_b} by {_number(margin)}, all of it by head {int(np.flatnonzero(share)[0]) + 1}."
+        return f"{name_a} beats {name_b} by {figure(margin)}, all of it by head {int(np.flatnonzero(share)[0]) + 1}."
     order = np.argsort(-share, kind="stable")
     told = {sign: [f"head {h + 1} ({_signed(share[h])})" for h in order if sign * share[h] > 0] for sign in (1, -1)}
-    text = f"{name_a} beats {name_b} by {_number(margin)}: {listing(told[1])} for it"
+    text = f"{name_a} beats {name_b} by {figure(margin)}: {listing(told[1])} for it"
     text += f", {listing(told[-1][::-1])} against it" if told[-1] else ""
     turned, level = ([f"head {h + 1}" for h in order if test[h]] for test in (without < 0, without == 0))
     if not turned and not level:
@@ -246,13 +246,7 @@ def _weighed(head: int, gate: float, names: Sequence[str]) -> str:
 
 
 def _signed(x: float) -> str:
-    return _number(x, "+").replace("-", "−")
-
-
-def _number(x: float, sign: str = "") -> str:
-    """Two decimals, or one figure where those would say nothing."""
-    shown = f"{x:{sign}.2f}"
-    return shown if float(shown) or not x else f"{x:{sign}.1g}"
+    return figure(x, plus=True)
 
 
 def say_agreement(table: pd.DataFrame, attribute: str, space: str, noun: str = "item") -> str:

@@ -102,7 +102,9 @@ def load_checkpoint(folder: Path | None, learner: nn.Module, optimizer: Any, run
         history = [Epoch(**e) for e in json.loads(metadata["history"])]
         steps = int(metadata["steps"])
     except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
-        raise FameError(f"{path}: not a readable checkpoint ({error}); delete it to start afresh") from None
+        raise FameError(
+            f"{path}: not a readable checkpoint ({error}); --fresh starts without it, another --name or --runs keeps it"
+        ) from None
     if other := difference(before, run):
         raise FameError(
             f"{path}: is of a run {other}; "

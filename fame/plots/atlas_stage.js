@@ -49,6 +49,7 @@ class Stage {
     if (!w || !h || (w === this.w && h === this.h && ratio === this.ratio)) return
     const whole = !this.view || this.isWhole()
     Object.assign(this, { w, h, ratio })
+    this.stage.style.setProperty("--drawn", `${w} / ${h}`)
     Object.assign(this.over, { width: Math.round(w * ratio), height: Math.round(h * ratio) })
     if (this.points && whole) this.fit()
     this.draw()

@@ -46,6 +46,11 @@ class AttentionGrid {
             onclick: () => { this.tip.hide(); send("pick", { head: h, expert: n < N ? n : null }) },
             onpointermove: event => this.tip.show(event.clientX, event.clientY, words[h][n]),
             onpointerleave: () => this.tip.hide(),
+            onfocus: event => {
+              const { left, bottom } = event.currentTarget.getBoundingClientRect()
+              if (event.currentTarget.matches(":focus-visible")) this.tip.show(left, bottom - 12, words[h][n])
+            },
+            onblur: () => this.tip.hide(),
             onkeydown: event => this.move(event, h, n, H, N, across),
           },
           canvas,

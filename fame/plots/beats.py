@@ -11,7 +11,7 @@ from fame.explain import Beats
 from fame.plots.picture import Chart, Origin, chart
 from fame.plots.sheet import Sheet
 from fame.plots.style import Theme, finish, head_colour, head_name, label, look, text
-from fame.text import digits_for, number
+from fame.text import digits_for, figure
 from fame.trace import Trace
 
 __all__ = ["beats"]
@@ -33,15 +33,14 @@ def beats(
     pair = trace.catalogue.rows(None if rows is not None else [a, b], rows).tolist()
     told = explain.beats(trace, *pair)
     named = [label(trace.catalogue, row, 32) for row in (told.winner, told.loser)]
-    title = f"{named[0]} beats {named[1]} by {number(told.margin, _digits(told))}"
+    title = f"{named[0]} beats {named[1]} by {figure(told.margin, _digits(told))}"
     if not told.margin:
         title = f"{named[0]} ties with {named[1]}"
     note = f"Gate × score of the first less the second, head by head: + speaks for {named[0]}."
     sheet = _bars(trace, told, theme)
-    figure = finish(
-        sheet, theme=theme, title=title, note=note, alt=told.sentence, height=ROW * (len(told.table) + 2) + 8
-    )
-    return chart("beats", figure, told.table, Origin.of(trace))
+    height = ROW * (len(told.table) + 1.7)
+    drawn = finish(sheet, theme=theme, title=title, note=note, alt=told.sentence, height=height)
+    return chart("beats", drawn, told.table, Origin.of(trace))
 
 
 def _digits(told: Beats) -> int:
@@ -54,7 +53,7 @@ def _bars(trace: Trace, told: Beats, theme: Theme) -> Sheet:
     pair = np.array([told.winner, told.loser])
     shares = trace.shares(pair)
     names = [text(trace.catalogue.label(row)) for row in pair]
-    said = [[number(float(w), digits) for w in share] for share in (*shares, shares.sum(axis=0))]
+    said = [[figure(float(w), digits) for w in share] for share in (*shares, shares.sum(axis=0))]
     who = [*(head_name(h) for h in range(H)), "sum"]
     sheet = Sheet(bargap=0.45)
     sheet.add_bar(
@@ -62,7 +61,7 @@ def _bars(trace: Trace, told: Beats, theme: Theme) -> Sheet:
         y=np.arange(H + 1, dtype=np.float32),
         orientation="h",
         marker={"color": [*(head_colour(h, theme) for h in range(H)), colours.ink], "line": {"width": 0}},
-        text=[number(float(w), digits, plus=True) for w in bars],
+        text=[figure(float(w), digits, plus=True) for w in bars],
         textposition="outside",
         cliponaxis=False,
         textfont={"color": colours.ink},
@@ -78,14 +77,14 @@ def _bars(trace: Trace, told: Beats, theme: Theme) -> Sheet:
     left, right = low - 0.36 * reach * (low < 0), high + 0.4 * reach
     share = 0.72 if H > 1 else 1  # of the width; what is left says what becomes of the winner
     sheet.update_xaxes(range=[left, right], visible=False, domain=[0, share])
-    top = -1.5 if H > 1 else -0.5
+    top = -1.2 if H > 1 else -0.5
     sheet.update_yaxes(
         range=[H + 0.5, top], tickvals=list(range(H + 1)), ticktext=who, tickfont={"color": colours.ink, "size": 13}
     )
     for h in range(H if H > 1 else 0):
         sheet.add_annotation(x=1, xref="paper", xanchor="right", y=h, text=_without(told, h, digits))
     if H > 1:
-        sheet.add_annotation(x=1, xref="paper", xanchor="right", y=-1, text="without this head, the winner")
+        sheet.add_annotation(x=1, xref="paper", xanchor="right", y=-0.85, text="without this head, the winner")
     return sheet
 
 
@@ -97,4 +96,4 @@ def _without(told: Beats, h: int, digits: int) -> str:
     if line["without"] == "level":
         return "level"
     verb = "still wins" if line["without"] == "wins" else "<b>loses</b>"
-    return f"{verb} by {number(abs(line['margin_without']), digits)}"
+    return f"{verb} by {figure(abs(line['margin_without']), digits)}"

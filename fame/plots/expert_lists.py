@@ -18,12 +18,14 @@ from fame.trace import Trace
 
 __all__ = ["expert_lists", "listed"]
 
-Fact = tuple[str, str | None]
+Fact = tuple[str, str | None, str]  # words, their number, and what that is; where there is no number, a line of words
 # Of an expert: what is run, and what the natural score has beyond that.
 CASES = (
     ("alone", "with this expert alone", "effect of restoring the other experts"),
     ("without", "without this expert", "effect of restoring this expert"),
 )
+HERE = "Its rank in the list below, of all that may be recommended"
+FINAL = "Its rank in the final list of all heads"
 
 
 def expert_lists(
@@ -86,14 +88,14 @@ def listed(catalogue: Catalogue, rows: Iterable[int]) -> list[dict[str, Any]]:
 
 
 class _Facts:
-    """Where the target stands in the lists of a head, pairs of words and values; None makes the words a heading."""
+    """Where the target stands in the lists of a head; a fact without a value is a heading."""
 
     def __init__(self, trace: Trace, head: int, row: int, runs: pd.DataFrame, exclude_history: bool) -> None:
         self.trace, self.head, self.row, self.exclude = trace, head, row, exclude_history
         self.cases = runs.set_index(["expert", "run"]).to_dict("index")
         self.digits = min(3, max(2, digits_for(runs["effect"].to_numpy())))
         self.seen = exclude_history and row in trace.seen
-        self.heading: Fact = (f"{trace.catalogue.title[row]}:", None)
+        self.heading: Fact = (f"{trace.catalogue.title[row]}:", None, "")
 
     def _place(self, rank: int) -> str:
         return "seen" if self.seen else ordinal(rank)
@@ -102,17 +104,18 @@ class _Facts:
         here = int(explain.head_ranks(self.trace, [self.row], self.exclude)[self.head, 0])
         ranking = self.trace.ranking(exclude_history=self.exclude).tolist()
         final = "seen" if self.seen else ordinal(ranking.index(self.row) + 1)
-        return [self.heading, ("in this list", self._place(here)), ("in the final list", final)]
+        return [self.heading, ("in this list", self._place(here), HERE), ("in the final list", final, FINAL)]
 
     def of(self, expert: int) -> list[Fact]:
         own = self.trace.ranking(self.head, expert, self.exclude).tolist()
         lines: list[Fact] = [
             self.heading,
-            ("in this list", "seen" if self.seen else ordinal(own.index(self.row) + 1)),
-            ("In the final list:", None),
+            ("in this list", "seen" if self.seen else ordinal(own.index(self.row) + 1), HERE),
+            ("In the final list:", None, ""),
         ]
         for run, who, rest in CASES:
             case = self.cases[expert + 1, run]
-            lines.append((who, self._place(int(case["rank"]))))
-            lines.append((rest, number(case["effect"], self.digits, plus=True)))
+            lines.append((who, self._place(int(case["rank"])), f"{FINAL}, with the head run {who}"))
+            effect = f"Its final score less that of the head run {who}; + raises the score"
+            lines.append((rest, number(case["effect"], self.digits, plus=True), effect))
         return lines

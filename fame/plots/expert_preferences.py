@@ -12,7 +12,7 @@ from fame import explain
 from fame.errors import FameError
 from fame.explain import Preference
 from fame.plots.attention import check_head
-from fame.plots.expert_lists import listed
+from fame.plots.expert_lists import Fact, listed
 from fame.plots.picture import Component, Origin
 from fame.plots.style import Theme, head_name
 from fame.text import number, percent
@@ -21,6 +21,7 @@ from fame.trace import Trace
 __all__ = ["expert_preferences"]
 
 SHOWN = 8  # items of a list
+ADDS = "A part of the head's gate × score, less its mean over the candidates. The parts add up to what the head gives"
 
 
 def expert_preferences(
@@ -84,20 +85,22 @@ def _list(
         "name": name,
         "weight": None if expert is None else f"router {percent(float(trace.router[-1, head, expert.expert]))}",
         "facts": [
-            [f"adds to {trace.catalogue.title[target]}", None],
-            [f"against the average {trace.catalogue.noun}", number(float(adds), 2, plus=True)],
-            *([["the history, and what its experts share", None]] if expert is None else _found(expert)),
+            (f"adds to {trace.catalogue.title[target]}", None, ""),
+            ("against the average candidate", number(float(adds), 2, plus=True), ADDS),
+            *([("the history, and what its experts share", None, "")] if expert is None else _found(expert)),
         ],
         "items": listed(trace.catalogue, rows),
     }
 
 
-def _found(preference: Preference) -> list[list[str | None]]:
-    """What gathers among an expert's items, as words and values; None makes the words a line."""
+def _found(preference: Preference) -> list[Fact]:
+    """What gathers among an expert's items."""
     if preference.value is None:
         return []
     much = f"{preference.count} of {len(preference.rows)}, usual {preference.usual:.0f}"
-    return [[preference.value, much], ["chance gathers as much", percent(preference.p)]]
+    count = f"Of the {len(preference.rows)} that it prefers most, how many have this value; and of as many at random"
+    chance = "Of random directions of this space, how many gather a value as far beyond its share"
+    return [(preference.value, much, count), ("chance gathers as much", percent(preference.p), chance)]
 
 
 def _table(trace: Trace, head: int, own: Sequence[Preference], adds: np.ndarray) -> pd.DataFrame:

@@ -18,8 +18,9 @@ class LastStep {
       else this.leave()
     }
     this.box.onpointerleave = () => this.leave()
-    roam(this.box, () => [this.rows.length, this.data.items.length], (r, c) => {
+    roam(this.box, () => [this.rows.length, this.data.items.length + (this.data.experts.length > 0)], (r, c) => {
       const cell = this.box.querySelector(`[data-r="${r}"][data-c="${c}"]`)
+      if (!cell) return
       cell.scrollIntoView({ block: "nearest", inline: "nearest" })
       const { left, bottom } = cell.getBoundingClientRect()
       this.point(r, c, left, bottom - 14)
@@ -41,7 +42,11 @@ class LastStep {
   }
 
   words(r, c) {
-    const { items, experts, effects, effectOf, digits, signs } = this.data
+    const { items, experts, effects, effectOf, digits, signs, router, entropy } = this.data
+    if (c === items.length) {
+      return r < experts.length ? [`Expert ${r + 1}`, `${(100 * router[r]).toFixed(1)}% of the router: so much its attention counts in the head mix`]
+        : [`Entropy of the router: ${entropy.toFixed(2)} of 1`, "1: the same weight for all experts; 0: all of it for one"]
+    }
     const item = items[c].label
     if (r > experts.length) return [item, `${does(effects[c], digits)} ${effectOf}, measured by leaving it out`, ...(signs[c] ? [signs[c]] : [])]
     const who = !experts.length ? "The head" : r === experts.length ? "Head mix" : `Expert ${r + 1}`
@@ -70,10 +75,10 @@ class LastStep {
       ...items.map((item, c) => make("th", { scope: "col", class: "film", "data-c": c, title: item.label }, make("span", {}, item.title))),
       make("th", { scope: "col", class: "end" }, experts.length ? "router" : ""))
     const lines = experts.map((row, n) => make("tr", {}, label(`expert ${n + 1}`, n), ...row.map((value, c) => cell(value, n, c, colour)),
-      make("td", { class: "end" }, make("div", { class: "router" },
+      make("td", { class: "end", "data-r": n, "data-c": items.length }, make("div", { class: "router" },
         narrow ? "" : make("div", { class: "meter" }, make("div", { style: `width:${100 * router[n]}%;background:rgb(${colour})` })), percent(router[n])))))
     lines.push(make("tr", { class: "mixed" }, label(experts.length ? "head mix" : "attention", experts.length, true), ...mix.map((value, c) => cell(value, experts.length, c, experts.length ? ink : colour)),
-      make("td", { class: "end" }, ...(narrow || entropy === null ? [] : [flag, flag && make("br"), `entropy ${entropy.toFixed(2)} of 1`]))))
+      make("td", { class: "end", ...(entropy === null ? {} : { "data-r": experts.length, "data-c": items.length }) }, ...(narrow || entropy === null ? [] : [flag, flag && make("br"), `entropy ${entropy.toFixed(2)} of 1`]))))
     if (effects) lines.push(this.effects(label(`${noun} adds`, experts.length + 1, true), roomy, narrow))
     const columns = make("colgroup", {}, make("col", { style: `width:${names}px` }), ...items.map(() => make("col", { style: `width:${width}px` })), make("col", { style: `width:${ends}px` }))
     const table = make("table", { class: `${wide ? "" : "upright"}${narrow ? " narrow" : ""}`, style: `width:${names + ends + items.length * (width + 2) + 6}px` },

@@ -1,7 +1,7 @@
-// The merge as a mixing desk: a table of items × heads, each head's column under its fader.
+// The merge as a mixing desk: a table of items × heads, each head's column under its slider.
 // Two triggers: `gate`, {weights or null, off, done}, and `item`, a row. Python does all the arithmetic: while a
-// fader is dragged each move asks it to merge again, the latest move first, and letting go makes it a choice.
-// Where no Python listens the faders show the weights and cannot be moved.
+// slider is dragged each move asks it to merge again, the latest move first, and letting go makes it a choice.
+// Where no Python listens the sliders show the weights and cannot be moved.
 
 const NARROW = 600 // pixels below which the score comes first, before what it is the sum of
 const LONGEST = 400 // ms after which a move that got no answer no longer holds back the next
@@ -21,7 +21,7 @@ class Merge {
     this.frame = edges(this.box)
     root.append(this.top, this.frame, this.live)
     this.columns = []
-    this.held = false // while a fader moves, it is the browser that says where it stands
+    this.held = false // while a slider moves, it is the browser that says where it stands
     this.gone = follow(root, () => this.show(this.data, this.send))
   }
 
@@ -36,7 +36,7 @@ class Merge {
     this.table.setAttribute("aria-label", `${data.noun.many} by heads: gate times score`)
     this.box.classList.toggle("one", data.heads.length === 1)
     this.box.classList.toggle("still", !data.live)
-    data.heads.forEach((head, h) => this.fader(this.columns[h], head))
+    data.heads.forEach((head, h) => this.slider(this.columns[h], head))
     this.columns.forEach((column, h) => { column.called.textContent = data.names[h] })
     this.total.textContent = data.relative ? "lead" : "score"
     this.said()
@@ -58,14 +58,15 @@ class Merge {
       const input = make("input", {
         type: "range", min: 0, max: 1, step: 0.01, "aria-label": `Gate weight of head ${h + 1}`, style: `--c:var(--h${h % 8 + 1})`,
         disabled: !this.data.live, oninput: () => this.moved(h, false), onchange: () => this.moved(h, true),
-        onpointerup: () => this.release(), onpointercancel: () => this.release(), onblur: () => this.release(),
+        onpointerup: () => this.release(), onpointercancel: () => this.release(),
+        onfocus: () => { if (input.matches(":focus-visible")) this.about(h, input) }, onblur: () => { this.tip.hide(); this.release() },
       })
-      input.toSvg = () => this.slider(input)
+      input.toSvg = () => this.asSvg(input)
       const only = make("button", { type: "button", onclick: () => this.solo(h), "aria-label": `Solo: only head ${h + 1}`, title: `Only head ${h + 1}` }, "solo")
       const off = make("button", { type: "button", onclick: () => this.mute(h), "aria-label": `Mute head ${h + 1}`, title: `Without head ${h + 1}` }, "mute")
       const cell = make(
         "th", { scope: "col", class: "head" },
-        make("div", { class: "name" }, badge(h), share),
+        make("div", { class: "name", onpointerenter: event => this.about(h, event.currentTarget), onclick: event => this.about(h, event.currentTarget), onpointerleave: () => this.tip.hide() }, badge(h), share),
         called,
         make("div", { class: "level" }, mark, input),
         make("div", { class: "keys", "data-screen": true }, only, off),
@@ -79,12 +80,19 @@ class Merge {
     )
   }
 
+  /** What a head's share of the gate is, beside its name or its slider. */
+  about(h, node) {
+    const { left, bottom } = node.getBoundingClientRect()
+    const head = this.data.heads[h]
+    this.tip.show(left, bottom - 12, [`Head ${h + 1}: ${head.off ? "off" : `${(100 * head.share).toFixed(1)}% of the gate`}`, `So much its scores count in the score of every ${this.data.noun.one}`])
+  }
+
   /** The heads' cells of a line and their sum, in the order that they are read in. */
   lined(shares, total) {
     return this.narrow ? [total, ...shares] : [...shares, total]
   }
 
-  fader(column, head) {
+  slider(column, head) {
     column.share.textContent = head.off ? "off" : percent(head.share)
     column.cell.classList.toggle("off", head.off)
     column.off.setAttribute("aria-pressed", head.off)
@@ -96,8 +104,8 @@ class Merge {
     column.input.setAttribute("aria-valuetext", column.input.title)
   }
 
-  // A fader as a saved picture shows it.
-  slider(input) {
+  // A slider as a saved picture shows it.
+  asSvg(input) {
     const [wide, middle] = [input.clientWidth, input.clientHeight / 2]
     const at = 7 + Number(input.value) * (wide - 14)
     const rgb = `rgb(${paint(this.root, input.style.getPropertyValue("--c").match(/--\w+/)[0])})`
@@ -120,7 +128,7 @@ class Merge {
 
   moved(h, done) {
     const off = this.off()
-    // A fader keeps the position that the model gave it until it is moved itself.
+    // A slider keeps the position that the model gave it until it is moved itself.
     const weights = this.data.heads.map((head, i) => (i === h ? Number(this.columns[i].input.value) : head.weight))
     if (!weights.some((w, i) => w > 0 && !off.includes(i))) weights[h] = 0.01 // one head has to count
     this.put(this.columns[h].input, weights[h])
@@ -133,7 +141,7 @@ class Merge {
     else this.ask(weights, off)
   }
 
-  /** A fader that ends where it began tells no change: the gate is then as it was before. */
+  /** A slider that ends where it began tells no change: the gate is then as it was before. */
   release() {
     if (this.held !== false) setTimeout(() => { if (this.held !== false && !this.later) this.settle(this.before) }, 50)
   }

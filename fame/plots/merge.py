@@ -47,7 +47,7 @@ def merge(
     names: what each head is about, '' where that is not known; the bundle's own evidence where None.
     untouched: traces of the same history, of the model's own and of all that is changed but the gate, where they are
         at hand.   run: a pass under the trace's own change, which the sums are checked against; `checked` False puts
-        that off, while a fader still moves.
+        that off, while a slider still moves.
 
     Raises:
         FameError: k is below 1, the highlighted row is not in the catalogue, there is nothing to show, or a changed
@@ -152,9 +152,9 @@ def _split(
 
 
 def _heads(base: Trace, shown: Trace) -> list[dict[str, Any]]:
-    """Each head's fader: where it stands, where the model put it, and the share of the gate that comes of it."""
+    """Each head's slider: where it stands, where the model put it, and the share of the gate that comes of it."""
     own, shares, change, H = base.gate[-1].tolist(), shown.gate[-1].tolist(), shown.intervention, len(base.head_scores)
-    # A link may hold weights above 1, where faders end: a part of each is the same gate.
+    # A link may hold weights above 1, where sliders end: a part of each is the same gate.
     weights = own if change.gate is None else [w / max(1, *change.gate) for w in change.gate]
     off = set(change.heads_off)
     return [

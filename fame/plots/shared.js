@@ -49,9 +49,32 @@ class Tip {
   }
 }
 
-// A box that scrolls sideways, with a shadow on a side where there is more; columns that stay set --from and --to.
+// Numbers that say what they are: to who points at one or taps it, and by the arrow keys, for which Tab stops at the box.
+// cells: a node and its lines each, the first one bold.
+const tells = (tip, box, cells) => {
+  const tell = at => {
+    const { left, bottom } = cells[at][0].getBoundingClientRect()
+    tip.show(left, bottom - 12, cells[at][1])
+  }
+  cells.forEach(([node, lines], at) => {
+    node.setAttribute("aria-description", lines.join(". "))
+    node.onpointermove = event => tip.show(event.clientX, event.clientY, lines)
+    node.onpointerleave = () => tip.hide()
+    node.onclick = () => tell(at)
+  })
+  box.setAttribute("role", "group")
+  roam(box, () => [cells.length, 1], tell, () => { box.at = undefined; tip.hide() })
+  box.onfocus = () => {
+    if (!box.matches(":focus-visible")) return
+    box.at = [0, 0]
+    tell(0)
+  }
+}
+
+// A box that scrolls sideways: it says so, with a shadow on a side where there is more; columns that stay set --from and --to.
 const edges = box => {
-  const frame = make("div", { class: "edges" }, box)
+  const hint = make("small", { class: "sideways", "data-screen": true, "aria-hidden": "true" }, "Scroll sideways to see all of it ↔")
+  const frame = make("div", { class: "edges" }, hint, box)
   const shade = () => {
     frame.classList.toggle("more-left", box.scrollLeft > 1)
     frame.classList.toggle("more-right", box.scrollLeft < box.scrollWidth - box.clientWidth - 1)

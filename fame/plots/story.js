@@ -21,7 +21,7 @@ class Story {
     this.top = make("div")
     this.scroll = make("div", { class: "scroll" })
     this.tip = make("div", { class: "tip rich", role: "tooltip", hidden: true })
-    root.append(this.top, this.scroll, this.tip)
+    root.append(this.top, edges(this.scroll), this.tip)
     this.watch = new ResizeObserver(() => this.resize())
     this.watch.observe(this.scroll)
     // Paper shows the columns as wide as the screen did, so that the pipes stay in their gutters.
@@ -114,6 +114,16 @@ class Story {
     roam(box, () => [1, box.children.length], (_, at) => tell(at), () => this.hide())
   }
 
+  // A number that stands alone says what it is.
+  noted(node, about) {
+    if (!node.textContent) return node
+    const tell = () => this.tell(node, [node.textContent, about])
+    Object.assign(node, { tabIndex: 0, onmouseenter: tell, onclick: tell, onfocus: tell, onmouseleave: () => this.hide(), onblur: () => this.hide() })
+    node.setAttribute("role", "note")
+    node.setAttribute("aria-description", about)
+    return node
+  }
+
   // ---- lists
 
   columns() {
@@ -130,6 +140,8 @@ class Story {
     this.rows = []
     this.below = []
     const boxes = lists.map((list, c) => {
+      const about = c === this.heads ? "The sum over the heads of gate × score: the final list is ranked by it"
+        : `How much say it has after this history${usual ? `; ${percent(usual[c])} is its mean over users` : ""}`
       const say = c === this.heads ? ["weighted sum"] : gate[c] === 0 ? ["off"] : this.heads > 1 ? [make("span", { class: "word" }, "gate "), percent(gate[c])] : []
       if (c < this.heads && usual) say.push(make("span", { class: "lift" }, ` · usually ${percent(usual[c])}`))
       const name = c === this.heads ? make("b", {}, "Final list") : make("b", {}, this.data.called[c])
@@ -137,7 +149,7 @@ class Story {
       this.below.push(make("div", { class: "below none", "aria-hidden": "true" }))
       const ol = make("ol", { "aria-label": c < this.heads ? `Head ${c + 1}'s own list` : "Final list" }, ...this.rows[c].map(row => make("li", {}, row)))
       const cls = `column${c === this.heads ? " final" : ""}${c < this.heads && gate[c] === 0 ? " off" : ""}`
-      return make("section", { class: cls }, make("header", {}, c < this.heads ? badge(c) : null, name, make("em", {}, ...say)), ol, this.below[c])
+      return make("section", { class: cls }, make("header", {}, c < this.heads ? badge(c) : null, name, this.noted(make("em", {}, ...say), about)), ol, this.below[c])
     })
     all.append(this.pipes, ...boxes)
     all.onmouseleave = () => { this.light(this.chosen); this.hide() }

@@ -249,6 +249,7 @@ def _template(theme: Theme) -> go.layout.Template:
 
 
 MARGIN = 16
+CLOSE = 4  # pixels above a picture whose sentence a page says right over it
 TITLE_HEIGHT = 48  # of a title and the line under it
 
 
@@ -322,10 +323,10 @@ def least_width(fig: go.Figure) -> int:
 
 
 def untitled(fig: go.Figure) -> go.Figure:
-    """The same picture without the sentence above it, for a page that says it in its own words."""
-    layout = fig.layout.to_plotly_json()
-    layout["margin"]["t"] -= TITLE_HEIGHT
-    layout |= {"title": None, "height": layout["height"] - TITLE_HEIGHT}
+    """The same picture without the sentence above it and its margin, for a page that says it in its own words."""
+    layout, spare = fig.layout.to_plotly_json(), TITLE_HEIGHT + MARGIN - CLOSE
+    layout["margin"]["t"] -= spare
+    layout |= {"title": None, "height": layout["height"] - spare}
     return _unchecked([trace.to_plotly_json() for trace in fig.data], layout)
 
 

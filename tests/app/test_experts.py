@@ -150,7 +150,8 @@ def test_each_experts_list_and_effects(gate: str, open_app: OpenApp, small: Bund
         assert shown["weight"] == f"router {percent(float(trace.router[-1, 1, n]))}"
         cases = effects[(effects["head"] == 2) & (effects["expert"] == n + 1) & (effects["gate"] == gate)]
         own_list = trace.ranking(head=1, expert=n).tolist()
-        assert shown["facts"][1] == ["in this list", ordinal(own_list.index(film) + 1)]
+        assert shown["facts"][1][:2] == ["in this list", ordinal(own_list.index(film) + 1)]
+        assert all(about for _, value, about in shown["facts"] if value), "each number says what it is"
         for (place, adds), run in zip((shown["facts"][3:5], shown["facts"][5:]), ("alone", "without"), strict=True):
             one = cases.set_index("run").loc[run]
             assert place[1] == ordinal(int(one["rank"]))
@@ -161,13 +162,13 @@ def test_places_count_what_the_lists_hold(open_app: OpenApp, small: Bundle) -> N
     trace, film = small.trace(rows=[4, 9, 2]), 20
     [own, *experts] = lists(open_app({"h": "f4-f9-f2", "film": "f20", "seen": "1", "head": "1"}, screen="experts"))
     final, here = (trace.ranking(head=head, exclude_history=False).tolist().index(film) + 1 for head in (None, 0))
-    assert [place for _, place in own["facts"][1:]] == [ordinal(here), ordinal(final)]
+    assert [place for _, place, _ in own["facts"][1:]] == [ordinal(here), ordinal(final)]
     effects = explain.expert_effects(small.model, small.catalogue, [4, 9, 2], film, exclude_history=False)
     cases = effects[(effects["head"] == 1) & (effects["gate"] == "held")].set_index(["expert", "run"])
     for n, shown in enumerate(experts, 1):
         assert shown["facts"][3][1] == ordinal(int(cases.loc[(n, "alone"), "rank"]))
     [own, *experts] = lists(open_app({"h": "f4-f9-f2", "film": "f9"}, screen="experts"))
-    assert {place for _, place in own["facts"][1:]} == {experts[0]["facts"][1][1]} == {"seen"}
+    assert {place for _, place, _ in own["facts"][1:]} == {experts[0]["facts"][1][1]} == {"seen"}
 
 
 def test_the_journey_is_told_and_drawn(open_app: OpenApp, small: Bundle) -> None:
@@ -189,7 +190,8 @@ def test_a_router_that_hardly_chooses_is_said_to(open_app: OpenApp, tmp_path: Pa
     check(app, bundle, [1, 2, 3], head=0)
     flags = drawn(app, "attention_grid")["flags"]
     assert flags[0] == "near uniform" and flags[1].startswith("all to expert")
-    assert "is near uniform (entropy 1.00 of 1): it hardly chooses" in page_text(app)
+    said = re.sub("<[^>]*>", "", page_text(app))
+    assert "is near uniform (entropy 1.00 of 1): it hardly chooses" in said
     app.segmented_control(key="experts_head").set_value(1).run()
     assert "gives nearly everything to" in page_text(app)
 

@@ -90,6 +90,93 @@ def test_embedded_there_is_only_the_screen(open_page: Open, small_address: str) 
     expect(page.locator(".fame-changed")).to_be_visible()  # what was changed is said all the same
 
 
+CONTROLS = """.st-key-bar_top, .st-key-bar, .stSelectbox, .stNumberInput, .stButtonGroup, .stDownloadButton, .stPopover,
+    .stPageLink, .stFileUploader, .st-key-present"""
+
+
+@pytest.mark.parametrize("screen", ["what_if", "lesson", "your_log"])
+def test_no_control_and_no_dark_ground_are_printed(screen: str, open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/{screen}?h=f4-f5&b=drop-1-f5", scheme="dark", width=1280)
+    printed(page)
+    assert "FAME · tiny" in (footer := page.locator("footer").inner_text())
+    assert f"{small_address}/{screen}?m=tiny" in footer
+    if screen == "what_if":
+        expect(page.get_by_role("button", name="without Alien (1974)")).to_be_visible()  # what B is
+
+
+@pytest.mark.parametrize("screen", ["atlas", "evidence", "population"])
+def test_what_was_measured_is_printed_so_too(screen: str, open_page: Open, address: str) -> None:
+    page = open_page(f"{address}/{screen}", scheme="dark", width=1280)
+    maps = "() => [...document.querySelectorAll('.stage')].map(e => e.clientWidth / e.clientHeight)"
+    shape = page.evaluate(maps)
+    printed(page)
+    assert page.evaluate(maps) == pytest.approx(shape, rel=0.01), "maps are not stretched"
+    assert f"{address}/{screen}?m=" in page.locator("footer").inner_text()
+
+
+def printed(page: Page) -> None:
+    """On paper: no control, and words that white paper shows."""
+    page.emulate_media(media="print")
+    assert page.locator(CONTROLS).filter(visible=True).count() == 0
+    assert page.evaluate(PALE) == []
+
+
+def test_columns_stand_beside_each_other_on_paper_and_no_chart_is_shrunk(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/merge?h=f4-f5", width=1280)
+    page.emulate_media(media="print")
+    table, chart = (page.locator(f".st-key-merge_{name}").bounding_box() for name in ("table", "beats"))
+    assert table is not None and chart is not None
+    assert table["x"] + table["width"] <= chart["x"]
+    zoom = "e => { let z = 1; for (; e; e = e.parentElement) z *= getComputedStyle(e).zoom; return z }"
+    charts, page_zoom = (page.locator(x).first.evaluate(zoom) for x in (".stPlotlyChart", ".stMainBlockContainer"))
+    assert charts == page_zoom
+
+
+def test_a_phone_shows_every_screens_name_and_says_what_scrolls(open_page: Open, small_address: str) -> None:
+    page = open_page(f"{small_address}/?h=f4-f5", width=390, height=844)
+    for link in page.locator(".st-key-bar_screens a").all():
+        box = link.bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    expect(page.locator(".sideways").filter(visible=True)).to_have_text("Scroll sideways to see all of it ↔")
+    page.set_viewport_size({"width": 1400, "height": 900})
+    expect(page.locator(".sideways").filter(visible=True)).to_have_count(0)
+
+
+def test_numbers_say_what_they_are(open_page: Open, small_address: str) -> None:
+    """On hover, on focus by keyboard, and by a tap."""
+    page = open_page(f"{small_address}/experts?h=f4-f5")
+    tip = page.locator(".tip").filter(visible=True)
+    fact = page.locator(".fact").last
+    fact.hover()
+    expect(tip).to_contain_text("less that of the head run without this expert")
+    page.mouse.move(1, 1)
+    expect(tip).to_have_count(0)
+    facts = page.locator(".facts").last
+    facts.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(tip).to_contain_text("The weight that the router gives this expert")
+    page.keyboard.press("ArrowDown")
+    expect(tip).to_contain_text("in this list")
+    page.keyboard.press("Escape")
+    expect(tip).to_have_count(0)
+    page.locator("td.end[data-c]").first.hover()
+    expect(tip).to_contain_text("% of the router")
+    page.goto(f"{small_address}/what_if?h=f4-f5&b=drop-1-f5")
+    settle(page)
+    page.locator(".rows .row").first.click()
+    expect(tip).to_contain_text("of the gate: so much its scores count")
+    page.locator(".changes .with").first.hover()
+    expect(tip).to_contain_text("Direct effect")
+    page.goto(f"{small_address}/?h=f4-f5")
+    settle(page)
+    page.locator(".columns header em").first.focus()
+    expect(tip).to_contain_text("How much say it has")
+    noted = page.locator(".fame-noted", has_text="gate ").first
+    noted.focus()
+    assert "How much say the head has" in noted.evaluate("e => getComputedStyle(e, '::after').content")
+
+
 @pytest.mark.parametrize("screen", ["", "merge", "experts"])
 def test_a_screen_prints_light_with_its_origin(screen: str, open_page: Open, small_address: str) -> None:
     page = open_page(f"{small_address}/{screen}?h=f4-f5&off=1", scheme="dark", width=1280)

@@ -226,12 +226,12 @@ def proof(page: Page) -> Locator:
 
 
 @pytest.mark.browser
-def test_the_faders_merge_again_and_the_link_keeps_it(open_page: Open, small_address: str, small: Bundle) -> None:
+def test_the_sliders_merge_again_and_the_link_keeps_it(open_page: Open, small_address: str, small: Bundle) -> None:
     page = open_page(f"{small_address}/merge")
     before, own = table(page), page.url
-    fader = page.get_by_role("slider", name="Gate weight of head 2")
-    fader.focus()
-    fader.press("End")  # the whole way up, by keyboard
+    slider = page.get_by_role("slider", name="Gate weight of head 2")
+    slider.focus()
+    slider.press("End")  # the whole way up, by keyboard
     expect(proof(page)).to_contain_text("merged = run again", timeout=20_000)
     page.wait_for_url("**gate=*")
     gate = tuple(round(float(g), 4) for g in small.trace(rows=[1, 2, 3]).gate[-1])
@@ -239,7 +239,7 @@ def test_the_faders_merge_again_and_the_link_keeps_it(open_page: Open, small_add
     titles = page.locator(".st-key-merge_table tbody button").all_inner_texts()[:10]
     wanted = after.top(10)
     assert titles == [f"{t} {y}" for t, y in zip(wanted["title"], wanted["year"], strict=True)]
-    expect(fader).to_be_focused()
+    expect(slider).to_be_focused()
     again = open_page(page.url)
     assert table(again) == table(page) != before
     page.get_by_role("button", name="Solo: only head 1").click()
@@ -254,7 +254,7 @@ def test_the_faders_merge_again_and_the_link_keeps_it(open_page: Open, small_add
 
 
 @pytest.mark.browser
-def test_dragging_a_fader_merges_on_the_way(open_page: Open, small_address: str) -> None:
+def test_dragging_a_slider_merges_on_the_way(open_page: Open, small_address: str) -> None:
     page = open_page(f"{small_address}/merge")
     before, own = table(page), page.url
     box = page.get_by_role("slider", name="Gate weight of head 3").bounding_box()
@@ -271,15 +271,15 @@ def test_dragging_a_fader_merges_on_the_way(open_page: Open, small_address: str)
 
 
 @pytest.mark.browser
-def test_a_fader_that_is_dragged_back_changes_nothing(open_page: Open, small_address: str) -> None:
+def test_a_slider_that_is_dragged_back_changes_nothing(open_page: Open, small_address: str) -> None:
     page = open_page(f"{small_address}/merge")
-    faders = page.get_by_role("slider", name="Gate weight of head ")
-    faders.first.focus()
-    faders.first.press("End")
+    sliders = page.get_by_role("slider", name="Gate weight of head ")
+    sliders.first.focus()
+    sliders.first.press("End")
     page.wait_for_url("**gate=*")
     expect(proof(page)).to_contain_text("merged = run again")
-    chosen, by_hand = page.url, [fader.input_value() for fader in faders.all()]
-    box = faders.nth(2).bounding_box()
+    chosen, by_hand = page.url, [slider.input_value() for slider in sliders.all()]
+    box = sliders.nth(2).bounding_box()
     assert box is not None
     x, y = box["x"] + 7 + float(by_hand[2]) * (box["width"] - 14), box["y"] + box["height"] / 2
     page.mouse.move(x, y)
@@ -287,13 +287,13 @@ def test_a_fader_that_is_dragged_back_changes_nothing(open_page: Open, small_add
     page.mouse.move(box["x"] + 0.95 * box["width"], y, steps=8)
     expect(proof(page)).to_contain_text("merged again")
     page.mouse.move(x, y, steps=8)
-    assert faders.nth(2).input_value() == by_hand[2], "it is not back where it began"
+    assert sliders.nth(2).input_value() == by_hand[2], "it is not back where it began"
     page.mouse.up()
     expect(proof(page)).to_contain_text("merged = run again")
     assert page.url == chosen
     page.get_by_role("button", name="Undo").click()
     expect(proof(page)).to_contain_text("sum = score")
-    expect(faders.first).not_to_have_value(by_hand[0])
+    expect(sliders.first).not_to_have_value(by_hand[0])
 
 
 @pytest.mark.browser

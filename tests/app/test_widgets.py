@@ -33,3 +33,23 @@ def test_what_a_widget_opened_with_is_no_choice(monkeypatch: pytest.MonkeyPatch)
     change = widgets.tied("box", 3, taken.append)["on_change"]
     change()
     assert taken == [5, 3]
+
+
+def test_numbers_in_a_sentence_carry_their_notes() -> None:
+    parts = widgets.with_badges(
+        "Up beats Alien by 0.30: head 2 (+0.35) for it, head 1 (−0.05) against it.", "Up",
+        {r"by [0-9.]+(?=:)": "the margin", r"\([+−][0-9.]+\)": "a share"},
+    )  # fmt: skip
+    noted = [(part.text, part.note) for part in parts if isinstance(part, widgets.Noted)]
+    assert noted == [("by 0.30", "the margin"), ("(+0.35)", "a share"), ("(−0.05)", "a share")]
+    assert [part + 1 for part in parts if isinstance(part, widgets.Badge)] == [2, 1]
+    said = "".join(
+        part.text if isinstance(part, widgets.Noted) else str(part + 1) if isinstance(part, int) else part
+        for part in parts
+    )
+    assert said == "Up beats Alien by 0.30: head 2 (+0.35) for it, head 1 (−0.05) against it."
+
+
+def test_a_sentences_first_head_is_a_badge_too() -> None:
+    parts = widgets.with_badges("Head 4 comes closest; heads 1 and 2 do not.", "")
+    assert [part + 1 for part in parts if isinstance(part, int)] == [4, 1, 2]
