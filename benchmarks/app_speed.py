@@ -82,6 +82,13 @@ async def clicks(address: str, bundle: Bundle, visitors: int, rounds: int, pause
                 if bundle.atlas is not None:
                     await click("go to Facet atlas", lambda: visitor.go("atlas"))
                 await click("go to Evidence", lambda: visitor.go("evidence"))
+                await click("go to What if", lambda: visitor.go("what_if"))
+                kept = visitor.query
+                for change in ("headoff-1", "headoff-1~expertoff-1-1") if len(heads) > 1 else ():
+                    visitor.query = f"{kept}&b={change}"
+                    await click("What if: a change more", visitor.run)
+                visitor.query = kept
+                await visitor.run()
                 await click("go to Story", lambda: visitor.go(""))
 
     async with asyncio.TaskGroup() as group:
