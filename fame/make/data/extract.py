@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def extract(
         if roles.item_list and roles.item is not None
         else None
     )
-    lists = _Lists(builder, roles, separator)
+    lists = _Lists(builder, roles, separator, dated=bool(order.sql) and not order.number)
     for part in table.parts:
         for batch in run.batches(f"{sql}, {raw} AS r FROM ({part.sql})", part.name):
             if where:
@@ -103,8 +104,9 @@ def _add(batch: pa.RecordBatch, builder: Builder, order: Order) -> None:
 class _Lists:
     """Rows whose item, and perhaps order, is a list; under a time a list that its user had already is read once."""
 
-    def __init__(self, builder: Builder, roles: Roles, separator: str | None) -> None:
+    def __init__(self, builder: Builder, roles: Roles, separator: str | None, dated: bool) -> None:
         self.builder, self.roles, self.separator = builder, roles, separator
+        self.dated = dated and roles.order_list
         self.seen: set[tuple[str, str]] = set()
         self.twice = 0
 
@@ -133,6 +135,8 @@ class _Lists:
         self.builder.rows += len(batch)
         self.builder.drop("an empty list", empty)
         self.builder.drop("the lists of items and times differ in length", uneven)
+        if self.dated:
+            orders = [_microseconds(text) for text in orders]
         number, fits = numbers_of(pa.array(orders, pa.string())) if self.roles.order else (None, None)
         if items:
             self.builder.add(pa.array(users, pa.string()), pa.array(items, pa.string()), number, fits, rows=0)
@@ -144,3 +148,12 @@ class _Lists:
         if values is None:
             values = [p.strip() for p in re.split(self.separator or r"\s+", cell.strip()) if p.strip()]
         return values
+
+
+def _microseconds(text: str | None) -> str | None:
+    """An ISO date as microseconds since 1970, None where it is none; without a zone it is UTC."""
+    try:
+        when = datetime.fromisoformat((text or "").strip())
+    except ValueError:
+        return None
+    return str(round(when.replace(tzinfo=when.tzinfo or UTC).timestamp() * 10**6))

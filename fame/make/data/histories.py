@@ -12,12 +12,13 @@ from fame.errors import FameError
 from fame.make.data.builder import Builder
 from fame.make.data.dialect import SPACES, Dialect, fields_of
 from fame.make.data.plain import Plain
-from fame.make.data.times import number_unit
+from fame.make.data.times import find_numbers, number_unit
 
 __all__ = ["add_histories", "check_user", "is_table"]
 
 BLOCK = 1 << 18
 CERTAIN = 0.9
+FEWEST_RATED = 20
 FEWEST = 3  # rows below which words tell nothing
 
 
@@ -35,11 +36,22 @@ def is_table(head: str, dialect: Dialect) -> bool:
     columns = list(zip(*rows, strict=True))
     if any((number_unit(column) and len(set(column)) > 1) or dialect.header for column in columns[1:]):
         return True
+    if _rated(columns):
+        return True
     if len(rows) < FEWEST:  # too few to share words
         return dialect.separator != SPACES
     if len(set(columns[0])) < len(rows):
         return not _alike(columns[1:]) or (len(set(columns[0])) < 0.7 * len(rows) and not _alike(columns[1:]))
     return not _alike(columns[1:])
+
+
+def _rated(columns: Sequence[Sequence[str]]) -> bool:
+    """Whether the columns are user, item and a rating: users come again, and a later column has few numbers."""
+    users, items, *rest = columns
+    if len(users) < FEWEST_RATED or len(set(users)) > 0.7 * len(users):
+        return False
+    few = [set(c) for c in rest if len(set(c)) <= min(11, 0.5 * len(set(items)))]
+    return any(find_numbers(list(values)) for values in few)
 
 
 def _alike(columns: Sequence[Sequence[str]]) -> bool:

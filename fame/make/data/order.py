@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fame.errors import FameError, Undecided
-from fame.make.data.content import Roles
+from fame.make.data.content import Roles, are_clocks
 from fame.make.data.engine import Engine, Table, as_text, quoted
-from fame.make.data.lists import MISSING, is_missing
+from fame.make.data.lists import MISSING, is_missing, values_of
 from fame.make.data.names import TIERS, plain_name
 from fame.make.data.options import ReadOptions
 from fame.make.data.times import (
@@ -70,7 +70,7 @@ def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[
     first = roles.order[0]
     kind = table.columns[first].type
     if roles.order_list:
-        return Order(as_text(first, table.columns[first]), True, f"time = {names[0]}, a list a row", "")
+        return _of_lists(table, first, names[0], [row[first] for row in rows if not is_missing(row[first])])
     if kind in TIME_TYPES:
         source = f"CAST(c{first} AS TIMESTAMPTZ)" if kind != "TIMESTAMP_NS" else f"c{first}"
         return Order(f"epoch_us({source})", False, f"time = {names[0]}", "us")
@@ -103,6 +103,17 @@ def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[
         return Order(text, True, f"time = {names[0]}, {long[unit]}" if unit else f"order = {names[0]}", unit)
     sql, words, notes = _style(run, table, text, names[0], values, options)
     return Order(sql, False, f"time = {names[0]}, {words}", "us", notes)
+
+
+def _of_lists(table: Table, k: int, name: str, cells: Sequence[str]) -> Order:
+    """The order of rows that have a list of times each."""
+    kind, words = table.columns[k].type, f"time = {name}, a list a row"
+    if kind.startswith("TIMESTAMP"):
+        return Order(f"to_json(list_transform(c{k}, t -> epoch_us(t)))::VARCHAR", True, words, "us")
+    values = [v for cell in cells[:100] for v in values_of(cell) or re.split(r"[\s,;|]+", cell.strip())]
+    if find_numbers(values):
+        return Order(as_text(k, table.columns[k]), True, words, number_unit(values))
+    return Order(as_text(k, table.columns[k]), False, words, "us")
 
 
 def _are_day_numbers(table: Table, k: int, values: Sequence[str]) -> bool:
@@ -223,14 +234,20 @@ def _two(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[str]],
     names = f"{shown_name(table, a)} + {shown_name(table, b)}"
     second = [r[b] for r in rows if not is_missing(r[b])]
     one = Roles(user=roles.user, item=roles.item, order=(a,))
-    if (second and all(":" in v for v in second)) or table.columns[b].type == "TIME":
-        text = f"concat_ws(' ', trim({as_text(a, table.columns[a])}), trim({as_text(b, table.columns[b])}))"
-        joined = [f"{r[a].strip()} {r[b].strip()}" for r in rows if not is_missing(r[a])]
+    compact = are_clocks(second, compact=True)
+    if (second and all(":" in v for v in second)) or compact or table.columns[b].type == "TIME":
+        timed, colons = f"trim({as_text(b, table.columns[b])})", (r"(..)(..)(..)", r"\1:\2:\3")
+        if compact:
+            timed = f"regexp_replace(lpad({timed}, 6, '0'), '{colons[0]}', '{colons[1]}')"
+            second = [re.sub(*colons, v.strip().zfill(6)) for v in second]
+        text = f"concat_ws(' ', trim({as_text(a, table.columns[a])}), {timed})"
+        dates = [r[a].strip() for r in rows if not is_missing(r[a])]
+        joined = [f"{date} {clock.strip()}" for date, clock in zip(dates, second, strict=False)]
         if options.time_form:
             form = given_form(options.time_form)
             return Order(form.sql.format(text), not form.sql, f"time = {names}", form.unit)
         if table.columns[a].type in TIME_TYPES:
-            text = f"concat_ws(' ', CAST(c{a} AS DATE)::VARCHAR, trim({as_text(b, table.columns[b])}))"
+            text = f"concat_ws(' ', CAST(c{a} AS DATE)::VARCHAR, {timed})"
         sql, words, notes = _style(run, table, text, names, joined, options)
         return Order(sql, False, f"time = {names}, {words}", "us", notes)
     first = find_order(run, table, one, rows, options)
