@@ -15,13 +15,16 @@ import pyarrow as pa
 
 from fame.errors import FameError
 from fame.make.data.dialect import SPACES, Dialect, fields_of
+from fame.make.data.names import TIERS, plain_name
 from fame.make.data.plain import Plain
+from fame.make.data.report import names_shown
 
 __all__ = ["Column", "Engine", "Part", "Table", "engine", "json_table", "parquet_table", "text_table"]
 
 MEMORY = "512MB"
 SAMPLE_ROWS = 20_000
 BATCH_ROWS = 1 << 20
+MAX_DEPTH = 4  # of objects in objects
 MAX_JSON_OBJECT = 16 << 20
 MAX_REJECTS = 1_000_000
 NO_NULL = "\x02"  # a text that stands for null and is in no file, so that an empty cell stays one
@@ -156,7 +159,8 @@ def as_text(k: int, column: Column) -> str:
     """Column k as text in SQL: lists as JSON, bytes as UTF-8, whole decimals without a point."""
     kind = column.type
     if kind == "BLOB":
-        return f"coalesce(try(decode(c{k})), hex(c{k}))"
+        text = f"try(decode(c{k}))"  # bytes of a UUID may happen to be text of control characters
+        return f"CASE WHEN regexp_matches({text}, '^[^[:cntrl:]]*$') THEN {text} ELSE hex(c{k}) END"
     if kind in ("FLOAT", "DOUBLE"):
         # pandas turns whole numbers into decimals where a column once had gaps.
         whole = f"CASE WHEN c{k} = floor(c{k}) THEN try_cast(c{k} AS BIGINT)::VARCHAR END"
@@ -170,24 +174,58 @@ def as_text(k: int, column: Column) -> str:
 
 
 def text_table(run: Engine, name: str, files: Sequence[tuple[str, Plain, Dialect]]) -> Table:
-    """The table in plain files of one dialect; each comes with its own lines to skip.
+    """The table in plain files; each comes with its own dialect, and has the columns of the first in any order.
 
     Raises:
         FameError: a part has other columns than the first.
     """
     first = files[0][2]
+    kept, notes = _shared_columns(files)
     parts = []
     for part_name, plain, dialect in files:
-        if len(dialect.names) != len(first.names):
-            raise FameError(
-                f"{part_name}: {len(dialect.names)} columns, and {files[0][0]} has {len(first.names)}; "
-                "expected parts of one table"
-            )
         path = _single_spaced(plain, dialect, run.folder) if dialect.separator == SPACES else plain.path
         lines = plain.lines + (not plain.head.endswith("\n") if plain.whole else 1) - dialect.skip
-        parts.append(Part(part_name, _best_reading(run, part_name, path, dialect, lines, plain.quotes)))
-    columns = tuple(Column(n) for n in first.names)
-    return Table(name, columns, tuple(parts), first.header, first.told)
+        sql = _best_reading(run, part_name, path, dialect, lines, plain.quotes)
+        own = _places(dialect, first)
+        if (wanted := [own[k] for k in kept]) != list(range(len(dialect.names))):
+            sql = f"SELECT {', '.join(f'c{k} AS c{n}' for n, k in enumerate(wanted))} FROM ({sql})"
+        parts.append(Part(part_name, sql))
+    columns = tuple(Column(first.names[k]) for k in kept)
+    return Table(name, columns, tuple(parts), first.header, first.told, notes)
+
+
+def _places(dialect: Dialect, first: Dialect) -> dict[int, int]:
+    """Of the first part's columns those that a part has, each with its place there."""
+    if not (dialect.header and first.header):
+        return {k: k for k in range(len(first.names))} if len(dialect.names) == len(first.names) else {}
+    if dialect.names == first.names:
+        return {k: k for k in range(len(first.names))}
+    theirs = [plain_name(n) for n in dialect.names]
+    ours = [plain_name(n) for n in first.names]
+    return {k: theirs.index(n) for k, n in enumerate(ours) if theirs.count(n) == ours.count(n) == 1}
+
+
+def _shared_columns(files: Sequence[tuple[str, Plain, Dialect]]) -> tuple[list[int], tuple[str, ...]]:
+    """The columns of the first part that all have, and a word on others.
+
+    Raises:
+        FameError: a part lacks a column of the first and has another in its place.
+    """
+    name, _, first = files[0]
+    kept = list(range(len(first.names)))
+    aside: dict[str, None] = {}
+    for part, _, dialect in files[1:]:
+        own = _places(dialect, first)
+        lacking = [n for k, n in enumerate(first.names) if k not in own]
+        further = [n for k, n in enumerate(dialect.names) if k not in own.values()]
+        if lacking and (further or not own):
+            raise FameError(
+                f"{part}: has the columns {names_shown(dialect.names)}, and {name} {names_shown(first.names)}; "
+                "expected parts of one table"
+            )
+        aside |= dict.fromkeys([*lacking, *further])
+        kept = [k for k in kept if k in own]
+    return kept, (f"not in all parts, and left aside: {names_shown(list(aside))}",) if aside else ()
 
 
 def _best_reading(run: Engine, name: str, path: Path, dialect: Dialect, lines: int, quotes: bool) -> str:
@@ -203,7 +241,7 @@ def _best_reading(run: Engine, name: str, path: Path, dialect: Dialect, lines: i
         rows = run.rows(f"SELECT count(*) FROM ({sql})", name)[0][0]
         if best is None or rows > best[0]:
             best = rows, sql
-        if rows >= lines - 1:
+        if rows >= lines:
             break
     assert best is not None
     return best[1]
@@ -251,34 +289,31 @@ def json_table(
     becomes a row for each.
     """
     paths: dict[tuple[str, ...], None] = {}
-    events: dict[str, dict[str, None]] = {}
+    events: dict[str, dict[tuple[str, ...], None]] = {}
     for record in sample:
         for key, value in record.items():
-            if isinstance(value, dict) and value and not any(isinstance(v, dict | list) for v in value.values()):
-                paths |= dict.fromkeys((key, inner) for inner in value)
-            elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
-                events.setdefault(key, {}).update(dict.fromkeys(k for v in value for k in v))
+            if isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
+                inner_paths = (path for v in value for k, x in v.items() for path in _leaves((k,), x))
+                events.setdefault(key, {}).update(dict.fromkeys(inner_paths))
             else:
-                paths[(key,)] = None
+                paths |= dict.fromkeys(_leaves((key,), value))
     for key in [k for k in events if (k,) in paths]:
         paths.pop((key,))  # empty lists of the same key
     single = next(iter(events)) if len(events) == 1 else max(events, key=lambda k: len(events[k]), default=None)
     columns: list[Column] = []
     shown = []
     for keys in paths:
-        if any('"' in p or "'" in p for p in keys):
-            continue
-        pointer = "".join(f'."{p}"' for p in keys)
-        shown.append(f"json ->> {quoted('$' + pointer)} AS c{len(columns)}")
-        columns.append(Column(".".join(keys)))
+        if pointer := _pointer(keys):
+            shown.append(f"json ->> {pointer} AS c{len(columns)}")
+            columns.append(Column(".".join(keys)))
     inner = ""
-    if single is not None and not _names_items(single, sample):
+    if single is not None and _is_history(single, [keys[-1] for keys in events[single]], sample):
         pointer = quoted(f'$."{single}"[*]')
         inner = f", unnest(json_extract(json, {pointer})) AS event"
-        for key in events[single]:
-            if '"' not in key and "'" not in key:
-                pointer = quoted(f'$."{key}"')
+        for keys in events[single]:
+            if pointer := _pointer(keys):
                 shown.append(f"event ->> {pointer} AS c{len(columns)}")
+                key = ".".join(keys)
                 columns.append(Column(key if key not in {c.name for c in columns} else f"{single}.{key}"))
     if not columns:
         raise FameError(f"{name}: the objects have no fields; expected one object per interaction")
@@ -296,14 +331,30 @@ def json_table(
     return Table(name, tuple(columns), tuple(parts), True, (told, *says))
 
 
-def _names_items(key: str, sample: Sequence[dict[str, Any]]) -> bool:
-    """Whether a list of objects is an attribute, of one item a record, and not a history."""
-    from fame.make.data.names import KNOWN, plain_name
+def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
+    """The paths in a value of JSON; what holds nothing but lists is one."""
+    deeper = isinstance(value, dict) and value and not all(isinstance(v, list) for v in value.values())
+    if not deeper or len(path) > MAX_DEPTH:
+        yield path
+        return
+    for key, inner in value.items():
+        yield from _leaves((*path, key), inner)
 
-    return any(
-        "item" in {KNOWN.get(plain_name(k)) for k in record if k != key and not isinstance(record[k], list)}
-        for record in sample[:20]
+
+def _pointer(keys: Sequence[str]) -> str:
+    """A path as DuckDB writes it, as SQL; '' where it cannot be written."""
+    written = all('"' not in key and "'" not in key for key in keys)
+    return quoted("$" + "".join(f'."{key}"' for key in keys)) if written else ""
+
+
+def _is_history(key: str, inner: Sequence[str], sample: Sequence[dict[str, Any]]) -> bool:
+    """Whether a list of objects is a history, and not an attribute of the one item that a record names better."""
+    tiers = {n: place for place, tier in enumerate(TIERS["item"]) for n in tier.split()}
+    own = {k for record in sample[:20] for k in record if k != key and not isinstance(record[k], list)}
+    nearest, outside = (
+        min((tiers.get(plain_name(k), len(tiers)) for k in names), default=len(tiers)) for names in (inner, own)
     )
+    return outside == len(tiers) or nearest < outside
 
 
 # --- Parquet ------------------------------------------------------------------------------------------
@@ -311,30 +362,38 @@ def _names_items(key: str, sample: Sequence[dict[str, Any]]) -> bool:
 
 def parquet_table(run: Engine, name: str, files: Sequence[tuple[str, Path]]) -> Table:
     """The table in Parquet files; a list of objects becomes a row for each."""
-    described = run.rows(
-        f"DESCRIBE SELECT * FROM read_parquet({_path(files[0][1])}, hive_partitioning = false)", files[0][0]
-    )
-    columns = [Column(str(row[0]), str(row[1])) for row in described]
-    struct = next((k for k, c in enumerate(columns) if c.type.startswith("STRUCT") and c.type.endswith("[]")), None)
-    shown = [f"{identifier(c.name)} AS c{k}" for k, c in enumerate(columns)]
-    parts = []
-    inner: list[tuple[str, str]] = []
+    sources = [f"SELECT * FROM read_parquet({_path(path)}, hive_partitioning = false)" for _, path in files]
+    fields = _fields(run, files[0][0], sources[0])
+    struct = next((k for k, f in enumerate(fields) if f[2].startswith("STRUCT")), None)
+    shown = [f"{sql} AS c{k}" for k, (sql, _, _) in enumerate(fields)]
+    inner: list[tuple[str, str, str]] = []
     if struct is not None:
-        cell = identifier(columns[struct].name)
-        probe = f"SELECT unnest(event) FROM (SELECT unnest({cell}) AS event FROM read_parquet({_path(files[0][1])}))"
-        inner = [(str(r[0]), str(r[1])) for r in run.rows(f"DESCRIBE {probe}", files[0][0])]
-    for part_name, path in files:
-        source = f"read_parquet({_path(path)}, hive_partitioning = false)"
-        sql = f"SELECT {', '.join(shown)} FROM {source}"
+        inner = _fields(run, files[0][0], f"SELECT unnest({fields.pop(struct)[0]}) AS event FROM ({sources[0]})")
+    parts = []
+    for (part_name, _), source in zip(files, sources, strict=True):
+        sql = f"SELECT {', '.join(shown)} FROM ({source})"
         if struct is not None:
-            plain = [f"c{k}" for k in range(len(columns)) if k != struct]
-            fields = ["event." + identifier(n) for n, _ in inner]
-            listed = ", ".join(f"{e} AS c{k}" for k, e in enumerate([*plain, *fields]))
+            outer = [f"c{k}" for k in range(len(shown)) if k != struct]
+            listed = ", ".join(f"{e} AS c{k}" for k, e in enumerate([*outer, *(sql for sql, _, _ in inner)]))
             sql = f"SELECT {listed} FROM (SELECT *, unnest(c{struct}) AS event FROM ({sql}))"
         parts.append(Part(part_name, sql))
-    if struct is not None:
-        columns = [c for k, c in enumerate(columns) if k != struct] + [Column(n, t) for n, t in inner]
+    columns = [Column(name, kind) for _, name, kind in fields]
+    columns += [Column(name.removeprefix("event."), kind) for _, name, kind in inner]
     return Table(name, tuple(columns), tuple(parts), True, ("Parquet",))
+
+
+def _fields(run: Engine, name: str, source: str) -> list[tuple[str, str, str]]:
+    """The columns of a query, those inside of others too: SQL, name and type of each."""
+    found = []
+    left = [(identifier(str(n)), str(n), str(kind)) for n, kind, *_ in run.rows(f"DESCRIBE {source}", name)]
+    while left:
+        sql, label, kind = left.pop(0)
+        if not kind.startswith("STRUCT") or kind.endswith("]") or label.count(".") > MAX_DEPTH:
+            found.append((sql, label, kind))
+            continue
+        inside = run.rows(f"DESCRIBE SELECT unnest({sql}) FROM ({source})", name)
+        left = [(f"struct_extract({sql}, {quoted(n)})", f"{label}.{n}", str(kind)) for n, kind, *_ in inside] + left
+    return found
 
 
 def renamed(table: Table, names: Sequence[str]) -> Table:

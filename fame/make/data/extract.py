@@ -21,8 +21,6 @@ from fame.make.data.where import conditions
 
 __all__ = ["extract"]
 
-FLOAT_ID = re.compile(r"\d+(\.0+)?")
-
 
 def extract(
     run: Engine,
@@ -73,15 +71,6 @@ def _id_sql(table: Table, k: int | None, rows: Sequence[Sequence[str]], what: st
     assert k is not None
     text = as_text(k, table.columns[k])
     values = [row[k].strip() for row in rows if not is_missing(row[k])]
-    if (
-        values
-        and table.columns[k].type == "VARCHAR"
-        and any("." in v for v in values)
-        and all(FLOAT_ID.fullmatch(v) for v in values)
-    ):
-        shown = next(v for v in values if "." in v)
-        notes.append(f"{what} ids written like {shown} are read as {shown.partition('.')[0]}")
-        return f"regexp_replace(trim({text}), '^(\\d+)\\.0+$', '\\1')"
     if any(re.fullmatch(r"\d(\.\d+)?E\+\d+", v) for v in values):
         shown = next(v for v in values if "E+" in v)
         notes.append(f"{what} ids like {shown} were rounded by a spreadsheet; different ids may have become one")

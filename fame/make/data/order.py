@@ -109,7 +109,7 @@ def _of_lists(table: Table, k: int, name: str, cells: Sequence[str]) -> Order:
     """The order of rows that have a list of times each."""
     kind, words = table.columns[k].type, f"time = {name}, a list a row"
     if kind.startswith("TIMESTAMP"):
-        return Order(f"to_json(list_transform(c{k}, t -> epoch_us(t)))::VARCHAR", True, words, "us")
+        return Order(f"to_json(list_transform(c{k}, lambda t: epoch_us(t)))::VARCHAR", True, words, "us")
     values = [v for cell in cells[:100] for v in values_of(cell) or re.split(r"[\s,;|]+", cell.strip())]
     if find_numbers(values):
         return Order(as_text(k, table.columns[k]), True, words, number_unit(values))

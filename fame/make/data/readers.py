@@ -25,7 +25,7 @@ from fame.make.data.objects import is_objects, objects_table
 from fame.make.data.options import FORMS, ReadOptions
 from fame.make.data.order import DATES, find_order, shown_name
 from fame.make.data.plain import Plain, plain_text
-from fame.make.data.report import Dropped, KCore, ReadReport, names_shown, span_of, strange_times
+from fame.make.data.report import Dropped, KCore, ReadReport, span_of, strange_times
 from fame.make.data.roles import find_roles
 from fame.make.data.sources import Source, expanded, find_sources
 
@@ -139,6 +139,7 @@ class _Reading:
         with engine(self.folder) as self.run:  # closed before the log is sorted, which needs its memory
             what = self._rows(source, known)
         interactions = self.builder.build()
+        self.notes += self.builder.notes
         dropped = list(self.builder.dropped)
         if self.timed:
             interactions, copies, example = without_copies(interactions)
@@ -227,7 +228,7 @@ class _Reading:
             return "sequences"
         parts = [(name, first, dialect)]
         for part, plain in plains[1:]:
-            parts.append((part, plain, self._like(part, plain, first, dialect)))
+            parts.append((part, plain, self._like(part, plain, dialect)))
         self.taken.append(f"{'CSV' if dialect.separator == ',' else 'text'}; {_word(dialect)}")
         made = text_table(self.run, str(self.path), parts)
         if known == "movielens" and not dialect.header and options.user is None:
@@ -237,19 +238,15 @@ class _Reading:
         self._table(made)
         return "csv"
 
-    def _like(self, name: str, plain: Plain, first: Plain, dialect: Dialect) -> Dialect:
-        """The dialect of a further part: as the first, its header skipped where it has one."""
-        mine = find_dialect(
-            name, plain.head, plain.whole, self.options.separator or _given(dialect.separator), self.options.header
-        )
-        if mine.header and dialect.header and mine.names != dialect.names:
-            if sorted(mine.names) != sorted(dialect.names):
-                raise FameError(
-                    f"{name}: has the columns {names_shown(mine.names)}, and another part "
-                    f"{names_shown(dialect.names)}; expected parts of one table"
-                )
-            raise FameError(f"{name}: the columns stand in another order than in the first part; bring them to one")
-        return replace(mine, names=dialect.names if len(mine.names) == len(dialect.names) else mine.names)
+    def _like(self, name: str, plain: Plain, dialect: Dialect) -> Dialect:
+        """The dialect of a further part: as the first where that fits, its header skipped where it has one."""
+        given, header = self.options.separator, self.options.header
+        mine = find_dialect(name, plain.head, plain.whole, given or _given(dialect.separator), header)
+        if len(mine.names) != len(dialect.names) and not given:
+            mine = max(mine, find_dialect(name, plain.head, plain.whole, None, header), key=lambda d: len(d.names))
+        if mine.header or len(mine.names) != len(dialect.names):
+            return mine
+        return replace(mine, names=dialect.names)
 
     def _sequences(self, plains: Sequence[tuple[str, Plain]], dialect: Dialect, separator: str | None) -> None:
         named = (self.options.user, self.options.item, self.options.order)

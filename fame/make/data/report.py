@@ -25,6 +25,10 @@ class Dropped:
     count: int
     example: str = ""
 
+    def line(self) -> str:
+        like = f", such as {self.example}" if self.example else ""
+        return f"dropped {plural(self.count, 'row')}: {self.why}{like}"
+
 
 @dataclass(frozen=True)
 class KCore:
@@ -128,9 +132,7 @@ class ReadReport:
         """The block for people, a line each."""
         said = [self.taken_line()]
         said += [f"note: {note}" for note in self.notes]
-        for d in self.dropped:
-            like = f", such as {d.example}" if d.example else ""
-            said.append(f"dropped {plural(d.count, 'row')}: {d.why}{like}")
+        said += [d.line() for d in self.dropped]
         kept = [plural(self.interactions, "interaction"), plural(self.users, "user"), plural(self.items, "item")]
         span = f", {self.span[0]} to {self.span[1]}" if self.span else ""
         said.append(f"kept {listing(kept)}{span}")
@@ -180,7 +182,7 @@ def strange_times(order: np.ndarray, unit: str, column: str, dated: bool, now: f
     """
     low, high = float(order.min()), float(order.max())
     if low == high and len(order) > 1:
-        what = f"the time {order[0]}" if dated or unit else f"{column} = {order[0]}"
+        what = f"the time {day_of(low, unit) or order[0]}" if dated or unit else f"{column} = {order[0]}"
         return [f"every row has {what}: the order of the file is taken"]
     if not unit:
         if not dated or high < SMALL:  # a count of its own
