@@ -79,9 +79,9 @@ def _beside(source: Source, known: str) -> Path | None:
         return film_file(source.folder)
     if known != "recbole":
         return None
-    stem = re.sub(r"\.inter(\.\w+)?$", "", source.files[0][0])
+    stem = re.sub(r"(\.(train|valid|test))?\.inter(\.\w+)?$", "", source.files[0][0], flags=re.IGNORECASE)
     own = Path(f"{stem}.item")
-    found = [own] if own.is_file() else sorted(source.folder.glob("*.item"))
+    found = [own] if own.is_file() else sorted(p for p in source.folder.iterdir() if p.suffix.lower() == ".item")
     return found[0] if len(found) == 1 else None
 
 

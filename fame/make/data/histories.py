@@ -103,6 +103,12 @@ def check_user(name: str, head: str, dialect: Dialect, whole: bool, no_user: boo
     )
 
 
+def _with_colon(head: str, dialect: Dialect) -> bool:
+    """Whether the user is parted from the items by a colon."""
+    rows = [fields_of(line, dialect.separator, dialect.quote) for line in head.split("\n")[dialect.skip :]]
+    return all(row[0].endswith(":") for row in rows if row and row[0])
+
+
 def add_histories(name: str, plain: Plain, dialect: Dialect, no_user: bool, builder: Builder) -> None:
     """All lines into `builder`; a user's second line follows the first.
 
@@ -119,12 +125,14 @@ def _blocks(
     users: list[str] = []
     items: list[str] = []
     lines = 0
+    colon = not no_user and _with_colon(plain.head, dialect)
     with plain.path.open(encoding="utf-8", newline="\n") as file:
         for number, line in enumerate(file, 1):
             if number <= dialect.skip or not line.strip():
                 continue
             fields = [f.strip() for f in fields_of(line, dialect.separator, dialect.quote)]
             user, *rest = [str(number), *fields] if no_user else fields
+            user = user.removesuffix(":").rstrip() if colon else user
             rest = [item for item in rest if item]
             lines += 1
             if not rest:

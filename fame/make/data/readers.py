@@ -133,7 +133,7 @@ class _Reading:
     def log(self) -> Log:
         source = find_sources(self.path, self.folder, self.form)
         known = source.form if self.form == "auto" else self.form if self.form in ("movielens", "recbole") else ""
-        if known == "recbole" and not re.search(r"\.inter(\.\w+)?$", source.files[0][0]):
+        if known == "recbole" and not re.search(r"\.inter(\.\w+)?$", source.files[0][0], re.IGNORECASE):
             raise FameError(f"{self.path}: not a RecBole log; expected a folder or a file ending in .inter")
         self.taken += source.told
         with engine(self.folder) as self.run:  # closed before the log is sorted, which needs its memory
