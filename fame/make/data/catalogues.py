@@ -14,12 +14,13 @@ from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.data.builder import clean_id
 from fame.make.data.dialect import find_dialect
-from fame.make.data.engine import Engine, Table, parquet_table, renamed, text_table
+from fame.make.data.engine import Engine, Table, renamed, text_table
 from fame.make.data.files import MAX_FACTS_BYTES, check_file, kind_of, read_text, unpacked
 from fame.make.data.interactions import Interactions, keep_items
 from fame.make.data.items import coverage_of, item_table
 from fame.make.data.movielens import film_file, film_table
 from fame.make.data.names import KNOWN, plain_name
+from fame.make.data.nested import parquet_table
 from fame.make.data.objects import is_objects, objects_table
 from fame.make.data.options import ReadOptions
 from fame.make.data.plain import plain_text

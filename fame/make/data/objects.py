@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from fame.errors import FameError
-from fame.make.data.engine import Engine, Table, json_table, parse_json_lines
+from fame.make.data.engine import Engine, Table
 from fame.make.data.files import MAX_FACTS_BYTES
 from fame.make.data.lists import literal
 from fame.make.data.names import KNOWN, plain_name
+from fame.make.data.nested import json_table, parse_json_lines
 from fame.make.data.plain import MAX_LINE_BYTES, Plain
 from fame.make.data.times import number_unit
 

@@ -15,12 +15,13 @@ from fame.errors import FameError
 from fame.make.data.builder import Builder
 from fame.make.data.catalogues import catalogue_of, untyped
 from fame.make.data.dialect import SPACES, WORDS, Dialect, find_dialect
-from fame.make.data.engine import Engine, Table, engine, parquet_table, renamed, text_table
+from fame.make.data.engine import Engine, Table, engine, renamed, text_table
 from fame.make.data.extract import extract
 from fame.make.data.histories import add_histories, check_user, is_table
 from fame.make.data.interactions import Interactions, first_times, k_core, without_copies
 from fame.make.data.movielens import is_netflix, netflix_rows
 from fame.make.data.names import plain_name
+from fame.make.data.nested import parquet_table
 from fame.make.data.objects import is_objects, objects_table
 from fame.make.data.options import FORMS, ReadOptions
 from fame.make.data.order import DATES, find_order, shown_name
@@ -37,7 +38,7 @@ SEEN_ROWS = 8
 SEEN_LETTERS = 80  # of a cell
 
 See = Callable[[Sequence[str], Sequence[Sequence[str]]], None]
-NA_WORDS = ("NA", "N/A", "na", "n/a", "unknown", "-", "?")
+NA_WORDS = ("NA", "N/A", "na", "n/a", "#N/A", "unknown", "undefined", "anonymous", "(not set)", "-", "?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +137,7 @@ class _Reading:
         if known == "recbole" and not re.search(r"\.inter(\.\w+)?$", source.files[0][0], re.IGNORECASE):
             raise FameError(f"{self.path}: not a RecBole log; expected a folder or a file ending in .inter")
         self.taken += source.told
+        self.notes += source.notes
         with engine(self.folder) as self.run:  # closed before the log is sorted, which needs its memory
             what = self._rows(source, known)
         interactions = self.builder.build()
@@ -182,7 +184,6 @@ class _Reading:
             plains.append((name, plain_text(path, name, folder, self.options.encoding)))
         self._encoding(plains)
         if is_objects(plains[0][1]):
-            self.taken = [*self.taken]
             self._table(objects_table(self.run, str(self.path), plains))
             return "json"
         if self.form in ("json", "amazon"):

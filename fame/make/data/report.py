@@ -196,7 +196,9 @@ def strange_times(order: np.ndarray, unit: str, column: str, dated: bool, now: f
         without = f'--where "{column} > 0"'
         notes.append(f"{plural(zeros, 'row')} with the time 0, {day_of(0, unit)}; {without} leaves them out")
     today = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
-    if (last := day_of(high, unit)) > today:
+    if not (last := day_of(high, unit)):
+        notes.append(f"{column} reaches {high:g}, which is no date")
+    elif last > today:
         late = int((order > now * _UNITS.get(unit, 1)).sum()) if unit != "d" else 0
         many = f"{plural(late, 'row')} after today, the last of" if late else "the last time is after today:"
         notes.append(f"{many} {last}")

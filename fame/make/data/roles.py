@@ -240,7 +240,9 @@ def _second_key(
         clocks = clocks or [k for k in others.values() if are_clocks(columns[k])]
         if len(clocks) == 1:
             roles.order = (first, clocks[0])
-        elif (k := others.get("timeframe")) is not None and find_numbers([v for v in columns[k] if not is_missing(v)]):
+        elif (k := others.get("timeframe", others.get("hour"))) is not None and find_numbers(
+            [v for v in columns[k] if not is_missing(v)]
+        ):
             roles.order = (first, k)
             roles.notes.append(f"{names[k]} orders the rows of one {names[first]}")
     taken.update(roles.order)

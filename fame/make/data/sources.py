@@ -78,13 +78,14 @@ class Source:
     """Files that are one table.   files: what each is called, where it lies unpacked, and its kind: text or parquet.
 
     form: movielens or recbole where that was recognised, else ''.   told: how it was packed.
-    folder: where the files that belong to it lie.
+    folder: where the files that belong to it lie.   notes: which of several files were taken.
     """
 
     files: tuple[tuple[str, Path, str], ...]
     form: str
     told: tuple[str, ...]
     folder: Path
+    notes: tuple[str, ...] = ()
 
 
 def expanded(path: str | Path) -> Path:
@@ -126,7 +127,7 @@ def find_sources(path: Path, work: Path, form: str = "auto") -> Source:
             except FameError as error:  # the folder is ours alone
                 said = str(error).replace(str(folder), path.name).partition("; give the file itself")[0]
                 raise FameError(f"{path}: {said}; unpack it and give the log itself") from None
-        return Source(inner.files, inner.form, (kind, *inner.told), inner.folder)
+        return replace(inner, told=(kind, *inner.told))
     return _opened([path], work, _form_of(path), path.parent)
 
 
@@ -183,8 +184,8 @@ def _folder(path: Path, work: Path, form: str) -> Source:
     others = sum(map(data_file, files)) - len(chosen)
     if not others:
         return source
-    which = chosen[0].name if len(chosen) == 1 else f"{chosen[0].name} …"
-    return replace(source, told=(f"{which} of {others + len(chosen)} files", *source.told))
+    which = chosen[0].name if len(chosen) == 1 else f"{chosen[0].name} and others called alike"
+    return replace(source, notes=(f"of {others + len(chosen)} files {which} is read",))
 
 
 def _hidden(path: Path, root: Path) -> bool:

@@ -196,7 +196,8 @@ def date_styles(values: Sequence[str]) -> dict[str, TimeForm]:
 
     values: some of the column, tidied; they tell whether years have two digits or four, as either pattern reads both.
     """
-    short = sum(bool(re.search(r"\d{4}", v)) for v in values) < 0.5 * len(values)
+    years = [re.sub(r"\.\d{5,}|(?<=:\d\d) ?[+-]\d{4}", "", v) for v in values]  # without fractions and zones
+    short = sum(bool(re.search(r"\d{4}", v)) for v in years) < 0.5 * len(values)
     words = {
         "year": ("dates, the year first", _with_clocks(_YEAR_FIRST)),
         "day": ("dates, the day first", _with_clocks(_DAY_FIRST)),
