@@ -57,12 +57,7 @@ class Log:
         """
         before, interactions = self.interactions, k_core(self.interactions, k)
         table = self.catalogue.to_frame()
-        took = KCore(
-            k,
-            len(before.users) - len(interactions.users),
-            len(before.items) - len(interactions.items),
-            len(before) - len(interactions),
-        )
+        took = KCore.between(k, before, interactions)
         catalogue = Catalogue.from_frame(table[table["item_id"].isin(interactions.items)])
         return type(self)(interactions, catalogue, replace(self.report, core=took))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from fame.make.data.interactions import Interactions
 from fame.text import listing, percent, plural
 
 __all__ = ["Coverage", "Dropped", "KCore", "ReadReport", "Tested", "strange_times"]
@@ -32,12 +33,28 @@ class Dropped:
 
 @dataclass(frozen=True)
 class KCore:
-    """What a k-core took."""
+    """What a k-core took: users, items, interactions; left: how many of each it leaves."""
 
     k: int
     users: int
     items: int
     interactions: int
+    left: tuple[int, int, int]
+
+    @classmethod
+    def between(cls, k: int, before: Interactions, after: Interactions) -> Self:
+        left = (len(after.users), len(after.items), len(after))
+        return cls(k, len(before.users) - left[0], len(before.items) - left[1], len(before) - left[2], left)
+
+    def line(self) -> str:
+        if not self.interactions:
+            return f"{self.k}-core: takes nothing"
+        took = [plural(self.interactions, "interaction"), plural(self.users, "user"), plural(self.items, "item")]
+        users, items, interactions = self.left
+        return (
+            f"{self.k}-core: takes {listing(took)}; leaves {interactions:,} interactions of {users:,} users with "
+            f"{items:,} items"
+        )
 
 
 @dataclass(frozen=True)
@@ -137,17 +154,10 @@ class ReadReport:
         span = f", {self.span[0]} to {self.span[1]}" if self.span else ""
         said.append(f"kept {listing(kept)}{span}")
         said += [c.line() for c in self.coverage]
-        if self.core:
-            c = self.core
-            took = [plural(c.interactions, "interaction"), plural(c.users, "user"), plural(c.items, "item")]
-            said.append(
-                f"{c.k}-core: takes {listing(took)}; leaves {self.interactions - c.interactions:,} interactions of "
-                f"{self.users - c.users:,} users with {self.items - c.items:,} items"
-                if c.interactions
-                else f"{c.k}-core: takes nothing"
-            )
         if self.usable is not None:
             said.append(f"{self.usable:,} of {plural(self.users, 'user')} have three items of this model's catalogue")
+        if self.core:
+            said.append(self.core.line())
         if self.tested:
             said.append(self.tested.line())
         return said
