@@ -136,6 +136,7 @@ ALIKE: list[tuple[str, Files, Histories, tuple[str, ...]]] = [
     ("parts, a column more", {"d/p-0.csv": lines("{u},{i},{t}", HEAD, FIRST), "d/p-1.csv": lines("{u},x,{i},{t}", "user_id,note,item_id,timestamp", REST)}, GIVES, ("not in all parts, and left aside: note",)),
     ("parts, a column less", {"d/p-0.csv": lines("{u},x,{i},{t}", "user_id,note,item_id,timestamp", FIRST), "d/p-1.csv": lines("{u},{i},{t}", HEAD, REST)}, GIVES, ("left aside: note",)),
     ("parts, other separators", {"d/p-0.csv": lines("{u},{i},{t}", HEAD, FIRST), "d/p-1.csv": lines("{u};{i};{t}", HEAD.replace(",", ";"), REST)}, GIVES, ()),
+    ("parts, one packed, in capitals", {"d/p-0.csv.gz": gzip.compress(lines("{u},{i},{t}", HEAD, FIRST).encode()), "d/P-1.CSV": lines("{u},{i},{t}", HEAD, REST)}, GIVES, ("2 parts; gzip",)),
     ("RecBole's split", {f"d/ds.{name}.inter": lines("{u}\t{i}\t{t}", "user_id:token\titem_id:token\ttimestamp:float", rows) for name, rows in (("test", REST[30:]), ("train", FIRST), ("valid", REST[:30]))}, GIVES, ()),
     ("RecBole, in capitals", {"d/DS.INTER": lines("{u}\t{i}\t{t}", "user_id:token\titem_id:token\ttimestamp:float")}, GIVES, ()),
     *((f"a folder with {log}", {f"d/{log}": lines(*form), "d/Books.csv": "ISBN,Title\nb1,A\n", "d/other_users.csv": "id,age\n1,2\n"}, gives, (f"note: of 3 files {log} is read",)) for log, form, gives in (

@@ -30,7 +30,7 @@ TIERS: dict[str, tuple[str, ...]] = {
         "photoid petid creativeid streamerid tconst workid mid iditem artikelnr articleno skuid spuid gmapid "
         "artid traid trackuri spotifytrackuri trackmbid beerbeerid mediaitemid artikel artikelnummer produit producto "
         "idproducto produto prodotto 商品 商品id",
-        "asin isbn13 isbn10 besttbookid",
+        "asin artistmbid isbn13 isbn10 besttbookid",
         "itemname productname moviename songname trackname gamename moviestitle booktitle movietitle producttitle "
         "artist artistname song track game book news article video app business venue place recipe beer anime "
         "tvshow show course hotel itemtitle name title gametitle",

@@ -208,7 +208,8 @@ def _data_files(files: list[Path], path: Path) -> list[Path]:
         raise FameError(f"{path}: holds no data; expected a log, or parts of one, such as .csv, .json or .parquet")
     groups: dict[str, list[Path]] = {}
     for f in data:
-        stem = re.sub(r"[-_.]?(part|c\d{3}|[0-9a-f]{8}-[0-9a-f-]{20,}|\d+)+", "#", f.name.lower())
+        name = re.sub(rf"(\.({'|'.join(PACKED)}))+$", "", f.name.lower())
+        stem = re.sub(r"[-_.]?(part|c\d{3}|[0-9a-f]{8}-[0-9a-f-]{20,}|\d+)+", "#", name)
         groups.setdefault("parts" if f.name.lower().startswith("part-") else stem, []).append(f)
     if len(groups) == 1:
         return next(iter(groups.values()))
