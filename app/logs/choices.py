@@ -56,6 +56,7 @@ def _guesses(key: str, now: dict[str, Any], read: Read) -> dict[str, Any]:
         chosen["separator"] = pick("Separator", "separator", SEPARATORS)
         chosen["encoding"] = pick("Encoding", "encoding", {name: name for name in ENCODINGS})
         chosen["header"] = pick("The first line names the columns", "header", YES)
+        chosen["no_user"] = pick("Lines hold items alone, no user", "no_user", YES, "In a file of sequences")
     with b:
         chosen["user"] = pick("Column of the user", "user", columns)
         chosen["item"] = pick("Column of the item", "item", columns)
@@ -67,6 +68,10 @@ def _guesses(key: str, now: dict[str, Any], read: Read) -> dict[str, Any]:
             "Only rows where", " and ".join(now.get("where", [])), key=f"your_log_where_{key}",
             placeholder="rating >= 4", help="A condition on columns, such as rating >= 4 or event in ('view','buy')",
         )  # fmt: skip
+        missing = st.text_input(
+            "Words for a missing value", ", ".join(now.get("missing", [])), key=f"your_log_missing_{key}",
+            placeholder="NA, unknown", help="Parted by commas; beside the empty cell, NULL, NaN, None and \\N",
+        )  # fmt: skip
         core = st.number_input(
             "k-core: each user and item at least so often",
             0,
@@ -75,6 +80,7 @@ def _guesses(key: str, now: dict[str, Any], read: Read) -> dict[str, Any]:
             key=f"your_log_core_{key}",
         )
         repeats = st.toggle("Keep a user's second time with an item", now.get("repeats", True), f"your_log_again_{key}")
+    chosen["missing"] = [word.strip() for word in missing.split(",") if word.strip()]
     chosen |= {"where": [where.strip()] if where.strip() else [], "k_core": int(core), "repeats": repeats}
     return {name: value for name, value in chosen.items() if value != ""}
 

@@ -77,6 +77,7 @@ OPTIONS = {
 SWITCHES = {
     "header": ("--header", "--no-header"),
     "day_first": ("--day-first", "--month-first"),
+    "no_user": ("--no-user", "--with-user"),
     "repeats": ("--repeats", "--no-repeats"),
     "only_items": ("--only-items", "--all-items"),
 }
@@ -90,8 +91,8 @@ def flags(reading: Mapping[str, Any]) -> list[str]:
             continue
         if name in SWITCHES:
             told.append(SWITCHES[name][not value])
-        elif name == "where":
-            told += [part for condition in value for part in ("--where", condition)]
+        elif name in ("where", "missing"):
+            told += [f"--{name}={part}" for part in value]
         elif name in OPTIONS:
             told.append(f"{OPTIONS[name]}={value}")
     return told

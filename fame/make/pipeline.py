@@ -192,7 +192,10 @@ def described(
     rank, popular = ranks(model, data.split.test), popularity_ranks(data.counts, data.split.test)
     facts = data.facts
     if data.report:
-        facts = replace(facts, read=tuple(replace(data.report, tested=tested(rank, data.split.test)).lines()))
+        held = tested(rank, data.split.test)
+        facts = replace(facts, read=tuple(replace(data.report, tested=held).lines()))
+        if held.figures:
+            tell.warn(held.line())
     used = usage(model, data.split.test.histories)
     model.cpu()
     atlas, found = None, {}

@@ -12,7 +12,7 @@ from fame.make.card import Facts
 from fame.make.configs import DataConfig, PlantedConfig
 from fame.make.data import Interactions, Log, Sequences, Split, k_core, keep_items, leave_one_out, read
 from fame.make.data.items import coverage_of
-from fame.make.data.report import ReadReport, Tested
+from fame.make.data.report import KCore, ReadReport, Tested
 from fame.make.data.sequences import Task
 from fame.make.evaluate import metric_values
 from fame.make.recipe import Recipe
@@ -118,5 +118,7 @@ def for_catalogue(log: Log, catalogue: Catalogue, least: int) -> tuple[Task, Rea
     coverage = coverage_of("the model's catalogue", log.interactions, listed, only=True)
     kept = keep_items(log.interactions, catalogue.item_id[1:])
     usable = int((np.bincount(kept.user_codes) >= 3).sum())
-    report = replace(log.report, coverage=(*log.report.coverage, coverage), usable=usable)
-    return split_for(log.interactions, catalogue, least).test, report
+    cored = k_core(kept, least) if least else kept
+    core = KCore.between(least, kept, cored) if least else None
+    task = leave_one_out(Sequences.from_interactions(cored, catalogue)).test
+    return task, replace(log.report, coverage=(*log.report.coverage, coverage), usable=usable, core=core)

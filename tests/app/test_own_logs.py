@@ -70,7 +70,7 @@ HOSTILE = {
     "one user": ("log.csv", ALONE, {}, "k-core: no users and items with 5"),
     "image": ("log.csv", b"\x89PNG\r\n\x1a\n" + bytes(64), {}, "log.csv: this is a PNG image; expected a log"),
     "bomb": ("log.zip", bomb(), {}, "log.zip: unpacks to far more than a log would; refused"),
-    "nested": ("log.parquet", nested_parquet(), {}, "log.parquet: the column .who. of the user is nested [(]STRUCT"),
+    "nested": ("log.parquet", nested_parquet(), {}, "log.parquet: found the columns who.id, who.name, what.id; none"),
     "wrong columns": ("log.csv", LOG, {"user": "item", "item": "item"}, "the column 'item' is both user and item"),
     "no such column": ("log.csv", LOG, {"user": "who"}, "log.csv: .*'who'"),
 }  # fmt: skip
@@ -191,7 +191,7 @@ def test_a_bundle_is_checked_at_the_door(tmp_path: Path, small: Bundle, folder: 
 def test_choices_become_a_recipe(tmp_path: Path) -> None:
     state = {
         "name": "mine", "log": 'a "b".csv', "items": "items.csv",
-        "reading": {"user": "who", "k_core": 3, "header": True},
+        "reading": {"user": "who", "k_core": 3, "header": True, "no_user": False, "missing": ["NA", "-x"]},
         "choices": {"length": "thorough", "heads": 2, "experts": 3, "guide": ["genre"], "sasrec": True, "noun": "book"},
     }  # fmt: skip
     path = tmp_path / "mine.toml"
@@ -199,6 +199,8 @@ def test_choices_become_a_recipe(tmp_path: Path) -> None:
     made = load_recipe(path)
     assert made.data.path == tmp_path / 'a "b".csv' and made.data.items == tmp_path / "items.csv"
     assert (made.data.user, made.data.k_core, made.data.header, made.data.noun) == ("who", 3, True, "book")
+    assert (made.data.no_user, made.data.missing) == (False, ("NA", "-x"))
+    assert recipe.flags(state["reading"])[-3:] == ["--with-user", "--missing=NA", "--missing=-x"]
     assert (made.model.n_heads, made.model.n_experts, made.guidance.heads) == (2, 3, ("genre",))
     assert made.evidence and made.comparison is not None and made.comparison.probe
     assert made.comparison.model.variant == "sasrec" and made.comparison.training.compete == 0

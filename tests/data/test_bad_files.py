@@ -42,7 +42,7 @@ from tests.data.test_readers import HEAD, write
         ("sequences", "u1 a\nu2 \0\n", "line 2 holds binary data"),
         ("sequences", "u1 a\nu2 " + "x" * 501, "row 2 has an id of 501 characters"),
         ("sequences", "\n \t\n", "nothing but blank space"),
-        ("sequences", "u1\nu2\n", "the log is empty.*2 rows dropped: a user and no item"),
+        ("sequences", "u1\nu2\n", "the log is empty.*dropped 2 rows: a user and no item"),
         ("amazon", "{'reviewerID': 'A'}\n", "none looks like the item"),
         ("amazon", "user,item\n1,2\n", "not JSON"),
         ("amazon", "[" * 100_000, "not JSON"),

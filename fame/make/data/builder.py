@@ -19,6 +19,7 @@ from fame.make.data.report import Dropped
 __all__ = ["Builder", "clean_id"]
 
 _JOINERS = re.compile("[\u200c\u200d]")  # of emoji and of Persian and Indian scripts
+_WHOLE = re.compile(r"\d+(\.0+)?")
 MAX_INTERACTIONS = 500_000_000
 MAX_NAMES = 50_000_000  # users, and items
 MAX_NAME_CHARS = 500
@@ -38,6 +39,7 @@ class Builder:
         self._parts: tuple[list[np.ndarray], ...] = ([], [], [])
         self._dropped: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
+        self.notes: list[str] = []
         self.rows = 0
         self.n = 0
         self._position = 0
@@ -121,7 +123,7 @@ class Builder:
             FameError: there were no rows.
         """
         if not self.n:
-            said = "; ".join(f"{d.count:,} rows dropped: {d.why}, such as {d.example}" for d in self.dropped)
+            said = "; ".join(d.line() for d in self.dropped)
             raise FameError(
                 f"{self.source}: the log is empty; expected at least one interaction{f' ({said})' if said else ''}"
             )
@@ -135,7 +137,18 @@ class Builder:
         if self.n < self._position:  # else every name has a row, and they stand as they first appeared
             user, users = _used(user, users)
             item, items = _used(item, items)
+        user, users = self._whole(user, users, Columns.USER)
+        item, items = self._whole(item, items, Columns.ITEM)
         return Interactions.from_codes(user, users, item, items, order)
+
+    def _whole(self, codes: np.ndarray, names: list[str], what: str) -> tuple[np.ndarray, list[str]]:
+        """Ids that are all whole numbers without the decimals which some of them have, as 12.0."""
+        if not all(_WHOLE.fullmatch(n) for n in names) or not (long := next((n for n in names if "." in n), "")):
+            return codes, names
+        self.notes.append(f"{what} ids written like {long} are read as {long.partition('.')[0]}")
+        short: dict[str, int] = {}
+        table = [short.setdefault(n.partition(".")[0], len(short)) for n in names]
+        return np.array(table, np.int32)[codes], list(short)
 
     def _codes(self, values: pa.Array, what: str, known: dict[str, int], first: int) -> tuple[np.ndarray, np.ndarray]:
         """int32 [n], -1 where missing, and where that is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +14,18 @@ from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.data.builder import clean_id
 from fame.make.data.dialect import find_dialect
-from fame.make.data.engine import Engine, Table, parquet_table, renamed, text_table
+from fame.make.data.engine import Engine, Table, renamed, text_table
 from fame.make.data.files import MAX_FACTS_BYTES, check_file, kind_of, read_text, unpacked
 from fame.make.data.interactions import Interactions, keep_items
 from fame.make.data.items import coverage_of, item_table
 from fame.make.data.movielens import film_file, film_table
 from fame.make.data.names import KNOWN, plain_name
+from fame.make.data.nested import parquet_table
 from fame.make.data.objects import is_objects, objects_table
 from fame.make.data.options import ReadOptions
 from fame.make.data.plain import plain_text
 from fame.make.data.report import Coverage
-from fame.make.data.sources import Source, expanded
+from fame.make.data.sources import ITEM_FILES, Source, data_file, expanded
 
 __all__ = ["catalogue_of", "untyped"]
 
@@ -78,9 +80,9 @@ def _beside(source: Source, known: str) -> Path | None:
         return film_file(source.folder)
     if known != "recbole":
         return None
-    stem = re.sub(r"\.inter(\.\w+)?$", "", source.files[0][0])
+    stem = re.sub(r"(\.(train|valid|test))?\.inter(\.\w+)?$", "", source.files[0][0], flags=re.IGNORECASE)
     own = Path(f"{stem}.item")
-    found = [own] if own.is_file() else sorted(source.folder.glob("*.item"))
+    found = [own] if own.is_file() else sorted(p for p in source.folder.iterdir() if p.suffix.lower() == ".item")
     return found[0] if len(found) == 1 else None
 
 
@@ -111,9 +113,8 @@ def _opened(run: Engine, path: Path, known: str, notes: list[str]) -> Table | pd
     kind, inside = kind_of(path), path
     if kind not in ("text", "parquet"):
         members = unpacked(path, kind, folder / "unpacked")
-        if len(members) > 1:
-            raise FameError(f"{path}: an archive of {len(members):,} files; unpack it and give the item file")
-        inside, kind = members[0], kind_of(members[0])
+        inside = item_member(path, members)
+        kind = kind_of(inside)
     if kind == "parquet":
         return parquet_table(run, path.name, [(path.name, inside)])
     plain = plain_text(inside, str(path), folder)
@@ -122,7 +123,7 @@ def _opened(run: Engine, path: Path, known: str, notes: list[str]) -> Table | pd
     if known == "movielens" and (films := film_table(path, plain)) is not None:
         return films
     if is_objects(plain):
-        return objects_table(run, path.name, [(path.name, plain)])
+        return objects_table(run, path.name, [(path.name, plain)], items=True)
     dialect = find_dialect(str(path), plain.head, plain.whole)
     if not dialect.uniform and (alone := ids_alone(plain.head)):
         dialect = replace(
@@ -133,6 +134,20 @@ def _opened(run: Engine, path: Path, known: str, notes: list[str]) -> Table | pd
             f"{path}: its lines differ in their fields; expected a table, a row per item with an id and a title"
         )
     return text_table(run, path.name, [(path.name, plain, dialect)])
+
+
+def item_member(path: Path, members: Sequence[Path]) -> Path:
+    """The one file of an archive that holds items.
+
+    Raises:
+        FameError: there are several, or none.
+    """
+    data = [m for m in members if data_file(m)]
+    called = [m for m in data if m.name.lower().partition(".")[0] in ITEM_FILES]
+    for found in (members, data, called):
+        if len(found) == 1:
+            return found[0]
+    raise FameError(f"{path}: an archive of {len(members):,} files; unpack it and give the item file")
 
 
 def ids_alone(head: str) -> str:

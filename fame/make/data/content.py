@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fame.errors import FameError
 from fame.make.data.lists import is_missing, values_of
 from fame.make.data.names import KNOWN, plain_name
-from fame.make.data.times import looks_like_time
+from fame.make.data.times import NUMBER, looks_like_time
 
 __all__ = [
     "Roles",
@@ -22,6 +22,7 @@ __all__ = [
     "is_filled",
     "is_pair",
     "list_separator",
+    "number_lists",
     "set_role",
 ]
 
@@ -63,8 +64,11 @@ def set_role(roles: Roles, role: str, found: tuple[int, ...], how: str, taken: s
     taken.update(found)
 
 
-def are_clocks(values: Sequence[str]) -> bool:
+def are_clocks(values: Sequence[str], compact: bool = False) -> bool:
+    """Whether all are times of day; compact: without colons, as 94500 and 140211."""
     kept = [v.strip() for v in values if not is_missing(v)]
+    if compact:
+        return bool(kept) and all(re.fullmatch(r"([01]?\d|2[0-3])[0-5]\d[0-5]\d", v) for v in kept)
     return bool(kept) and all(re.match(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?$", v) for v in kept)
 
 
@@ -99,9 +103,18 @@ def are_lists(
     return len(pieces) > 1.5 * len(kept) and (plural or len(set(pieces)) < 0.7 * len(pieces))
 
 
+def number_lists(column: Sequence[str]) -> bool:
+    """Whether cells are bare lists of numbers, such as times parted by commas."""
+    kept = [v for v in column[:200] if not is_missing(v)]
+    separator = list_separator(kept)
+    return separator is not None and all(
+        NUMBER.fullmatch(p.strip()) for v in kept for p in re.split(separator, v.strip()) if p.strip()
+    )
+
+
 def list_separator(cells: Sequence[str]) -> str | None:
     """The pattern that parts bare lists in text."""
-    for mark, pattern in (("|", r"\|"), (";", ";"), (",", ","), (" ", r"\s+")):
+    for mark, pattern in (("->", r"\s*->\s*"), ("→", r"\s*→\s*"), ("|", r"\|"), (";", ";"), (",", ","), (" ", r"\s+")):
         if sum(mark in cell.strip() for cell in cells) > 0.3 * len(cells):
             return pattern
     return None
@@ -158,8 +171,7 @@ def by_content(
             user, item = _user_and_item(ids, kept)
         set_role(roles, "user", (user,), "content", taken)
         set_role(roles, "item", (item,), "content", taken)
-        if bracketed(columns[item]):
-            roles.item_list = True
+        roles.item_list = are_lists(columns[item], "", roles, columns, names)
     elif roles.user is None and roles.item is not None and ids and not header:
         set_role(roles, "user", (_row_number(ids, kept, columns) or ids[0],), "content", taken)
     elif roles.item is None and roles.user is not None and ids and (not header or len(ids) == 1):

@@ -14,8 +14,8 @@ from fame.make.data.names import KNOWN, plain_name
 __all__ = ["SPACES", "Dialect", "fields_of", "find_dialect"]
 
 SPACES = " "  # runs of blanks
-SEPARATORS = ("\t", "::", ";", "|", ",", "\x01", "~", SPACES)  # in this order where nothing else tells
-WORDS = {"\t": "tab", SPACES: "space", "\x01": "^A"}
+SEPARATORS = ("\t", "::", ";", "|", ",", "\x01", "\x1f", "~", "^", SPACES)  # in this order where nothing else tells
+WORDS = {"\t": "tab", SPACES: "space", "\x01": "^A", "\x1f": "^_"}
 SAMPLE_LINES = 2_000
 MAX_COLUMNS = 2_000
 MAX_LINES_OF_A_ROW = 200
@@ -58,6 +58,8 @@ def find_dialect(
     lines = lines[: SAMPLE_LINES + 200]
     told: list[str] = []
     skip, declared, comment = _preamble(lines, told)
+    if skip >= len(lines) - 1 and any(map(str.strip, lines)):  # where each line begins so, none is a comment
+        told, skip, comment = [], 0, None
     wanted = {"tab": "\t", "space": SPACES, "\\t": "\t"}.get(separator or "", separator) or declared
     rows = [line for line in lines[skip:] if line.strip()]
     if not rows:

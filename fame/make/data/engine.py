@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +14,11 @@ import pyarrow as pa
 
 from fame.errors import FameError
 from fame.make.data.dialect import SPACES, Dialect, fields_of
+from fame.make.data.names import plain_name
 from fame.make.data.plain import Plain
+from fame.make.data.report import names_shown
 
-__all__ = ["Column", "Engine", "Part", "Table", "engine", "json_table", "parquet_table", "text_table"]
+__all__ = ["Column", "Engine", "Part", "Table", "engine", "text_table"]
 
 MEMORY = "512MB"
 SAMPLE_ROWS = 20_000
@@ -135,7 +136,7 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _path(path: Path) -> str:
+def file_sql(path: Path) -> str:
     """A path as SQL, its brackets and stars taken as they are."""
     text = str(path)
     if not path.exists() or any(c in text for c in "[*?{"):
@@ -156,7 +157,8 @@ def as_text(k: int, column: Column) -> str:
     """Column k as text in SQL: lists as JSON, bytes as UTF-8, whole decimals without a point."""
     kind = column.type
     if kind == "BLOB":
-        return f"coalesce(try(decode(c{k})), hex(c{k}))"
+        text = f"try(decode(c{k}))"  # bytes of a UUID may happen to be text of control characters
+        return f"CASE WHEN regexp_matches({text}, '^[^[:cntrl:]]*$') THEN {text} ELSE hex(c{k}) END"
     if kind in ("FLOAT", "DOUBLE"):
         # pandas turns whole numbers into decimals where a column once had gaps.
         whole = f"CASE WHEN c{k} = floor(c{k}) THEN try_cast(c{k} AS BIGINT)::VARCHAR END"
@@ -170,24 +172,58 @@ def as_text(k: int, column: Column) -> str:
 
 
 def text_table(run: Engine, name: str, files: Sequence[tuple[str, Plain, Dialect]]) -> Table:
-    """The table in plain files of one dialect; each comes with its own lines to skip.
+    """The table in plain files; each comes with its own dialect, and has the columns of the first in any order.
 
     Raises:
         FameError: a part has other columns than the first.
     """
     first = files[0][2]
+    kept, notes = _shared_columns(files)
     parts = []
     for part_name, plain, dialect in files:
-        if len(dialect.names) != len(first.names):
-            raise FameError(
-                f"{part_name}: {len(dialect.names)} columns, and {files[0][0]} has {len(first.names)}; "
-                "expected parts of one table"
-            )
         path = _single_spaced(plain, dialect, run.folder) if dialect.separator == SPACES else plain.path
         lines = plain.lines + (not plain.head.endswith("\n") if plain.whole else 1) - dialect.skip
-        parts.append(Part(part_name, _best_reading(run, part_name, path, dialect, lines, plain.quotes)))
-    columns = tuple(Column(n) for n in first.names)
-    return Table(name, columns, tuple(parts), first.header, first.told)
+        sql = _best_reading(run, part_name, path, dialect, lines, plain.quotes)
+        own = _places(dialect, first)
+        if (wanted := [own[k] for k in kept]) != list(range(len(dialect.names))):
+            sql = f"SELECT {', '.join(f'c{k} AS c{n}' for n, k in enumerate(wanted))} FROM ({sql})"
+        parts.append(Part(part_name, sql))
+    columns = tuple(Column(first.names[k]) for k in kept)
+    return Table(name, columns, tuple(parts), first.header, first.told, notes)
+
+
+def _places(dialect: Dialect, first: Dialect) -> dict[int, int]:
+    """Of the first part's columns those that a part has, each with its place there."""
+    if not (dialect.header and first.header):
+        return {k: k for k in range(len(first.names))} if len(dialect.names) == len(first.names) else {}
+    if dialect.names == first.names:
+        return {k: k for k in range(len(first.names))}
+    theirs = [plain_name(n) for n in dialect.names]
+    ours = [plain_name(n) for n in first.names]
+    return {k: theirs.index(n) for k, n in enumerate(ours) if theirs.count(n) == ours.count(n) == 1}
+
+
+def _shared_columns(files: Sequence[tuple[str, Plain, Dialect]]) -> tuple[list[int], tuple[str, ...]]:
+    """The columns of the first part that all have, and a word on others.
+
+    Raises:
+        FameError: a part lacks a column of the first and has another in its place.
+    """
+    name, _, first = files[0]
+    kept = list(range(len(first.names)))
+    aside: dict[str, None] = {}
+    for part, _, dialect in files[1:]:
+        own = _places(dialect, first)
+        lacking = [n for k, n in enumerate(first.names) if k not in own]
+        further = [n for k, n in enumerate(dialect.names) if k not in own.values()]
+        if lacking and (further or not own):
+            raise FameError(
+                f"{part}: has the columns {names_shown(dialect.names)}, and {name} {names_shown(first.names)}; "
+                "expected parts of one table"
+            )
+        aside |= dict.fromkeys([*lacking, *further])
+        kept = [k for k in kept if k in own]
+    return kept, (f"not in all parts, and left aside: {names_shown(list(aside))}",) if aside else ()
 
 
 def _best_reading(run: Engine, name: str, path: Path, dialect: Dialect, lines: int, quotes: bool) -> str:
@@ -213,7 +249,7 @@ def _csv(path: Path, dialect: Dialect, quote: str, escape: str) -> str:
     names = ", ".join(f"'c{k}': 'VARCHAR'" for k in range(len(dialect.names)))
     separator, skip = ("\t", 0) if dialect.separator == SPACES else (dialect.separator, dialect.skip)
     source = (
-        f"read_csv({_path(path)}, auto_detect = false, header = false, skip = {skip}, "
+        f"read_csv({file_sql(path)}, auto_detect = false, header = false, skip = {skip}, "
         f"delim = {quoted(separator)}, quote = {quoted(quote)}, escape = {quoted(escape)}, columns = {{{names}}}, "
         f"nullstr = '{NO_NULL}', compression = 'none', ignore_errors = true, "
         f"store_rejects = true, rejects_limit = {MAX_REJECTS})"
@@ -239,117 +275,6 @@ def _single_spaced(plain: Plain, dialect: Dialect, folder: Path) -> Path:
     return target
 
 
-# --- JSON ---------------------------------------------------------------------------------------------
-
-
-def json_table(
-    run: Engine, name: str, files: Sequence[tuple[str, Path, str]], sample: Sequence[dict[str, Any]]
-) -> Table:
-    """The table in files of JSON objects: `layout` of each is newline_delimited, array or unstructured.
-
-    sample: some of the objects, which tell the columns; objects inside are flattened once, and a list of objects
-    becomes a row for each.
-    """
-    paths: dict[tuple[str, ...], None] = {}
-    events: dict[str, dict[str, None]] = {}
-    for record in sample:
-        for key, value in record.items():
-            if isinstance(value, dict) and value and not any(isinstance(v, dict | list) for v in value.values()):
-                paths |= dict.fromkeys((key, inner) for inner in value)
-            elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
-                events.setdefault(key, {}).update(dict.fromkeys(k for v in value for k in v))
-            else:
-                paths[(key,)] = None
-    for key in [k for k in events if (k,) in paths]:
-        paths.pop((key,))  # empty lists of the same key
-    single = next(iter(events)) if len(events) == 1 else max(events, key=lambda k: len(events[k]), default=None)
-    columns: list[Column] = []
-    shown = []
-    for keys in paths:
-        if any('"' in p or "'" in p for p in keys):
-            continue
-        pointer = "".join(f'."{p}"' for p in keys)
-        shown.append(f"json ->> {quoted('$' + pointer)} AS c{len(columns)}")
-        columns.append(Column(".".join(keys)))
-    inner = ""
-    if single is not None and not _names_items(single, sample):
-        pointer = quoted(f'$."{single}"[*]')
-        inner = f", unnest(json_extract(json, {pointer})) AS event"
-        for key in events[single]:
-            if '"' not in key and "'" not in key:
-                pointer = quoted(f'$."{key}"')
-                shown.append(f"event ->> {pointer} AS c{len(columns)}")
-                columns.append(Column(key if key not in {c.name for c in columns} else f"{single}.{key}"))
-    if not columns:
-        raise FameError(f"{name}: the objects have no fields; expected one object per interaction")
-    parts = []
-    for part_name, path, layout in files:
-        lines = "true" if layout == "newline_delimited" else "false"
-        source = (
-            f"(SELECT json FROM read_json_objects({_path(path)}, format = '{layout}', ignore_errors = {lines}, "
-            f"maximum_object_size = {MAX_JSON_OBJECT}, compression = 'none'))"
-        )
-        sql = f"SELECT {', '.join(shown)} FROM " + (f"(SELECT json{inner} FROM {source})" if inner else source)
-        parts.append(Part(part_name, sql))
-    told = {"newline_delimited": "JSON Lines", "array": "a JSON array", "unstructured": "JSON objects"}[files[0][2]]
-    says = (f"the list {single!r} a row for each",) if inner else ()
-    return Table(name, tuple(columns), tuple(parts), True, (told, *says))
-
-
-def _names_items(key: str, sample: Sequence[dict[str, Any]]) -> bool:
-    """Whether a list of objects is an attribute, of one item a record, and not a history."""
-    from fame.make.data.names import KNOWN, plain_name
-
-    return any(
-        "item" in {KNOWN.get(plain_name(k)) for k in record if k != key and not isinstance(record[k], list)}
-        for record in sample[:20]
-    )
-
-
-# --- Parquet ------------------------------------------------------------------------------------------
-
-
-def parquet_table(run: Engine, name: str, files: Sequence[tuple[str, Path]]) -> Table:
-    """The table in Parquet files; a list of objects becomes a row for each."""
-    described = run.rows(
-        f"DESCRIBE SELECT * FROM read_parquet({_path(files[0][1])}, hive_partitioning = false)", files[0][0]
-    )
-    columns = [Column(str(row[0]), str(row[1])) for row in described]
-    struct = next((k for k, c in enumerate(columns) if c.type.startswith("STRUCT") and c.type.endswith("[]")), None)
-    shown = [f"{identifier(c.name)} AS c{k}" for k, c in enumerate(columns)]
-    parts = []
-    inner: list[tuple[str, str]] = []
-    if struct is not None:
-        cell = identifier(columns[struct].name)
-        probe = f"SELECT unnest(event) FROM (SELECT unnest({cell}) AS event FROM read_parquet({_path(files[0][1])}))"
-        inner = [(str(r[0]), str(r[1])) for r in run.rows(f"DESCRIBE {probe}", files[0][0])]
-    for part_name, path in files:
-        source = f"read_parquet({_path(path)}, hive_partitioning = false)"
-        sql = f"SELECT {', '.join(shown)} FROM {source}"
-        if struct is not None:
-            plain = [f"c{k}" for k in range(len(columns)) if k != struct]
-            fields = ["event." + identifier(n) for n, _ in inner]
-            listed = ", ".join(f"{e} AS c{k}" for k, e in enumerate([*plain, *fields]))
-            sql = f"SELECT {listed} FROM (SELECT *, unnest(c{struct}) AS event FROM ({sql}))"
-        parts.append(Part(part_name, sql))
-    if struct is not None:
-        columns = [c for k, c in enumerate(columns) if k != struct] + [Column(n, t) for n, t in inner]
-    return Table(name, tuple(columns), tuple(parts), True, ("Parquet",))
-
-
 def renamed(table: Table, names: Sequence[str]) -> Table:
     """The table with other names for its columns."""
     return replace(table, columns=tuple(replace(c, name=n) for c, n in zip(table.columns, names, strict=True)))
-
-
-def parse_json_lines(text: str, limit: int) -> list[dict[str, Any]]:
-    """The objects among the first lines of JSON Lines."""
-    found = []
-    for line in text.split("\n")[:limit]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            found.append(value)
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,6 @@ from fame.make.data.order import Order
 from fame.make.data.where import conditions
 
 __all__ = ["extract"]
-
-FLOAT_ID = re.compile(r"\d+(\.0+)?")
 
 
 def extract(
@@ -48,7 +47,7 @@ def extract(
         if roles.item_list and roles.item is not None
         else None
     )
-    lists = _Lists(builder, roles, separator)
+    lists = _Lists(builder, roles, separator, dated=bool(order.sql) and not order.number)
     for part in table.parts:
         for batch in run.batches(f"{sql}, {raw} AS r FROM ({part.sql})", part.name):
             if where:
@@ -72,15 +71,6 @@ def _id_sql(table: Table, k: int | None, rows: Sequence[Sequence[str]], what: st
     assert k is not None
     text = as_text(k, table.columns[k])
     values = [row[k].strip() for row in rows if not is_missing(row[k])]
-    if (
-        values
-        and table.columns[k].type == "VARCHAR"
-        and any("." in v for v in values)
-        and all(FLOAT_ID.fullmatch(v) for v in values)
-    ):
-        shown = next(v for v in values if "." in v)
-        notes.append(f"{what} ids written like {shown} are read as {shown.partition('.')[0]}")
-        return f"regexp_replace(trim({text}), '^(\\d+)\\.0+$', '\\1')"
     if any(re.fullmatch(r"\d(\.\d+)?E\+\d+", v) for v in values):
         shown = next(v for v in values if "E+" in v)
         notes.append(f"{what} ids like {shown} were rounded by a spreadsheet; different ids may have become one")
@@ -103,8 +93,9 @@ def _add(batch: pa.RecordBatch, builder: Builder, order: Order) -> None:
 class _Lists:
     """Rows whose item, and perhaps order, is a list; under a time a list that its user had already is read once."""
 
-    def __init__(self, builder: Builder, roles: Roles, separator: str | None) -> None:
+    def __init__(self, builder: Builder, roles: Roles, separator: str | None, dated: bool) -> None:
         self.builder, self.roles, self.separator = builder, roles, separator
+        self.dated = dated and roles.order_list
         self.seen: set[tuple[str, str]] = set()
         self.twice = 0
 
@@ -133,6 +124,8 @@ class _Lists:
         self.builder.rows += len(batch)
         self.builder.drop("an empty list", empty)
         self.builder.drop("the lists of items and times differ in length", uneven)
+        if self.dated:
+            orders = [_microseconds(text) for text in orders]
         number, fits = numbers_of(pa.array(orders, pa.string())) if self.roles.order else (None, None)
         if items:
             self.builder.add(pa.array(users, pa.string()), pa.array(items, pa.string()), number, fits, rows=0)
@@ -144,3 +137,12 @@ class _Lists:
         if values is None:
             values = [p.strip() for p in re.split(self.separator or r"\s+", cell.strip()) if p.strip()]
         return values
+
+
+def _microseconds(text: str | None) -> str | None:
+    """An ISO date as microseconds since 1970, None where it is none; without a zone it is UTC."""
+    try:
+        when = datetime.fromisoformat((text or "").strip())
+    except ValueError:
+        return None
+    return str(round(when.replace(tzinfo=when.tzinfo or UTC).timestamp() * 10**6))

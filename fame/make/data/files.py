@@ -29,7 +29,10 @@ MAX_FACTS_BYTES = GIB  # a file that is read whole: item facts
 BLOCK = 1 << 20
 
 # How files begin that are read: unpacked on the way, or as a table of Parquet.
-_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
+_PACKED = {
+    b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x5d\0\0": "lzma", b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}  # fmt: skip
 # How files begin that are no log, and what they are.
 _STRANGE = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"),
@@ -55,6 +58,20 @@ _STRANGE = (
     (b"\x80\x05", "a Python pickle, which is never read; save the table as Parquet"),
     (b"MATLAB 5.0", "a MATLAB file; save the table as CSV"),
     (b"RDX", "an R data file; save the table as CSV"),
+    (b"X\n\0\0\0", "an R data file; save the table as CSV"),
+    (b"%%MatrixMarket", "a Matrix Market file; save its rows and columns as user,item in a CSV"),
+    (b"@relation", "an ARFF file; save the table as CSV"),
+    (b"@RELATION", "an ARFF file; save the table as CSV"),
+    (b"-- MySQL dump", "a dump of a database; export the table as CSV"),
+    (b"-- PostgreSQL database dump", "a dump of a database; export the table as CSV"),
+    (b"CREATE TABLE", "a dump of a database; export the table as CSV"),
+    (b"INSERT INTO", "a dump of a database; export the table as CSV"),
+    (b"/annex/objects/", "a git-annex pointer, not the file itself; fetch it with `git annex get`"),
+    (b"PK\x07\x08", "a part of a zip archive in several parts; unpack all of them first"),
+    (b"ID3", "a sound file (MP3)"),
+    (b"OggS", "a sound file (Ogg)"),
+    (b"\0\0\1\0", "an icon"),
+    (b"\0asm", "a program"),
     (b"7z\xbc\xaf", "a 7-Zip archive; unpack it first"),
     (b"Rar!", "a RAR archive; unpack it first"),
     (b"\x1f\x9d", "a compress (.Z) file; unpack it first"),
@@ -109,14 +126,20 @@ def kind_of(path: Path) -> str:
     for start, what in _STRANGE:
         if head.startswith(start):
             raise FameError(f"{path}: this is {what}; expected a log: a table, JSON or sequences")
+    if head[4:8] == b"ftyp":
+        raise FameError(f"{path}: this is a picture or a film; expected a log: a table, JSON or sequences")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head[2:].replace(b"\0", b"")  # UTF-16: enough to know markup by
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if re.match(rb"<(!doctype html|html|head|body|script|!--.*?-->\s*<html)", text, re.DOTALL):
+    if re.match(
+        rb"(<!--.*?-->\s*)?<(!doctype html|(html|head|body|script|table|div|p|span|h1|form)[\s>])", text, re.DOTALL
+    ):
         title = re.search(rb"<title[^>]*>([^<]{1,200})", head, re.IGNORECASE)
         shown = f", {' '.join(title[1].decode('latin-1').split())[:60]!r}" if title else ""
         raise FameError(
             f"{path}: this is an HTML page{shown}, perhaps what a site shows in place of a download; fetch the log anew"
         )
-    if re.match(rb"<\?xml|<error>|<svg", text):
+    if re.match(rb"<\?xml|<!doctype|<[a-z][\w:.-]*(\s[^<>]*)?>.*</", text, re.DOTALL):
         raise FameError(f"{path}: this is XML, perhaps a server's error message; expected a log")
     if not text and path.stat().st_size <= len(head):
         raise FameError(f"{path}: the file holds nothing but blank space")
@@ -205,7 +228,7 @@ def _stream(raw: IO[bytes], kind: str) -> Any:
         return gzip.GzipFile(fileobj=raw)
     if kind == "bzip2":
         return bz2.BZ2File(raw)
-    if kind == "xz":
+    if kind in ("xz", "lzma"):
         return lzma.LZMAFile(raw)
     if kind == "zstd":
         return pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")
@@ -243,8 +266,12 @@ def _from_zip(path: Path, folder: Path, budget: _Budget) -> list[Path]:
         members = [m for m in archive.infolist() if not m.is_dir()]
         if any(m.filename == "[Content_Types].xml" for m in members):
             raise FameError(f"{path}: this is an Excel or Office file; save the sheet as CSV")
+        if any(m.filename == "mimetype" for m in members):
+            raise FameError(f"{path}: this is an OpenDocument file; save the sheet as CSV")
         if members and all(m.filename.endswith(".npy") for m in members):
             raise FameError(f"{path}: this is a NumPy archive; save the table as CSV")
+        if any(m.filename.endswith("/data.pkl") for m in members):
+            raise FameError(f"{path}: this is a PyTorch file, which is never read as a log; save the table as Parquet")
         _check_members(path, len(members))
         for member in members:
             if (name := _wanted(member.filename)) is None:

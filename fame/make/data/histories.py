@@ -12,12 +12,13 @@ from fame.errors import FameError
 from fame.make.data.builder import Builder
 from fame.make.data.dialect import SPACES, Dialect, fields_of
 from fame.make.data.plain import Plain
-from fame.make.data.times import number_unit
+from fame.make.data.times import find_numbers, number_unit
 
 __all__ = ["add_histories", "check_user", "is_table"]
 
 BLOCK = 1 << 18
 CERTAIN = 0.9
+FEWEST_RATED = 20
 FEWEST = 3  # rows below which words tell nothing
 
 
@@ -35,11 +36,22 @@ def is_table(head: str, dialect: Dialect) -> bool:
     columns = list(zip(*rows, strict=True))
     if any((number_unit(column) and len(set(column)) > 1) or dialect.header for column in columns[1:]):
         return True
+    if _rated(columns):
+        return True
     if len(rows) < FEWEST:  # too few to share words
         return dialect.separator != SPACES
     if len(set(columns[0])) < len(rows):
         return not _alike(columns[1:]) or (len(set(columns[0])) < 0.7 * len(rows) and not _alike(columns[1:]))
     return not _alike(columns[1:])
+
+
+def _rated(columns: Sequence[Sequence[str]]) -> bool:
+    """Whether the columns are user, item and a rating: users come again, and a later column has few numbers."""
+    users, items, *rest = columns
+    if len(users) < FEWEST_RATED or len(set(users)) > 0.7 * len(users):
+        return False
+    few = [set(c) for c in rest if len(set(c)) <= min(11, 0.5 * len(set(items)))]
+    return any(find_numbers(list(values)) for values in few)
 
 
 def _alike(columns: Sequence[Sequence[str]]) -> bool:
@@ -91,6 +103,12 @@ def check_user(name: str, head: str, dialect: Dialect, whole: bool, no_user: boo
     )
 
 
+def _with_colon(head: str, dialect: Dialect) -> bool:
+    """Whether the user is parted from the items by a colon."""
+    rows = [fields_of(line, dialect.separator, dialect.quote) for line in head.split("\n")[dialect.skip :]]
+    return all(row[0].endswith(":") for row in rows if row and row[0])
+
+
 def add_histories(name: str, plain: Plain, dialect: Dialect, no_user: bool, builder: Builder) -> None:
     """All lines into `builder`; a user's second line follows the first.
 
@@ -107,12 +125,14 @@ def _blocks(
     users: list[str] = []
     items: list[str] = []
     lines = 0
+    colon = not no_user and _with_colon(plain.head, dialect)
     with plain.path.open(encoding="utf-8", newline="\n") as file:
         for number, line in enumerate(file, 1):
             if number <= dialect.skip or not line.strip():
                 continue
             fields = [f.strip() for f in fields_of(line, dialect.separator, dialect.quote)]
             user, *rest = [str(number), *fields] if no_user else fields
+            user = user.removesuffix(":").rstrip() if colon else user
             rest = [item for item in rest if item]
             lines += 1
             if not rest:

@@ -14,50 +14,28 @@ from fame.make.data.builder import clean_id
 from fame.make.data.interactions import Interactions
 from fame.make.data.lists import is_missing, values_of
 from fame.make.data.names import TIERS, plain_name
-from fame.make.data.report import Coverage, names_shown
+from fame.make.data.report import Coverage, day_of, names_shown
+from fame.make.data.times import are_compact, number_unit
 from fame.make.data.titles import parse_title
 from fame.text import plural
 
 __all__ = ["coverage_of", "item_table"]
 
-TITLES = [
-    "title",
-    "itemname",
-    "itemtitle",
-    "movietitle",
-    "booktitle",
-    "producttitle",
-    "productname",
-    "name",
-    "originaltitle",
-    "trackname",
-    "songname",
-    "artistname",
-    "gamename",
-    "appname",
-    "productdisplayname",
-    "prodname",
-    "description",
-    "moviename",
-    "filmtitle",
-    "headline",
-    "primarytitle",
-]
-YEARS = [
-    "year",
-    "releaseyear",
-    "movieyear",
-    "yearofpublication",
-    "originalpublicationyear",
-    "publicationyear",
-    "startyear",
-    "releasedate",
-    "publishdate",
-    "publicationdate",
-    "date",
-]
+_TITLES = (
+    "title itemname itemtitle movietitle booktitle producttitle productname name originaltitle tracktitle trackname "
+    "songtitle songname articletitle newstitle videotitle gametitle gamename appname showtitle showname coursetitle "
+    "coursename recipename beername animename hotelname venuename placename businessname bookname articlename "
+    "productdisplayname prodname description productdescription itemdescription moviename filmtitle headline "
+    "primarytitle artistname titel titulo título titre titolo bezeichnung produktname nombre 标题 名称"
+)
+_YEARS = (
+    "year releaseyear movieyear yearofpublication originalpublicationyear publicationyear startyear releasedate "
+    "publishdate publicationdate date"
+)
+TITLES, YEARS = _TITLES.split(), _YEARS.split()
 _YEAR_IN_TITLE = re.compile(r"\(\d{4}(\s*[-–]\s*(\d{4})?)?\)\s*$")
 _LEVELS = re.compile(r"\s+(?:>|»|→|::)\s+|\s*>\s*(?=[A-Z])")
+GAPS = frozenset(["na", "n/a", "#n/a", "-", "--", "?", "unknown", "(no genres listed)"])  # in lower case
 MAX_VALUE_CHARS = 100  # in the mean: above it a column is prose
 
 
@@ -75,11 +53,11 @@ def item_table(
     notes: list[str] = []
     at = pick_item_columns(name, names, columns, log_ids, given)
     plain = [plain_name(n) for n in names]
-    title = next((plain.index(t) for t in TITLES if t in plain and plain.index(t) != at), None)
     unnamed = list(names) == [str(k) for k in range(1, len(names) + 1)]
-    if unnamed:
+    title, year = _called(names, TITLES, at), _called(names, YEARS, at)
+    by_content = title is None
+    if by_content:
         title = _title_by_content(columns, at)
-    year = next((plain.index(y) for y in YEARS if y in plain and plain.index(y) != at), None)
     ids = [clean_id(cell) for cell in columns[at]]
     if all(re.fullmatch(r"\d+\.0+|\d+", i) for i in ids) and any("." in i for i in ids):
         ids = [i.partition(".")[0] for i in ids]
@@ -94,7 +72,7 @@ def item_table(
     for k, label in enumerate(names):
         if k in (at, title, year) or not label.strip():
             continue
-        cells = ["" if is_missing(columns[k][n]) else columns[k][n] for n in keep]
+        cells = ["" if _is_gap(columns[k][n]) else columns[k][n] for n in keep]
         if why := _no_attribute(cells):
             if why != "empty":
                 said.append(f"{label} ({why})")
@@ -109,8 +87,28 @@ def item_table(
     roles = {"id": at, "title": title, "year": year}
     column = "column " if unnamed else ""
     chosen = ", ".join(f"{role} = {column}{names[k]}" for role, k in roles.items() if k is not None)
-    notes.insert(0, f"{name}: {plural(len(keep), 'item')}; {chosen}{', by content: it has no header' * unnamed}")
+    if unnamed:
+        chosen += ", by content: it has no header"
+    elif by_content and title is not None:
+        chosen += "; the title by content"
+    if others := [n for n in table if n not in ("item_id", "title", "year")]:
+        chosen += f"; attributes {names_shown(others)}"
+    notes.insert(0, f"{name}: {plural(len(keep), 'item')}; {chosen}")
     return pd.DataFrame(table), notes
+
+
+def _called(names: Sequence[str], known: Sequence[str], at: int) -> int | None:
+    """The column of the first known name; of nested names the last part counts."""
+    for plain in ([plain_name(n) for n in names], [plain_name(n.rpartition(".")[2]) for n in names]):
+        for word in known:
+            if word in plain and plain.index(word) != at:
+                return plain.index(word)
+    return None
+
+
+def _is_gap(cell: str) -> bool:
+    """Whether an attribute has no value: missing, an empty list, or one of the ways in which tools write that."""
+    return is_missing(cell) or cell.strip().lower() in GAPS or values_of(cell) == []
 
 
 def _title_by_content(columns: Sequence[Sequence[str]], at: int) -> int | None:
@@ -171,6 +169,10 @@ def year_of(cell: str) -> int | None:
     text = cell.strip()
     if re.fullmatch(r"\d{4}(\.0*)?", text):
         return int(text[:4]) or None
+    if are_compact([text]):
+        return int(text[:4])
+    if unit := number_unit([text]):
+        return int(day_of(float(text), unit)[:4])
     found = re.match(r"(\d{4})[-/.]\d", text) or re.search(r"(?:^|\D)(1[5-9]\d\d|20\d\d)(?:\D|$)", text)
     return int(found[1]) or None if found else None
 
@@ -207,7 +209,9 @@ def attribute_values(label: str, cells: Sequence[str], notes: list[str]) -> list
     if sum(bool(_LEVELS.search(c)) for c in filled) > 0.3 * len(filled):
         notes.append(f"{label}: the levels of {filled[0][:40]!r} become values")
         return [[v.strip() for v in re.split(r"\s*(?:>|»|→|::)\s*", c) if v.strip()] for c in cells]
-    for mark in (";", ","):
+    for mark in (";", ",", "/"):
+        if mark == "/" and any(re.search(r"\d/\d", c) for c in filled):  # dates and fractions
+            break
         pieces = [[p.strip() for p in c.split(mark) if p.strip()] for c in cells]
         counts = Counter(p for cell in pieces for p in cell)
         many = sum(len(cell) > 1 for cell in pieces)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import json
 import re
 import warnings
@@ -10,7 +11,7 @@ from typing import Any
 
 __all__ = ["MISSING", "is_missing", "literal", "values_of"]
 
-MISSING = frozenset({"", "\\n", "null", "nan", "none", "<na>", "nil"})  # in lower case
+MISSING = frozenset({"", "\\n", "null", "nan", "none", "<na>", "nil", "nat"})  # in lower case
 MAX_CELL = 1 << 22
 _NAMES = ("name", "title", "label", "value", "text", "id")
 _QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
@@ -57,7 +58,10 @@ def values_of(text: str) -> list[str] | None:
             pass
     if text[0] == "(":
         return None
-    if quoted := _QUOTED.findall(inside):
+    quoted = _QUOTED.findall(inside)
+    if quoted and text[0] == "{" and _QUOTED.sub("", inside).strip(", "):  # PostgreSQL quotes where it must
+        return [part.strip() for part in next(csv.reader([inside], escapechar="\\")) if part.strip()]
+    if quoted:
         return [a or b for a, b in quoted if a or b]
     parts = inside.split(",") if "," in inside else inside.split()
     return [part.strip() for part in parts if part.strip()]

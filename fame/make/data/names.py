@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["KNOWN", "TIERS", "plain_name"]
+__all__ = ["KNOWN", "TIERS", "plain_name", "plain_tail"]
 
 # Compared without case, space or punctuation: User-ID, user_id and userId are one.
 TIERS: dict[str, tuple[str, ...]] = {
@@ -12,9 +12,11 @@ TIERS: dict[str, tuple[str, ...]] = {
         "userid useridx uid user users reviewerid customerid customer custid clientid client visitorid memberid "
         "accountid buyerid playerid readerid viewerid listenerid studentid personid shopperid householdkey "
         "householdid cookieid deviceid fullvisitorid usernum userindex personidx iduser userkey usercode customerkey "
-        "customercode customernumber customerno kundennr kundeid idcliente msnoid msno authorid patientid",
+        "customercode customernumber customerno kundennr kundeid idcliente msnoid msno authorid patientid userlogacct "
+        "benutzer benutzerid nutzer kunde utilisateur usuario idusuario cliente utente 用户 用户id",
         "username nickname profilename reviewername customername userhash usertoken login steamid author useremail "
-        "email profileid reviewer visitor member account person buyer player reader listener viewer shopper",
+        "email profileid reviewprofilename reviewer visitor member account person buyer player reader listener viewer "
+        "shopper",
         "sessionid session sid sessid visitid sessionkey sessionidx",
         "playlistid pid basketid cartid",
         "orderid invoiceno invoice invoiceid transactionid orderno",
@@ -25,8 +27,10 @@ TIERS: dict[str, tuple[str, ...]] = {
         "poiid placeid aid stockcode itemcode productcode recipeid beerid jokeid animeid courseid jobid adid "
         "hotelid restaurantid contentid showid episodeid podcastid mediaid msku materialid itemnumber itemno "
         "itemnum itemindex itemkey productkey productnumber upc ean gtin goodsid listingid propertyid postid "
-        "photoid petid creativeid streamerid tconst workid mid iditem artikelnr articleno skuid spuid gmapid",
-        "asin isbn13 isbn10 besttbookid",
+        "photoid petid creativeid streamerid tconst workid mid iditem artikelnr articleno skuid spuid gmapid "
+        "artid traid trackuri spotifytrackuri trackmbid beerbeerid mediaitemid artikel artikelnummer produit producto "
+        "idproducto produto prodotto 商品 商品id",
+        "asin artistmbid isbn13 isbn10 besttbookid",
         "itemname productname moviename songname trackname gamename moviestitle booktitle movietitle producttitle "
         "artist artistname song track game book news article video app business venue place recipe beer anime "
         "tvshow show course hotel itemtitle name title gametitle",
@@ -36,12 +40,15 @@ TIERS: dict[str, tuple[str, ...]] = {
         "timestamp unixreviewtime unixtime ts order timestamps unixtimestamp timestampms epoch",
         "datetime eventtime eventtimestamp createdat ratedat reviewedat viewedat watchedat playedat purchasedat "
         "createtime creationtime timecreated dateadded dateandtime localtime utctime timestamputc checkintime "
-        "clicktime reviewdatetime interactiontime actiontime behaviortime logtime servertime starttime "
+        "clicktime purchasetime viewtime visittime ordertime clicktimestamp "
+        "reviewdatetime interactiontime actiontime behaviortime logtime servertime starttime "
         "startedat ratingtimestamp reviewtimestamp timems tsms time time_utc orderpurchasetimestamp",
         "tdat invoicedate eventdate date reviewdate reviewtime ratingdate orderdate purchasedate transactiondate "
         "transdate datum day activedate watchdate createddate datecreated reviewcreationdate saledate orderdatetime",
-        "updatedat dateupdated readat modifiedat lastmodified",
-        "position addtocartorder ordernumber sequence seq rank step pos trackposition timeframe index rownumber",
+        "updatedat dateupdated readat modifiedat lastmodified lastupdated mylastupdated",
+        "position addtocartorder ordernumber sequence seq rank step pos trackposition timeframe index rownumber "
+        "seqno sequenceno sequencenumber itemorder orderinsession positioninsession sessionposition orderindex "
+        "eventorder eventnumber stepnumber itemposition playorder clickorder lineno linenumber",
     ),
     "rating": (
         "rating ratings stars overall score bookrating userrating reviewscore reviewoverall ratingscore starrating "
@@ -58,3 +65,10 @@ KNOWN = {name: role for role, tiers in TIERS.items() for tier in tiers for name 
 def plain_name(name: str) -> str:
     """A column's name as `TIERS` spells it."""
     return re.sub(r"[\W_]+", "", name.partition(":")[0] if re.search(r":(token|float)(_seq)?$", name) else name).lower()
+
+
+def plain_tail(name: str) -> str:
+    """The end of a nested name that is known, as `user.id` of `payload.user.id`; else the whole."""
+    parts = name.split(".")
+    ends = (plain_name(".".join(parts[k:])) for k in range(len(parts)))
+    return next((end for end in ends if end in KNOWN), plain_name(name))

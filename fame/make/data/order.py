@@ -8,18 +8,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fame.errors import FameError, Undecided
-from fame.make.data.content import Roles
+from fame.make.data.content import Roles, are_clocks
 from fame.make.data.engine import Engine, Table, as_text, quoted
-from fame.make.data.lists import MISSING, is_missing
+from fame.make.data.lists import MISSING, is_missing, values_of
 from fame.make.data.names import TIERS, plain_name
 from fame.make.data.options import ReadOptions
-from fame.make.data.times import NUMBER, TRIMMED, TimeForm, date_styles, find_numbers, given_form, number_unit
+from fame.make.data.times import (
+    TRIMMED,
+    TimeForm,
+    are_compact,
+    date_styles,
+    find_numbers,
+    given_form,
+    number_of,
+    number_unit,
+    tidied,
+)
 
 __all__ = ["Order", "find_order", "shown_name"]
 
 TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 NUMBER_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
 DATES = frozenset(" ".join(TIERS["time"][:4]).split()) - {"order"}  # names of a time, not of a place
+SOME = 60  # values that tell the style
+DOTNET = re.compile(r"\\?/Date\(-?\d+([+-]\d{4})?\)\\?/")
 MAX_UNREADABLE = 0.5  # of the rows: above it the column is no time
 
 
@@ -58,7 +70,7 @@ def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[
     first = roles.order[0]
     kind = table.columns[first].type
     if roles.order_list:
-        return Order(as_text(first, table.columns[first]), True, f"time = {names[0]}, a list a row", "")
+        return _of_lists(table, first, names[0], [row[first] for row in rows if not is_missing(row[first])])
     if kind in TIME_TYPES:
         source = f"CAST(c{first} AS TIMESTAMPTZ)" if kind != "TIMESTAMP_NS" else f"c{first}"
         return Order(f"epoch_us({source})", False, f"time = {names[0]}", "us")
@@ -76,25 +88,38 @@ def find_order(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[
     if not values:
         note = f"{names[0]} is empty in the first {len(rows):,} rows: the order of the file is taken"
         return Order("", False, "no time: order of the file", "", (note,))
+    if sum(bool(DOTNET.fullmatch(v.strip())) for v in values) > 0.9 * len(values):
+        text, values = f"regexp_extract({text}, '-?\\d+')", [re.sub(r"[^\d-]", "", v.partition("+")[0]) for v in values]
     if kind in NUMBER_TYPES or kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL") or find_numbers(values):
         unit = number_unit(values)
         _check_units(table.name, names[0], unit, values)
-        if not unit and all(
-            re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?", v.strip()) for v in values
-        ):
-            return Order(text, True, f"time = {names[0]}, dates as YYYYMMDD", "")
+        if not unit and are_compact(values):
+            whole = f"regexp_replace(trim({text}), '\\.0*$', '')"
+            sql, _, _ = _style(run, table, whole, names[0], [v.strip().partition(".")[0] for v in values], options)
+            return Order(sql, False, f"time = {names[0]}, dates as YYYYMMDD", "us")
         if not unit and _are_day_numbers(table, first, values):
             return Order(text, True, f"time = {names[0]}, Excel's day numbers", "d")
         long = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
         return Order(text, True, f"time = {names[0]}, {long[unit]}" if unit else f"order = {names[0]}", unit)
-    style, notes = _style(run, table, text, names[0], values, options)
-    return Order(_fill(style.sql, text), False, f"time = {names[0]}, {style.words}", "us", notes)
+    sql, words, notes = _style(run, table, text, names[0], values, options)
+    return Order(sql, False, f"time = {names[0]}, {words}", "us", notes)
+
+
+def _of_lists(table: Table, k: int, name: str, cells: Sequence[str]) -> Order:
+    """The order of rows that have a list of times each."""
+    kind, words = table.columns[k].type, f"time = {name}, a list a row"
+    if kind.startswith("TIMESTAMP"):
+        return Order(f"to_json(list_transform(c{k}, lambda t: epoch_us(t)))::VARCHAR", True, words, "us")
+    values = [v for cell in cells[:100] for v in values_of(cell) or re.split(r"[\s,;|]+", cell.strip())]
+    if find_numbers(values):
+        return Order(as_text(k, table.columns[k]), True, words, number_unit(values))
+    return Order(as_text(k, table.columns[k]), False, words, "us")
 
 
 def _are_day_numbers(table: Table, k: int, values: Sequence[str]) -> bool:
     """Days since 1899-12-30, as Excel counts them, from 1970 to 2050, under a name of a time."""
     called = table.header and plain_name(table.names[k]) in DATES
-    numbers = [float(v) for v in values if NUMBER.fullmatch(v.strip())]
+    numbers = [number for v in values if (number := number_of(v)) is not None]
     return called and len(set(numbers)) > 1 and sum(25_569 <= n <= 54_789 for n in numbers) > 0.9 * len(values)
 
 
@@ -116,12 +141,14 @@ def _fill(sql: str, text: str) -> str:
 
 def _style(
     run: Engine, table: Table, text: str, name: str, values: Sequence[str], options: ReadOptions
-) -> tuple[TimeForm, tuple[str, ...]]:
-    """The one style of dates that reads most of a whole column."""
-    styles = date_styles()
+) -> tuple[str, str, tuple[str, ...]]:
+    """The one style of dates that reads most of a whole column: its SQL, its words and what there is to know."""
+    different = list(dict.fromkeys(values[:: max(1, len(values) // SOME)]))
+    styles = date_styles(different)
     if options.day_first is not None:
         styles.pop("month" if options.day_first else "day")
-    styles = _likely(run, table.name, styles, values)
+    styles = _likely(run, table.name, styles, different)
+    text = tidied(text, values)
     source = " UNION ALL ".join(f"SELECT {text} AS t FROM ({p.sql})" for p in table.parts)
     counted = ", ".join(f"count({_fill(s.sql, 't')})" for s in styles.values())
     words = ", ".join(quoted(word) for word in sorted(MISSING))
@@ -140,19 +167,17 @@ def _style(
         )
     if {"day", "month"} <= reads.keys() and reads["day"] == reads["month"] == reads[best] and best in ("day", "month"):
         best, why = _day_or_month(run, table, source, styles, name, values)
-        return styles[best], (why,)
-    return styles[best], ()
+        return _fill(styles[best].sql, text), styles[best].words, (why,)
+    return _fill(styles[best].sql, text), styles[best].words, ()
 
 
-def _likely(
-    run: Engine, name: str, styles: dict[str, TimeForm], values: Sequence[str], sample: int = 60
-) -> dict[str, TimeForm]:
+def _likely(run: Engine, name: str, styles: dict[str, TimeForm], different: Sequence[str]) -> dict[str, TimeForm]:
     """The styles that read any of some values from all over, each with the patterns that do.
 
     To try every pattern on every row would take hours for a log of millions.
     """
-    different = list(dict.fromkeys(values[:: max(1, len(values) // sample)]))
-    some = f"(VALUES {', '.join(f'({quoted(v)})' for v in different)}) AS v(t)"
+    listed = ", ".join(f"({quoted(v)})" for v in different)
+    some = f"(SELECT {tidied('v', different)} AS t FROM (VALUES {listed}) AS given(v))"
     found: dict[str, TimeForm] = {}
     for style, form in styles.items():
         read = run.rows(f"SELECT count({_fill(form.sql, 't')}) FROM {some}", name)[0][0]
@@ -209,16 +234,22 @@ def _two(run: Engine, table: Table, roles: Roles, rows: Sequence[Sequence[str]],
     names = f"{shown_name(table, a)} + {shown_name(table, b)}"
     second = [r[b] for r in rows if not is_missing(r[b])]
     one = Roles(user=roles.user, item=roles.item, order=(a,))
-    if (second and all(":" in v for v in second)) or table.columns[b].type == "TIME":
-        text = f"concat_ws(' ', trim({as_text(a, table.columns[a])}), trim({as_text(b, table.columns[b])}))"
-        joined = [f"{r[a].strip()} {r[b].strip()}" for r in rows if not is_missing(r[a])]
+    compact = are_clocks(second, compact=True)
+    if (second and all(":" in v for v in second)) or compact or table.columns[b].type == "TIME":
+        timed, colons = f"trim({as_text(b, table.columns[b])})", (r"(..)(..)(..)", r"\1:\2:\3")
+        if compact:
+            timed = f"regexp_replace(lpad({timed}, 6, '0'), '{colons[0]}', '{colons[1]}')"
+            second = [re.sub(*colons, v.strip().zfill(6)) for v in second]
+        text = f"concat_ws(' ', trim({as_text(a, table.columns[a])}), {timed})"
+        dates = [r[a].strip() for r in rows if not is_missing(r[a])]
+        joined = [f"{date} {clock.strip()}" for date, clock in zip(dates, second, strict=False)]
         if options.time_form:
             form = given_form(options.time_form)
             return Order(form.sql.format(text), not form.sql, f"time = {names}", form.unit)
         if table.columns[a].type in TIME_TYPES:
-            text = f"concat_ws(' ', CAST(c{a} AS DATE)::VARCHAR, trim({as_text(b, table.columns[b])}))"
-        style, notes = _style(run, table, text, names, joined, options)
-        return Order(_fill(style.sql, text), False, f"time = {names}, {style.words}", "us", notes)
+            text = f"concat_ws(' ', CAST(c{a} AS DATE)::VARCHAR, {timed})"
+        sql, words, notes = _style(run, table, text, names, joined, options)
+        return Order(sql, False, f"time = {names}, {words}", "us", notes)
     first = find_order(run, table, one, rows, options)
     key = f"try_cast({first.sql} AS BIGINT)" if first.number else first.sql
     # A day has 86,400,000 ms: the second key never reaches the next value of the first.

@@ -181,7 +181,7 @@ def _decoded(path: Path, name: str, encoding: str, errors: str = "strict") -> It
 
 def _by_line(path: Path, told: list[str]) -> Iterator[str]:
     """Lines that are UTF-8 as that, others as Windows-1252; afterwards `told` says which there were."""
-    wide = western = upper = 0
+    wide = western = upper = high = letters = 0
     with opened(path) as file:
         for line in file:
             try:
@@ -189,6 +189,8 @@ def _by_line(path: Path, told: list[str]) -> Iterator[str]:
                 wide += not text.isascii()
             except UnicodeDecodeError:
                 western += 1
+                high += sum(byte >= 0x80 for byte in line)
+                letters += sum(65 <= byte & 0xDF <= 90 for byte in line)
                 upper += any(0x80 <= byte <= 0x9F for byte in line)
                 try:
                     text = line.decode("cp1252")
@@ -196,6 +198,8 @@ def _by_line(path: Path, told: list[str]) -> Iterator[str]:
                     text = line.decode("latin-1")
             yield text
     said = "Windows-1252" if upper else "Latin-1"
+    if high > letters and not wide:
+        said += ", but most letters are beyond ASCII: if names look wrong, say --encoding, such as cp1251 or shift-jis"
     told.append(f"UTF-8, {western:,} lines {said}" if wide else said)
 
 

@@ -15,17 +15,18 @@ from fame.errors import FameError
 from fame.make.data.builder import Builder
 from fame.make.data.catalogues import catalogue_of, untyped
 from fame.make.data.dialect import SPACES, WORDS, Dialect, find_dialect
-from fame.make.data.engine import Engine, Table, engine, parquet_table, renamed, text_table
+from fame.make.data.engine import Engine, Table, engine, renamed, text_table
 from fame.make.data.extract import extract
 from fame.make.data.histories import add_histories, check_user, is_table
 from fame.make.data.interactions import Interactions, first_times, k_core, without_copies
 from fame.make.data.movielens import is_netflix, netflix_rows
 from fame.make.data.names import plain_name
+from fame.make.data.nested import parquet_table
 from fame.make.data.objects import is_objects, objects_table
 from fame.make.data.options import FORMS, ReadOptions
 from fame.make.data.order import DATES, find_order, shown_name
 from fame.make.data.plain import Plain, plain_text
-from fame.make.data.report import Dropped, KCore, ReadReport, names_shown, span_of, strange_times
+from fame.make.data.report import Dropped, KCore, ReadReport, span_of, strange_times
 from fame.make.data.roles import find_roles
 from fame.make.data.sources import Source, expanded, find_sources
 
@@ -37,7 +38,7 @@ SEEN_ROWS = 8
 SEEN_LETTERS = 80  # of a cell
 
 See = Callable[[Sequence[str], Sequence[Sequence[str]]], None]
-NA_WORDS = ("NA", "N/A", "na", "n/a", "unknown", "-", "?")
+NA_WORDS = ("NA", "N/A", "na", "n/a", "#N/A", "unknown", "undefined", "anonymous", "(not set)", "-", "?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +57,7 @@ class Log:
         """
         before, interactions = self.interactions, k_core(self.interactions, k)
         table = self.catalogue.to_frame()
-        took = KCore(
-            k,
-            len(before.users) - len(interactions.users),
-            len(before.items) - len(interactions.items),
-            len(before) - len(interactions),
-        )
+        took = KCore.between(k, before, interactions)
         catalogue = Catalogue.from_frame(table[table["item_id"].isin(interactions.items)])
         return type(self)(interactions, catalogue, replace(self.report, core=took))
 
@@ -133,12 +129,14 @@ class _Reading:
     def log(self) -> Log:
         source = find_sources(self.path, self.folder, self.form)
         known = source.form if self.form == "auto" else self.form if self.form in ("movielens", "recbole") else ""
-        if known == "recbole" and not re.search(r"\.inter(\.\w+)?$", source.files[0][0]):
+        if known == "recbole" and not re.search(r"\.inter(\.\w+)?$", source.files[0][0], re.IGNORECASE):
             raise FameError(f"{self.path}: not a RecBole log; expected a folder or a file ending in .inter")
         self.taken += source.told
+        self.notes += source.notes
         with engine(self.folder) as self.run:  # closed before the log is sorted, which needs its memory
             what = self._rows(source, known)
         interactions = self.builder.build()
+        self.notes += self.builder.notes
         dropped = list(self.builder.dropped)
         if self.timed:
             interactions, copies, example = without_copies(interactions)
@@ -181,7 +179,6 @@ class _Reading:
             plains.append((name, plain_text(path, name, folder, self.options.encoding)))
         self._encoding(plains)
         if is_objects(plains[0][1]):
-            self.taken = [*self.taken]
             self._table(objects_table(self.run, str(self.path), plains))
             return "json"
         if self.form in ("json", "amazon"):
@@ -227,7 +224,7 @@ class _Reading:
             return "sequences"
         parts = [(name, first, dialect)]
         for part, plain in plains[1:]:
-            parts.append((part, plain, self._like(part, plain, first, dialect)))
+            parts.append((part, plain, self._like(part, plain, dialect)))
         self.taken.append(f"{'CSV' if dialect.separator == ',' else 'text'}; {_word(dialect)}")
         made = text_table(self.run, str(self.path), parts)
         if known == "movielens" and not dialect.header and options.user is None:
@@ -237,19 +234,15 @@ class _Reading:
         self._table(made)
         return "csv"
 
-    def _like(self, name: str, plain: Plain, first: Plain, dialect: Dialect) -> Dialect:
-        """The dialect of a further part: as the first, its header skipped where it has one."""
-        mine = find_dialect(
-            name, plain.head, plain.whole, self.options.separator or _given(dialect.separator), self.options.header
-        )
-        if mine.header and dialect.header and mine.names != dialect.names:
-            if sorted(mine.names) != sorted(dialect.names):
-                raise FameError(
-                    f"{name}: has the columns {names_shown(mine.names)}, and another part "
-                    f"{names_shown(dialect.names)}; expected parts of one table"
-                )
-            raise FameError(f"{name}: the columns stand in another order than in the first part; bring them to one")
-        return replace(mine, names=dialect.names if len(mine.names) == len(dialect.names) else mine.names)
+    def _like(self, name: str, plain: Plain, dialect: Dialect) -> Dialect:
+        """The dialect of a further part: as the first where that fits, its header skipped where it has one."""
+        given, header = self.options.separator, self.options.header
+        mine = find_dialect(name, plain.head, plain.whole, given or _given(dialect.separator), header)
+        if len(mine.names) != len(dialect.names) and not given:
+            mine = max(mine, find_dialect(name, plain.head, plain.whole, None, header), key=lambda d: len(d.names))
+        if mine.header or len(mine.names) != len(dialect.names):
+            return mine
+        return replace(mine, names=dialect.names)
 
     def _sequences(self, plains: Sequence[tuple[str, Plain]], dialect: Dialect, separator: str | None) -> None:
         named = (self.options.user, self.options.item, self.options.order)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from fame.make.data.interactions import Interactions
 from fame.text import listing, percent, plural
 
 __all__ = ["Coverage", "Dropped", "KCore", "ReadReport", "Tested", "strange_times"]
@@ -25,15 +26,35 @@ class Dropped:
     count: int
     example: str = ""
 
+    def line(self) -> str:
+        like = f", such as {self.example}" if self.example else ""
+        return f"dropped {plural(self.count, 'row')}: {self.why}{like}"
+
 
 @dataclass(frozen=True)
 class KCore:
-    """What a k-core took."""
+    """What a k-core took: users, items, interactions; left: how many of each it leaves."""
 
     k: int
     users: int
     items: int
     interactions: int
+    left: tuple[int, int, int]
+
+    @classmethod
+    def between(cls, k: int, before: Interactions, after: Interactions) -> Self:
+        left = (len(after.users), len(after.items), len(after))
+        return cls(k, len(before.users) - left[0], len(before.items) - left[1], len(before) - left[2], left)
+
+    def line(self) -> str:
+        if not self.interactions:
+            return f"{self.k}-core: takes nothing"
+        took = [plural(self.interactions, "interaction"), plural(self.users, "user"), plural(self.items, "item")]
+        users, items, interactions = self.left
+        return (
+            f"{self.k}-core: takes {listing(took)}; leaves {interactions:,} interactions of {users:,} users with "
+            f"{items:,} items"
+        )
 
 
 @dataclass(frozen=True)
@@ -128,24 +149,15 @@ class ReadReport:
         """The block for people, a line each."""
         said = [self.taken_line()]
         said += [f"note: {note}" for note in self.notes]
-        for d in self.dropped:
-            like = f", such as {d.example}" if d.example else ""
-            said.append(f"dropped {plural(d.count, 'row')}: {d.why}{like}")
+        said += [d.line() for d in self.dropped]
         kept = [plural(self.interactions, "interaction"), plural(self.users, "user"), plural(self.items, "item")]
         span = f", {self.span[0]} to {self.span[1]}" if self.span else ""
         said.append(f"kept {listing(kept)}{span}")
         said += [c.line() for c in self.coverage]
-        if self.core:
-            c = self.core
-            took = [plural(c.interactions, "interaction"), plural(c.users, "user"), plural(c.items, "item")]
-            said.append(
-                f"{c.k}-core: takes {listing(took)}; leaves {self.interactions - c.interactions:,} interactions of "
-                f"{self.users - c.users:,} users with {self.items - c.items:,} items"
-                if c.interactions
-                else f"{c.k}-core: takes nothing"
-            )
         if self.usable is not None:
             said.append(f"{self.usable:,} of {plural(self.users, 'user')} have three items of this model's catalogue")
+        if self.core:
+            said.append(self.core.line())
         if self.tested:
             said.append(self.tested.line())
         return said
@@ -180,7 +192,7 @@ def strange_times(order: np.ndarray, unit: str, column: str, dated: bool, now: f
     """
     low, high = float(order.min()), float(order.max())
     if low == high and len(order) > 1:
-        what = f"the time {order[0]}" if dated or unit else f"{column} = {order[0]}"
+        what = f"the time {day_of(low, unit) or order[0]}" if dated or unit else f"{column} = {order[0]}"
         return [f"every row has {what}: the order of the file is taken"]
     if not unit:
         if not dated or high < SMALL:  # a count of its own
@@ -194,7 +206,9 @@ def strange_times(order: np.ndarray, unit: str, column: str, dated: bool, now: f
         without = f'--where "{column} > 0"'
         notes.append(f"{plural(zeros, 'row')} with the time 0, {day_of(0, unit)}; {without} leaves them out")
     today = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
-    if (last := day_of(high, unit)) > today:
+    if not (last := day_of(high, unit)):
+        notes.append(f"{column} reaches {high:g}, which is no date")
+    elif last > today:
         late = int((order > now * _UNITS.get(unit, 1)).sum()) if unit != "d" else 0
         many = f"{plural(late, 'row')} after today, the last of" if late else "the last time is after today:"
         notes.append(f"{many} {last}")

@@ -16,10 +16,11 @@ from fame.make.data.content import (
     find_mind,
     is_filled,
     is_pair,
+    number_lists,
     set_role,
 )
 from fame.make.data.lists import is_missing, values_of
-from fame.make.data.names import TIERS, plain_name
+from fame.make.data.names import TIERS, plain_name, plain_tail
 from fame.make.data.options import ReadOptions
 from fame.make.data.report import names_shown
 from fame.make.data.times import find_numbers, looks_like_time, number_unit
@@ -86,50 +87,77 @@ def _by_name(
     options: ReadOptions,
 ) -> None:
     plain = [plain_name(n) for n in names]
-    filled = [is_filled(column) for column in columns]
+    ends = [plain_tail(n) for n in names]
     for role in ("user", "item", "order", "rating", "event"):
-        if role in roles.how:
-            continue
-        tiers = TIERS["time" if role == "order" else role]
-        for tier in tiers:
-            known = tier.split()
-            found = [k for k, n in enumerate(plain) if n in known and k not in taken and (filled[k] or not columns[k])]
-            if (
-                role == "user"
-                and len(found) == 1
-                and _mostly_missing(columns[found[0]])
-                and _has_later(plain, tiers, tier, taken)
-            ):
-                roles.notes.append(f"{names[found[0]]} is mostly missing and not taken for the user")
-                continue
-            if role == "item" and not any(n in known for n in plain):
-                continue
-            if not found:
-                continue
-            if len(found) > 1 and role == "order":
-                found = _order_pair(plain, columns, found, known) or found
-            if (
-                len(found) > 1
-                and role in ("user", "item", "order")
-                and not (role == "order" and len(found) == 2 and is_pair(columns, found))
-            ):
-                best = _one_of(plain, found, known, role, columns)
-                if best is None:
-                    what = "time" if role == "order" else role
-                    raise Undecided(
-                        f"{name}: {' and '.join(_place(names, k) for k in found)} could both be the {what}; "
-                        f"say which with --{role} (in Python or a recipe: {role}=)",
-                        f"which column is the {what}", _choices(role, found, names, columns),
-                    )  # fmt: skip
-                found = [best]
-            if role in ("rating", "event"):
-                found = found[:1]
-            set_role(roles, role, tuple(found), "name", taken)
-            break
-    if not roles.order and "order" not in roles.how:
-        _date_parts(plain, columns, roles, taken)
+        if role not in roles.how and not _named(role, name, names, plain, columns, roles, taken) and ends != plain:
+            _named(role, name, names, ends, columns, roles, taken)
+    if not roles.order and "order" not in roles.how and (parts := _date_parts(plain, taken)):
+        set_role(roles, "order", parts, "name", taken)
     elif len(roles.order) == 1 and roles.how.get("order") == "name":
         _second_key(plain, names, columns, roles, taken)
+
+
+def _named(
+    role: str,
+    name: str,
+    names: Sequence[str],
+    plain: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    roles: Roles,
+    taken: set[int],
+) -> bool:
+    """Whether a column is known by its name to have the role, which it then gets."""
+    filled = [is_filled(column) for column in columns]
+    tiers = TIERS["time" if role == "order" else role]
+    parts = _date_parts(plain, taken) if role == "order" else ()
+    for tier in tiers:
+        known = tier.split()
+        found = [
+            k
+            for k, n in enumerate(plain)
+            if n in known and k not in taken and k not in parts and (filled[k] or not columns[k])
+        ]
+        if role == "order" and tier == tiers[-1]:
+            found = [k for k in found if find_numbers([v for v in columns[k] if not is_missing(v)])]
+        if (
+            role == "user"
+            and len(found) == 1
+            and _mostly_missing(columns[found[0]])
+            and _has_later(plain, tiers, tier, taken)
+        ):
+            roles.notes.append(f"{names[found[0]]} is mostly missing and not taken for the user")
+            continue
+        if not found:
+            continue
+        if len(found) > 1 and role == "order":
+            found = _order_pair(plain, columns, found) or found
+        pair = role == "order" and len(found) == 2 and _are_two(plain, columns, found)
+        if len(found) > 1 and role in ("user", "item", "order") and not pair:
+            found = [_the_one(role, name, names, plain, columns, found, known)]
+        set_role(roles, role, tuple(found[:1] if role in ("rating", "event") else found), "name", taken)
+        return True
+    return False
+
+
+def _the_one(
+    role: str,
+    name: str,
+    names: Sequence[str],
+    plain: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    found: Sequence[int],
+    known: Sequence[str],
+) -> int:
+    """Raises Undecided: several columns could have the role."""
+    best = _one_of(plain, found, known, role, columns)
+    if best is None:
+        what = "time" if role == "order" else role
+        raise Undecided(
+            f"{name}: {' and '.join(_place(names, k) for k in found)} could both be the {what}; "
+            f"say which with --{role} (in Python or a recipe: {role}=)",
+            f"which column is the {what}", _choices(role, found, names, columns),
+        )  # fmt: skip
+    return best
 
 
 def _choices(
@@ -182,9 +210,14 @@ def _one_of(
     return None
 
 
-def _order_pair(
-    plain: Sequence[str], columns: Sequence[Sequence[str]], found: list[int], known: Sequence[str]
-) -> list[int]:
+def _are_two(plain: Sequence[str], columns: Sequence[Sequence[str]], found: Sequence[int]) -> bool:
+    """Whether two columns of an order are its parts: a date and a clock, or an order's number and a place in it."""
+    return is_pair(columns, found) or plain[found[0]] == "ordernumber"
+
+
+def _order_pair(plain: Sequence[str], columns: Sequence[Sequence[str]], found: list[int]) -> list[int]:
+    if len(found) == 2 and "ordernumber" in (plain[k] for k in found):
+        return sorted(found, key=lambda k: plain[k] != "ordernumber")
     clocks = [k for k in found if are_clocks(columns[k])]
     dates = [k for k in found if k not in clocks]
     return [dates[0], clocks[0]] if len(clocks) == 1 and len(dates) == 1 else []
@@ -196,30 +229,32 @@ def _second_key(
     """The time beside a date, or the date beside a time; Diginetica's timeframe within a date."""
     (first,) = roles.order
     others = {n: k for k, n in enumerate(plain) if k not in taken}
-    if are_clocks(columns[first]):
+    if are_clocks(columns[first]) or are_clocks(columns[first], compact=True):
         dates = [k for n, k in others.items() if "date" in n or n in ("day", "datum")]
         if len(dates) == 1:
             roles.order = (dates[0], first)
     elif not any(":" in v for v in columns[first][:50]) and not number_unit(
         [v for v in columns[first][:200] if not is_missing(v)]
     ):
-        clocks = [k for n, k in others.items() if are_clocks(columns[k])]
+        clocks = [k for n, k in others.items() if are_clocks(columns[k], compact="time" in n and "stamp" not in n)]
+        clocks = clocks or [k for k in others.values() if are_clocks(columns[k])]
         if len(clocks) == 1:
             roles.order = (first, clocks[0])
-        elif (k := others.get("timeframe")) is not None and find_numbers([v for v in columns[k] if not is_missing(v)]):
+        elif (k := others.get("timeframe", others.get("hour"))) is not None and find_numbers(
+            [v for v in columns[k] if not is_missing(v)]
+        ):
             roles.order = (first, k)
             roles.notes.append(f"{names[k]} orders the rows of one {names[first]}")
     taken.update(roles.order)
 
 
-def _date_parts(plain: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles, taken: set[int]) -> None:
-    """Year, month and day in columns of their own, as in HetRec's files."""
+def _date_parts(plain: Sequence[str], taken: set[int]) -> tuple[int, ...]:
+    """Year, month and day in columns of their own, as in HetRec's files, and what there is of the time of day."""
     for prefix in ("", "date"):
         at = {n.removeprefix(prefix): k for k, n in enumerate(plain) if n.startswith(prefix) and k not in taken}
         if {"year", "month", "day"} <= at.keys():
-            parts = [at[p] for p in ("year", "month", "day", "hour", "minute", "second") if p in at]
-            set_role(roles, "order", tuple(parts), "name", taken)
-            return
+            return tuple(at[p] for p in ("year", "month", "day", "hour", "minute", "second") if p in at)
+    return ()
 
 
 def _lists(names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles, taken: set[int], header: bool) -> None:
@@ -251,8 +286,9 @@ def _lists(names: Sequence[str], columns: Sequence[Sequence[str]], roles: Roles,
     if roles.item is None and "item" not in roles.how:
         find_mind(columns, roles, taken)
     if roles.item_list and len(roles.order) == 1:
-        roles.order_list = sum(values_of(v) is not None for v in columns[roles.order[0]][:100]) > 50 or bracketed(
-            columns[roles.order[0]]
+        cells = columns[roles.order[0]]
+        roles.order_list = (
+            sum(values_of(v) is not None for v in cells[:100]) > 50 or bracketed(cells) or number_lists(cells)
         )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import glob
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fame.errors import FameError
 from fame.make.data.files import MAX_MEMBERS, check_file, kind_of, unpacked
 from fame.make.data.report import names_shown
 
-__all__ = ["Source", "expanded", "find_sources"]
+__all__ = ["ITEM_FILES", "Source", "data_file", "expanded", "find_sources"]
 
 DATA = frozenset(
     [
@@ -36,30 +36,23 @@ DATA = frozenset(
     ]
 )
 PACKED = frozenset(["gz", "gzip", "bz2", "xz", "zst", "zstd", "zip", "tar", "tgz"])
-NOT_LOGS = frozenset(
+INTER = r"\.inter(\.(gz|bz2|xz|zst))?$"
+ITEM_FILES = frozenset(["movies", "books", "items", "item", "artists", "products", "articles", "news", "info"])
+NOT_LOGS = ITEM_FILES | frozenset(
     [
-        "movies",
         "users",
-        "books",
-        "items",
-        "item",
+        "user",
         "links",
         "tags",
         "genome-scores",
         "genome-tags",
-        "user",
         "readme",
         "license",
-        "artists",
-        "products",
-        "articles",
         "customers",
-        "news",
         "aisles",
         "departments",
         "genre",
         "occupation",
-        "info",
     ]
 )
 LOGS = [
@@ -74,7 +67,10 @@ LOGS = [
     "user_artists",
     "reviews",
     "train-item-views",
+    "order_products__prior",
+    "big_matrix",
 ]
+LOG_WORDS = ["ratings", "ratedmovies", "interactions", "events", "clicks", "transactions", "checkins", "plays"]
 
 
 @dataclass(frozen=True)
@@ -82,13 +78,14 @@ class Source:
     """Files that are one table.   files: what each is called, where it lies unpacked, and its kind: text or parquet.
 
     form: movielens or recbole where that was recognised, else ''.   told: how it was packed.
-    folder: where the files that belong to it lie.
+    folder: where the files that belong to it lie.   notes: which of several files were taken.
     """
 
     files: tuple[tuple[str, Path, str], ...]
     form: str
     told: tuple[str, ...]
     folder: Path
+    notes: tuple[str, ...] = ()
 
 
 def expanded(path: str | Path) -> Path:
@@ -130,13 +127,13 @@ def find_sources(path: Path, work: Path, form: str = "auto") -> Source:
             except FameError as error:  # the folder is ours alone
                 said = str(error).replace(str(folder), path.name).partition("; give the file itself")[0]
                 raise FameError(f"{path}: {said}; unpack it and give the log itself") from None
-        return Source(inner.files, inner.form, (kind, *inner.told), inner.folder)
+        return replace(inner, told=(kind, *inner.told))
     return _opened([path], work, _form_of(path), path.parent)
 
 
 def _form_of(path: Path) -> str:
     name = path.name.lower()
-    if re.search(r"\.inter(\.(gz|bz2|xz|zst))?$", name):
+    if re.search(INTER, name):
         return "recbole"
     return (
         "movielens"
@@ -159,8 +156,11 @@ def _folder(path: Path, work: Path, form: str) -> Source:
     """A folder: a known data set, parts of one log, or one log among other files."""
     inner = [path, *sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))]
     for place in inner:
-        logs = sorted(place.glob("*.inter*"))
+        logs = sorted(p for p in place.iterdir() if re.search(INTER, p.name, re.IGNORECASE))
         if logs and form in ("auto", "recbole"):
+            splits = [p for word in ("train", "valid", "test") for p in logs if f".{word}." in p.name.lower()]
+            if len(splits) == len(logs) == len({p.name.lower().split(".")[-2] for p in logs}):
+                return _opened(splits, work, "recbole", place)
             if len(logs) > 1:
                 shown = names_shown([p.name for p in logs])
                 raise FameError(f"{place}: found .inter files: {shown}; expected one, or give the file itself")
@@ -179,11 +179,22 @@ def _folder(path: Path, work: Path, form: str) -> Source:
     files = sorted((p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)), key=_natural)
     if len(files) > MAX_MEMBERS:
         raise FameError(f"{path}: more than {MAX_MEMBERS:,} files; give those that are wanted, like '{path}/*.csv'")
-    return _opened(_data_files(files, path), work, "", path)
+    chosen = _data_files(files, path)
+    source = _opened(chosen, work, "", path)
+    others = sum(map(data_file, files)) - len(chosen)
+    if not others:
+        return source
+    which = chosen[0].name if len(chosen) == 1 else f"{chosen[0].name} and others called alike"
+    return replace(source, notes=(f"of {others + len(chosen)} files {which} is read",))
 
 
 def _hidden(path: Path, root: Path) -> bool:
     return any(p.startswith((".", "_")) or p == "__MACOSX" for p in path.relative_to(root).parts)
+
+
+def data_file(path: Path) -> bool:
+    """Whether a file is called like data, and has any."""
+    return path.stat().st_size > 0 and bool(_endings(path) & (DATA | PACKED) or "." not in path.name)
 
 
 def _data_files(files: list[Path], path: Path) -> list[Path]:
@@ -192,18 +203,22 @@ def _data_files(files: list[Path], path: Path) -> list[Path]:
     Raises:
         FameError: none, or several different ones.
     """
-    data = [f for f in files if f.stat().st_size and (_endings(f) & (DATA | PACKED) or "." not in f.name)]
+    data = list(filter(data_file, files))
     if not data:
         raise FameError(f"{path}: holds no data; expected a log, or parts of one, such as .csv, .json or .parquet")
     groups: dict[str, list[Path]] = {}
     for f in data:
-        stem = re.sub(r"[-_.]?(part|c\d{3}|[0-9a-f]{8}-[0-9a-f-]{20,}|\d+)+", "#", f.name.lower())
+        name = re.sub(rf"(\.({'|'.join(PACKED)}))+$", "", f.name.lower())
+        stem = re.sub(r"[-_.]?(part|c\d{3}|[0-9a-f]{8}-[0-9a-f-]{20,}|\d+)+", "#", name)
         groups.setdefault("parts" if f.name.lower().startswith("part-") else stem, []).append(f)
     if len(groups) == 1:
         return next(iter(groups.values()))
     likely = {k: g for k, g in groups.items() if _stem(g[0]) not in NOT_LOGS}
     for name in LOGS:
         if len(found := [g for g in likely.values() if _stem(g[0]) == name or g[0].name.lower() == name]) == 1:
+            return found[0]
+    for word in LOG_WORDS:
+        if len(found := [g for g in likely.values() if word in re.split(r"[-_ ]", _stem(g[0]))]) == 1:
             return found[0]
     if len(likely) == 1:
         return next(iter(likely.values()))
@@ -241,7 +256,8 @@ def _opened(files: list[Path], work: Path, form: str, folder: Path) -> Source:
             told.append(kind)
             members = unpacked(path, kind, work / f"packed-{number}-{depth}")
             if len(members) > 1:
-                return Source(*_replaced(_folder(work / f"packed-{number}-{depth}", work, "auto"), tuple(told)))
+                inner = _folder(work / f"packed-{number}-{depth}", work, "auto")
+                return replace(inner, told=(*told, *inner.told))
             path, depth = check_file(members[0]), depth + 1
             kind = kind_of(path)
         found.append((name, path, kind))
@@ -251,9 +267,3 @@ def _opened(files: list[Path], work: Path, form: str, folder: Path) -> Source:
     if len(found) > 1:
         said = (f"{len(found):,} parts", *said)
     return Source(tuple(found), form, said, folder)
-
-
-def _replaced(
-    source: Source, told: tuple[str, ...]
-) -> tuple[tuple[tuple[str, Path, str], ...], str, tuple[str, ...], Path]:
-    return source.files, source.form, (*told, *source.told), source.folder

@@ -8,9 +8,23 @@ from dataclasses import dataclass, replace
 
 from fame.errors import FameError
 
-__all__ = ["TRIMMED", "TimeForm", "date_styles", "find_numbers", "looks_like_time", "number_unit"]
+__all__ = [
+    "TRIMMED",
+    "TimeForm",
+    "are_compact",
+    "date_styles",
+    "find_numbers",
+    "given_form",
+    "looks_like_time",
+    "number_of",
+    "number_unit",
+    "tidied",
+]
 
-_HOURS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p")
+_HOURS = (
+    "", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p",
+    " %I:%M:%S.%f %p",
+)  # fmt: skip
 _CLOCKS = (*_HOURS, *(f",{clock}" for clock in _HOURS[1:]), *(f"T{clock[1:]}" for clock in _HOURS[1:]))
 _ZONED = tuple(f"{clock}{zone}" for clock in _CLOCKS[1:] for zone in (" %z", "%z"))
 _DAY_FIRST = tuple(f"%d{s}%m{s}{y}" for s in "/-." for y in ("%Y", "%y"))
@@ -18,17 +32,53 @@ _MONTH_FIRST = (*(f"%m{s}%d{s}{y}" for s in "/-." for y in ("%Y", "%y")), "%m %d
 _NAMED = (
     "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d %b, %Y", "%b %d, %Y", "%b %d %Y", "%b-%d-%Y", "%Y-%b-%d",
     "%d %B %Y", "%d-%B-%Y", "%d %B, %Y", "%B %d, %Y", "%B %d %Y", "%A, %B %d, %Y", "%a, %d %b %Y", "%a %d %b %Y",
-    "%a %b %d %Y", "%d. %B %Y",
+    "%a %b %d %Y", "%d. %B %Y", "%d. %b %Y",
 )  # fmt: skip
 _WHOLE = ("%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S")
-_YEAR_FIRST = ("%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%Y %m %d", "%Y%m%d", "%Y%m%dT%H%M%S", "%Y-%m", "%Y-%m-%d-%H-%M-%S")
+_YEAR_FIRST = (
+    "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%Y %m %d", "%Y%m%d", "%Y%m%dT%H%M%S", "%Y-%m", "%Y-%m-%d-%H-%M-%S",
+    "%Y-%j", "%G-W%V-%u",
+)  # fmt: skip
+
+# Spellings that no pattern of strptime has, each with one that has; in this order.
+_TIDIED = (
+    (r"^\s*\[(.*)\]\s*$", r"\1"),  # Apache's brackets
+    (r"\[[A-Za-z_/]+\]$", ""),  # Java's zone behind an offset
+    (r"\s*\([A-Za-z ]+\)$", ""),  # JavaScript's name of a zone
+    (r"\b(?:GMT|UTC)([+-]\d{2}:?\d{2})", r"\1"),
+    (r"\s(?:UTC|GMT)(\s\d{4})$", r"\1"),
+    (r"(\d)(?:st|nd|rd|th)\b", r"\1"),
+    (r"\b(Sep)t\b", r"\1"),
+    (r"\b(Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\.", r"\1"),
+    (r"(\d)\s*([AaPp])\.\s?([Mm])\.?$", r"\1 \2\3"),
+    (r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日号일]?", r"\1-\2-\3"),
+    (r"(\d{1,2})[时時点시]\s*(\d{1,2})[分분]\s*(\d{1,2})[秒초]?", r"\1:\2:\3"),
+    (r"(\d{1,2})[时時点시]\s*(\d{1,2})[分분]?", r"\1:\2"),
+    (r"^(\d{4}-\d{1,2}-\d{1,2})_", r"\1 "),
+    (r"(\d[ T]\d{1,2})[-.](\d{2})[-.](\d{2})\b", r"\1:\2:\3"),
+    (r"(:\d{2}),(\d{1,9})", r"\1.\2"),  # Python's logging
+    (r"^(\d{8})[-_T ]?(\d{2})(\d{2})(\d{2})(?:\.\d+)?Z?$", r"\1T\2\3\4"),
+    (r"^(\d{8})[-_T ]?(\d{2})(\d{2})Z?$", r"\1T\2\300"),
+    (r"^(\d{4})-?W(\d{2})$", r"\1-W\2-1"),
+    (r"^(\d{4})W(\d{2})-?(\d)$", r"\1-W\2-\3"),
+    (r"^(\d{1,2})([A-Za-z]{3})(\d{2,4})", r"\1-\2-\3"),  # SAS
+    (r"^(\d{1,2}-[A-Za-z]{3}-\d{2,4}):(\d{1,2}:)", r"\1 \2"),
+    (r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}[ T]\d{1,2})h?$", r"\1:00"),
+    (r"^([A-Za-z]{3,9})[- ](\d{4})$", r"1 \1 \2"),
+    (r"^(\d{1,2})/(\d{4})$", r"1/\1/\2"),
+)
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
+COMMA = re.compile(r"[+-]?\d+,\d+")  # a decimal as most of Europe writes it
+_COMPACT = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(([01]\d|2[0-3])[0-5]\d([0-5]\d)?)?(\.0*)?")
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DATE = re.compile(
     r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4})|(\d{1,2}[ -/.]?[A-Za-z]{3,9}\.?[ -/,.]+\d{2,4})"
     r"|([A-Za-z]{3,9}\.? \d{1,2},? \d{4})"
-    r"|([A-Z][a-z]{2} [A-Z][a-z]{2} \d{1,2} \d)|(\d{1,2} \d{1,2}, \d{4})|(\d{8}T\d{6})"
+    r"|([A-Z][a-z]{2} [A-Z][a-z]{2} \d{1,2} \d)|(\d{1,2} \d{1,2}, \d{4})|(\d{8}[-_T ]\d{4,6})"
+    rf"|(\d{{1,2}}(?i:{_MONTHS})\d{{2,4}})|(\[\d{{1,2}}/[A-Z])|(\d{{4}}\s*[年년])|(\d{{4}}-?W\d\d)"
+    rf"|((?i:{_MONTHS})[a-z]* (\d{{1,2}}(st|nd|rd|th),? )?\d{{4}})"
 )
 
 
@@ -73,17 +123,41 @@ def looks_like_time(values: Sequence[str]) -> bool:
 
 def find_numbers(values: Sequence[str]) -> bool:
     """Whether nearly all of `values` are numbers."""
-    return sum(bool(NUMBER.fullmatch(v.strip()) or GROUPED.fullmatch(v.strip())) for v in values) > 0.9 * len(values)
+    return sum(number_of(v) is not None for v in values) > 0.9 * len(values)
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text is, however its thousands and decimals are written; None for none."""
+    text = text.strip()
+    if NUMBER.fullmatch(text):
+        return float(text)
+    if GROUPED.fullmatch(text):
+        return float(text.replace(",", ""))
+    return float(text.replace(",", ".")) if COMMA.fullmatch(text) else None
+
+
+def are_compact(values: Sequence[str]) -> bool:
+    """Whether nearly all of `values` are dates without a mark, as 20200105 or 20200105101112."""
+    return sum(bool(_COMPACT.fullmatch(v.strip())) for v in values) > 0.9 * len(values)
+
+
+def tidied(text: str, values: Sequence[str]) -> str:
+    """SQL that gives the text of a time as strptime knows it.
+
+    text: SQL of a column.   values: some of it, which tell what has to be rewritten.
+    """
+    some = [v.strip() for v in values]
+    for pattern, instead in _TIDIED:
+        found = re.compile(pattern)
+        if any(found.search(v) for v in some):
+            text = f"regexp_replace(trim({text}), '{pattern}', '{instead}')"
+            some = [found.sub(instead.replace("\\300", r"\g<3>00"), v, count=1) for v in some]
+    return text
 
 
 def number_unit(values: Sequence[str]) -> str:
     """The unit since 1970 in which nearly all numbers fall between 1990 and 2050; '' for none."""
-    numbers = []
-    for value in values:
-        text = value.strip()
-        if not NUMBER.fullmatch(text):
-            continue
-        numbers.append(abs(float(text)))
+    numbers = [abs(number) for value in values if (number := number_of(value)) is not None]
     if not numbers or len(numbers) < 0.9 * len(values):
         return ""
     for unit, scale in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)):
@@ -114,19 +188,29 @@ _CLEAN = (
     "'\\s+([+-]\\d\\d:?\\d\\d)$', '\\1'), '([T ]\\d\\d:\\d\\d(:\\d\\d)?(\\.\\d+)?[+-]\\d\\d)(\\d\\d)$', '\\1:\\4')"
 )
 _ISO = f"epoch_us(try_cast({_CLEAN} AS TIMESTAMPTZ))"
-TRIMMED = "regexp_replace(regexp_replace(trim({0}), '\\s*(UTC|GMT)$', ''), '^(\\w{3})t(\\.?\\s)', '\\1\\2')"
+TRIMMED = "regexp_replace(trim({0}), '\\s*(UTC|GMT)$', '')"
 
 
-def date_styles() -> dict[str, TimeForm]:
-    """The ways to read a column of dates, in the order in which ties are decided."""
+def date_styles(values: Sequence[str]) -> dict[str, TimeForm]:
+    """The ways to read a column of dates, in the order in which ties are decided.
+
+    values: some of the column, tidied; they tell whether years have two digits or four, as either pattern reads both.
+    """
+    years = [re.sub(r"\.\d{5,}|(?<=:\d\d) ?[+-]\d{4}", "", v) for v in values]  # without fractions and zones
+    short = sum(bool(re.search(r"\d{4}", v)) for v in years) < 0.5 * len(values)
     words = {
         "year": ("dates, the year first", _with_clocks(_YEAR_FIRST)),
         "day": ("dates, the day first", _with_clocks(_DAY_FIRST)),
         "month": ("dates, the month first", _with_clocks(_MONTH_FIRST)),
         "named": ("dates with names of months", [*_WHOLE, *_with_clocks(_NAMED)]),
     }
-    listed = {style: TimeForm(said, _tried(p), "us", tuple(p)) for style, (said, p) in words.items()}
-    return {"iso": TimeForm("ISO dates", _ISO, "us"), **listed}
+    if short:
+        words.pop("year")
+    listed = {}
+    for style, (said, patterns) in words.items():
+        fit = tuple(p for p in patterns if ("%y" in p) == short)
+        listed[style] = TimeForm(said, _tried(fit), "us", fit)
+    return listed if short else {"iso": TimeForm("ISO dates", _ISO, "us"), **listed}
 
 
 def given_form(text: str) -> TimeForm:

@@ -102,9 +102,12 @@ def _compare(cell: str, op: str, value: str, part: str) -> str:
         number = ""
     if number in ("inf", "-inf", "nan"):
         number = ""
+    of = f"try_cast(replace({cell}, ',', '.') AS DOUBLE)"
     if op in ("=", "!="):
-        same = f"{cell} = {quoted}" + (f" OR coalesce(try_cast({cell} AS DOUBLE) = {number}, false)" if number else "")
+        same = f"{cell} = {quoted}" + (f" OR coalesce({of} = {number}, false)" if number else "")
+        if value.lower() in ("true", "false"):  # True, TRUE and true are one
+            same = f"lower({cell}) = {quoted.lower()}"
         return f"({same})" if op == "=" else f"NOT ({same})"
     if not number:
         return f"({cell} {op} {quoted})"  # dates as text
-    return f"coalesce(try_cast({cell} AS DOUBLE) {op} {number}, false)"
+    return f"coalesce({of} {op} {number}, false)"
