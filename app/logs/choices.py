@@ -61,16 +61,16 @@ def _guesses(key: str, now: dict[str, Any], read: Read) -> dict[str, Any]:
         chosen["user"] = pick("Column of the user", "user", columns)
         chosen["item"] = pick("Column of the item", "item", columns)
         chosen["order"] = pick("Column of the time", "order", {**columns, "file": "none: the order of the file"})
+        missing = st.text_input(
+            "Words for a missing value", ", ".join(now.get("missing", [])), key=f"your_log_missing_{key}",
+            placeholder="NA, unknown", help="Parted by commas; beside the empty cell, NULL, NaN, None and \\N",
+        )  # fmt: skip
     with c:
         chosen["time_form"] = pick("Unit of the time", "time_form", TIMES)
         chosen["day_first"] = pick("In 03/04/2020 the day comes first", "day_first", YES)
         where = st.text_input(
             "Only rows where", " and ".join(now.get("where", [])), key=f"your_log_where_{key}",
             placeholder="rating >= 4", help="A condition on columns, such as rating >= 4 or event in ('view','buy')",
-        )  # fmt: skip
-        missing = st.text_input(
-            "Words for a missing value", ", ".join(now.get("missing", [])), key=f"your_log_missing_{key}",
-            placeholder="NA, unknown", help="Parted by commas; beside the empty cell, NULL, NaN, None and \\N",
         )  # fmt: skip
         core = st.number_input(
             "k-core: each user and item at least so often",

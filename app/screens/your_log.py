@@ -244,7 +244,7 @@ def _found(entry: Entry, read: Read) -> None:
     if "users" in told:
         with left:
             _figures(told)
-            st.html("".join(f'<p class="fame-note fame-line">{html.escape(line)}</p>' for line in told["lines"]))
+            st.html("".join(f'<p class="fame-note fame-told">{html.escape(line)}</p>' for line in told["lines"]))
     if read.columns:
         roles = {column: role for role, column in told.get("columns", {}).items()}
         time = str(told.get("time", ""))

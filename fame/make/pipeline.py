@@ -177,6 +177,19 @@ def trained_baseline(
     return None
 
 
+def read_lines(data: Prepared, rank: np.ndarray, tell: Callbacks) -> tuple[str, ...]:
+    """How the log was read, for the card; told again is how test items that the history holds are ranked.
+
+    rank: int [users] of the test items.
+    """
+    if not data.report:
+        return ()
+    held = tested(rank, data.split.test)
+    if held.figures:
+        tell.warn(held.line())
+    return tuple(replace(data.report, tested=held).lines())
+
+
 def described(
     recipe: Recipe,
     data: Prepared,
@@ -190,12 +203,7 @@ def described(
     """The bundle of a trained model: tested, mapped, probed, with its card."""
     tell.stage(f"testing on {plural(len(data.split.test), 'user')}")
     rank, popular = ranks(model, data.split.test), popularity_ranks(data.counts, data.split.test)
-    facts = data.facts
-    if data.report:
-        held = tested(rank, data.split.test)
-        facts = replace(facts, read=tuple(replace(data.report, tested=held).lines()))
-        if held.figures:
-            tell.warn(held.line())
+    facts = replace(data.facts, read=read_lines(data, rank, tell))
     used = usage(model, data.split.test.histories)
     model.cpu()
     atlas, found = None, {}

@@ -114,6 +114,19 @@ def test_from_a_dropped_file_to_the_picture_of_an_own_history(open_page: Open, a
     assert "Thing" not in other.locator(".stMain").inner_text(), "nothing of one visitor is seen by another"
 
 
+@pytest.mark.browser
+def test_what_is_told_of_a_log_stands_line_below_line(open_page: Open, address: str) -> None:
+    page = open_page(f"{address}/your_log")
+    drop(page, "mine.csv", log())
+    told = page.locator(".fame-told")
+    expect(told.first).to_be_visible(timeout=120_000)
+    page.set_viewport_size({"width": 420, "height": 900})
+    tops = told.evaluate_all("all => all.map(p => p.offsetTop)")
+    ends = told.evaluate_all("all => all.map(p => p.offsetTop + p.scrollHeight)")
+    assert told.first.evaluate("p => p.offsetHeight > 1.5 * parseFloat(getComputedStyle(p).lineHeight)"), "in two lines"
+    assert all(end <= top for end, top in zip(ends, tops[1:], strict=False)), "none over another"
+
+
 def drop(page: Page, name: str, content: str) -> None:
     page.locator("input[type=file]").first.set_input_files(
         {"name": name, "mimeType": "text/csv", "buffer": content.encode()}
