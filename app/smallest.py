@@ -75,7 +75,7 @@ def _form(screen: Screen, item: int) -> Asked | None:
     )  # fmt: skip
     if kind in ("in", "out"):
         st.number_input(
-            f"how many, 1–{state.MAX_K}", 1, state.MAX_K, width=160,
+            f"how many, 1–{state.MAX_K}", 1, state.MAX_K, width=240,
             **widgets.controlled("what_if_within", k, "what_if_within", str),
         )  # fmt: skip
     elif kind == "above":

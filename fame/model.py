@@ -335,21 +335,21 @@ class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequenti
             once per state of the weights.
         """
         x = self.items.weight
+        self._forget()
         if self.config.variant == "sasrec" or self.facets.item_mlp is None:
             return x if rows is None else fn.embedding(rows, x)
-        return self._facets_of_all() if rows is None else self.facets.sub_embeddings(fn.embedding(rows, x))
+        return self._facets_of(rows)
 
     def facet_items(self) -> Tensor:
         """x_v^(h), the facet sub-embeddings of all items: [h v k]; kept as `table` is."""
-        return self._facets_of_all().unflatten(1, self.facets.W_f.shape[:2]).transpose(0, 1)
+        return self._facets_of(None).unflatten(1, self.facets.W_f.shape[:2]).transpose(0, 1)
 
-    def _facets_of_all(self) -> Tensor:
-        """All heads' sub-embeddings of all items, side by side: [v hk]."""
+    def _facets_of(self, rows: Tensor | None) -> Tensor:
+        """All heads' sub-embeddings of items, side by side: [v hk]."""
         x = self.items.weight
-        if torch.is_grad_enabled():  # the weights may be about to change, and a fused optimizer counts no version
-            self._kept = None
-        if torch.is_grad_enabled() or x.is_inference():
-            return self.facets.sub_embeddings(x)
+        self._forget()
+        if rows is not None or torch.is_grad_enabled() or x.is_inference():
+            return self.facets.sub_embeddings(x if rows is None else fn.embedding(rows, x))
         mlp = self.facets.item_mlp
         weights = (x, self.facets.W_f, *(() if mlp is None else mlp.parameters()))
         state = [(w.data_ptr(), w._version, w.dtype, w.device) for w in weights]
@@ -358,6 +358,11 @@ class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequenti
             with torch.inference_mode(False), torch.no_grad():  # for later use in any mode
                 kept = self._kept = state, self.facets.sub_embeddings(x)
         return kept[1]
+
+    def _forget(self) -> None:
+        """Keep nothing where the weights may be about to change: a fused optimizer counts no version."""
+        if torch.is_grad_enabled():
+            self._kept = None
 
     def head_scores(self, F: Tensor) -> Tensor:
         """s_h(v) of every row from heads' F, or parts of it: [… h k] -> [… h V]. Row 0, padding, is -inf."""

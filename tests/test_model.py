@@ -182,6 +182,12 @@ def test_the_facets_of_items_are_kept_until_a_weight_changes() -> None:
         assert model.facet_items().data_ptr() == first.data_ptr()
         model.facets.W_f.mul_(2)
         assert_allclose(model.facet_items(), 2 * first, rtol=1e-6, atol=1e-6)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.1, fused=True)  # it counts no version
+    (model(pad(histories(ODD), ODD.max_len)).query @ model.table()[1:].T).sum().backward()
+    optimizer.step()
+    with torch.no_grad():
+        fresh = model.facets.sub_embeddings(model.items.weight).unflatten(1, model.facets.W_f.shape[:2])
+        assert_allclose(model.facet_items(), fresh.transpose(0, 1), rtol=1e-6, atol=1e-6)
 
 
 def test_the_table_is_kept_until_a_weight_changes() -> None:
