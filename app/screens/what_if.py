@@ -171,13 +171,8 @@ def _beside(screen: Screen, a: Trace, b: B, result: Trace | Listing, item: int) 
         inside = plots.what_if_inside(a, result, change if now.b else None, item, screen.head, screen.theme, origin)
         widgets.mount(inside, "what_if_inside", head=lambda: _choose_head(screen.bundle.config.n_heads))
         with st.container(horizontal=True):
-            widgets.save(
-                screen,
-                inside,
-                "what_if_inside_save",
-                caption=origin.line,
-                code=_code(change is not None and bool(now.b), item),
-            )
+            code = _code(change is not None and bool(now.b), item)
+            widgets.save(screen, inside, "what_if_inside_save", caption=origin.line, code=code)
 
 
 def _code(one_model: bool, item: int) -> str:
