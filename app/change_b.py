@@ -60,10 +60,15 @@ def change_b(screen: Screen, applied: Applied, source: Source, result: Trace | L
             _another(screen, applied)
         if isinstance(result, Trace):
             H, N = result.router.shape[1:]
-            with st.popover("Heads and experts"):
-                _switches(screen, applied, H, N)
-            with st.popover("Gate and router"):
-                _sliders(screen, result)
+            # Filled when they are opened: two dozen controls that most visits never see.
+            switches = st.popover("Heads and experts", key="what_if_switches", on_change="rerun")
+            if switches.open:
+                with switches:
+                    _switches(screen, applied, H, N)
+            sliders = st.popover("Gate and router", key="what_if_sliders", on_change="rerun")
+            if sliders.open:
+                with sliders:
+                    _sliders(screen, result)
         with st.container(width=330):
             _model(screen, source)
 

@@ -74,18 +74,28 @@ def sources() -> list[Source]:
         FameError: there is none.
     """
     named = [Path(p).expanduser() for p in os.environ.get("FAME_BUNDLE", "").split(os.pathsep) if p]
-    shipped = sorted(path.parent for path in ARTIFACTS.glob(f"*/{MANIFEST}"))
+    shipped = sorted(ARTIFACTS.iterdir()) if ARTIFACTS.is_dir() else []
     found: dict[str, Source] = {}
     for folder in [*named, *shipped]:
-        manifest = folder / MANIFEST
-        version = manifest.stat().st_mtime_ns if manifest.is_file() else 0
-        found.setdefault(folder.resolve().name, Source(folder.resolve().name, str(folder), version))
+        try:
+            version = os.stat(folder / MANIFEST).st_mtime_ns
+        except OSError:
+            if folder not in named:
+                continue
+            version = 0
+        found.setdefault(_name(folder), Source(_name(folder), str(folder), version))
     if not found:
         raise FameError(
             "there is no model to show: artifacts/ holds no bundle; train one with `fame train RECIPE`, "
             "or set FAME_BUNDLE to the directory of one"
         )
     return list(found.values())
+
+
+@lru_cache(maxsize=256)
+def _name(folder: Path) -> str:
+    """The name of a folder, of that which a link leads to; asked at each click, so that it is kept."""
+    return folder.resolve().name
 
 
 def offered() -> dict[str, Source]:

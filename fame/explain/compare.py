@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +18,12 @@ from fame.trace import Intervention, Trace
 __all__ = [
     "PERSISTENCE",
     "Listing",
+    "Moved",
     "held",
     "list_overlap",
     "most_moved",
+    "moves",
+    "moves_table",
     "rank_biased_overlap",
     "rank_changes",
     "say_changes",
@@ -49,50 +54,94 @@ class Listing:
         return rows[np.argsort(-self.scores[rows].astype(np.float64), kind="stable")]
 
 
+@dataclass(frozen=True)
+class Moved:
+    """One item of `moves`: row (of `before`'s catalogue), rank, old_rank and their scores, None where it has none.
+
+    part: 'list', 'entered' or 'left'; 'other', where it is in neither top k.
+    """
+
+    row: int | None
+    item_id: str
+    title: str
+    year: int
+    part: str
+    rank: int | None
+    old_rank: int | None
+    score: float | None
+    old_score: float | None
+
+    @property
+    def move(self) -> int | None:
+        """Places won."""
+        return None if self.rank is None or self.old_rank is None else self.old_rank - self.rank
+
+
+def moves(
+    before: Trace | Listing, after: Trace | Listing, k: int = 10, exclude_history: bool = True, also: int = 0
+) -> list[Moved]:
+    """How the top k moved from one list to another, maybe of another history or another model of the same items.
+
+    Each item in the top k of either, by its new rank, those without one last.   also: a row (of `before`'s catalogue)
+    that is told too, wherever it stands.
+    """
+    k = max(0, k)
+    old, new = (x.ranking(exclude_history=exclude_history) for x in (before, after))
+    known, held = (x.catalogue.item_id[top[:k]].tolist() for x, top in ((before, old), (after, new)))
+    ids = dict.fromkeys([*held, *known, *([str(before.catalogue.item_id[also])] if also else [])])
+    was, now = _standing(before, old, ids), _standing(after, new, ids)
+    kept, fresh = set(known), set(held)
+    told = []
+    for item in ids:
+        old_row, old_rank, old_score = was[item]
+        row, rank, score = now[item]
+        catalogue, at = (before.catalogue, old_row) if old_row else (after.catalogue, row)
+        part = ("list" if item in kept else "entered") if item in fresh else "left" if item in kept else "other"
+        title, year = str(catalogue.title[at]), int(catalogue.year[at])
+        told.append(Moved(old_row or None, item, title, year, part, rank, old_rank, score, old_score))
+    return sorted(told, key=lambda m: math.inf if m.rank is None else m.rank)
+
+
+def _standing(
+    x: Trace | Listing, ranking: np.ndarray, ids: Iterable[str]
+) -> dict[str, tuple[int, int | None, float | None]]:
+    """Row, rank and score of items; row 0 where the catalogue lacks it, and no rank where it is no candidate."""
+    rows = {item: x.catalogue.row(item) if item in x.catalogue else 0 for item in ids}
+    rank = places(ranking, np.array(list(rows.values()), np.int64), len(x.scores)).tolist()
+    return {
+        item: (row, None if math.isnan(place) else int(place), float(x.scores[row]) if row else None)
+        for (item, row), place in zip(rows.items(), rank, strict=True)
+    }
+
+
 def rank_changes(
     before: Trace | Listing, after: Trace | Listing, k: int = 10, exclude_history: bool = True
 ) -> pd.DataFrame:
-    """How the top k moved from one list to another, maybe of another history or another model of the same items.
+    """`moves` as a table: row (of `before`'s catalogue), item_id, title, year; part: 'list', 'entered', or 'left';
+    rank, old_rank, move (places won); score, old_score.
 
-    One row per item in the top k of either, by its new rank: row (of `before`'s catalogue), item_id, title; part:
-    'list', 'entered', or 'left'; rank, old_rank, move (places won); score, old_score. A rank is missing where the
-    item is no candidate there: it stands in that history, or that model does not know it.
+    A rank is missing where the item is no candidate there: it stands in that history, or that model does not know it.
     """
-    old, new = (x.catalogue.item_id[x.ranking(exclude_history=exclude_history)] for x in (before, after))
-    k = max(0, k)
-    ids = list(dict.fromkeys([*new[:k].tolist(), *old[:k].tolist()]))
-    held, known = set(new[:k].tolist()), set(old[:k].tolist())
-    which = [before.catalogue if item in before.catalogue else after.catalogue for item in ids]
-    old_rows, new_rows = (
-        np.array([x.catalogue.row(item) if item in x.catalogue else 0 for item in ids], np.int64)
-        for x in (before, after)
-    )
-    table = pd.DataFrame(
+    return moves_table(moves(before, after, k, exclude_history))
+
+
+def moves_table(told: Sequence[Moved]) -> pd.DataFrame:
+    """What `moves` tells as the table of `rank_changes`."""
+    whole = {"row", "rank", "old_rank", "move"}
+    names = ("row", "item_id", "title", "year", "part", "rank", "old_rank", "move", "score", "old_score")
+    columns = {name: [getattr(m, name) for m in told] for name in names}
+    return pd.DataFrame(
         {
-            "row": pd.array(np.where(old_rows > 0, old_rows, np.nan), dtype="Int64"),
-            "item_id": ids,
-            "title": [str(c.title[c.row(item)]) for c, item in zip(which, ids, strict=True)],
-            "year": [int(c.year[c.row(item)]) for c, item in zip(which, ids, strict=True)],
-            "part": ["left" if item not in held else "list" if item in known else "entered" for item in ids],
-            "rank": _places(after, new_rows, exclude_history),
-            "old_rank": _places(before, old_rows, exclude_history),
-            "score": np.where(new_rows > 0, after.scores[new_rows], np.nan),
-            "old_score": np.where(old_rows > 0, before.scores[old_rows], np.nan),
+            name: pd.array(values, dtype="Int64") if name in whole else np.array(values, float) if "score" in name
+            else values
+            for name, values in columns.items()
         }
-    )
-    table.insert(7, "move", table["old_rank"] - table["rank"])
-    return table.sort_values("rank", ignore_index=True, kind="stable")
+    )  # fmt: skip
 
 
-def _places(x: Trace | Listing, rows: np.ndarray, exclude_history: bool) -> pd.api.extensions.ExtensionArray:
-    """Ranks of rows, missing where they are no candidates; row 0 never is."""
-    return pd.array(places(x.ranking(exclude_history=exclude_history), rows, len(x.scores)), dtype="Int64")
-
-
-def most_moved(changes: pd.DataFrame) -> int | None:
-    """Which row of `rank_changes` won or lost most places, the one higher in the new list where several did."""
-    moves = changes["move"].abs().astype(float).fillna(0)
-    return int(moves.argmax()) if len(moves) and moves.max() > 0 else None
+def most_moved(told: Sequence[Moved]) -> Moved | None:
+    """Which item of `moves` won or lost most places, the one higher in the new list where several did."""
+    return max((m for m in told if m.move), key=lambda m: abs(m.move or 0), default=None)
 
 
 def list_overlap(before: Trace | Listing, after: Trace | Listing, k: int = 10, exclude_history: bool = True) -> float:
@@ -181,29 +230,23 @@ def say_changes(before: Trace | Listing, after: Trace | Listing, row: int, k: in
         FameError: the row is not in the catalogue.
     """
     [row] = checked([row], len(before.scores))
-    catalogue, table = before.catalogue, rank_changes(before, after, k, exclude_history)
-    item = catalogue.item_id[row]
-    there = after.catalogue.row(item) if item in after.catalogue else 0
-    old, new = (_rank(x, r, exclude_history) for x, r in ((before, row), (after, there)))
-    entered, shown = int((table["part"] == "entered").sum()), int((table["part"] != "left").sum())
-    text = _moved(str(catalogue.title[row]), old, new)
-    if not entered and not table["move"].fillna(0).any():
+    catalogue, told = before.catalogue, moves(before, after, k, exclude_history, also=row)
+    item = str(catalogue.item_id[row])
+    chosen = next(m for m in told if m.item_id == item)
+    listed = [m for m in told if m.part != "other"]
+    entered, shown = sum(m.part == "entered" for m in listed), sum(m.part != "left" for m in listed)
+    text = _moved(chosen.title, chosen.old_rank, chosen.rank)
+    if not entered and not any(m.move for m in listed):
         return f"{text}; the list is the same."
     likeness = list_overlap(before, after, k, exclude_history)
     fresh = f"{entered} of the {plural(shown, catalogue.noun)} {'is' if entered == 1 else 'are'} new"
     text += f"; {fresh if entered else f'the same {plural(shown, catalogue.noun)} in another order'}"
-    most = most_moved(table)
-    if most is not None and table["item_id"][most] != item:
-        line = table.iloc[most]
-        text += f"; {line['title']} moved most, from {ordinal(line['old_rank'])} to {ordinal(line['rank'])}"
+    most = most_moved(listed)
+    if most is not None and most.item_id != item:
+        text += f"; {most.title} moved most, from {ordinal(most.old_rank or 0)} to {ordinal(most.rank or 0)}"
     elif most is not None:
         text += ", and no other moved further"
     return f"{text}. The lists are {percent(likeness)} alike."
-
-
-def _rank(x: Trace | Listing, row: int, exclude_history: bool) -> int | None:
-    at = np.flatnonzero(x.ranking(exclude_history=exclude_history) == row)
-    return int(at[0]) + 1 if row and len(at) else None
 
 
 def _moved(title: str, old: int | None, new: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -131,10 +132,11 @@ def relative_parts(trace: Trace, rows: Iterable[int], exclude_history: bool = Tr
     Raises:
         FameError: a row is not in the catalogue, or the experts have no anchors.
     """
-    every = np.arange(1, len(trace.scores))
-    parts = trace.parts(every).astype(np.float64)
-    mean = parts[..., candidates(len(trace.scores), trace.seen if exclude_history else [])[1:]].mean(-1, keepdims=True)
-    return parts[..., checked(rows, len(trace.scores)) - 1] - mean
+    V = len(trace.scores)
+    parts = trace.parts(checked(rows, V)).astype(np.float64)
+    average = trace.table[candidates(V, trace.seen if exclude_history else [])].mean(axis=0, dtype=np.float64)
+    assert trace.part_queries is not None
+    return parts - trace.gate[-1][:, None, None] * (trace.part_queries @ average)[..., None]  # parts are linear in x_v
 
 
 def head_ranks(trace: Trace, rows: Iterable[int], exclude_history: bool = True) -> np.ndarray:
@@ -192,38 +194,51 @@ def router_entropy(trace: Trace) -> np.ndarray:
 class Journey:
     """How gate and router moved as the history grew.
 
-    table: one row per step: step, row, item_id, title; gate_1 … gate_H; router_1_1 … router_H_N, head by head;
-        router_entropy_1 … router_entropy_H (as `router_entropy`); gate_move; router_move_1 … router_move_H. A move
-        is the total variation from the step before, ½ Σ |change|: 0 where nothing moved, 1 where all weight went
-        elsewhere; missing at step 1.
-    gate_turn: the step (from 1) that moved the gate most, None where nothing moved.
-    router_turns: the same for each head's router.
+    gate_move [T], router_move [T,H]: the total variation from the step before, ½ Σ |change|: 0 where nothing moved, 1
+        where all weight went elsewhere; missing at step 1.
     """
 
-    table: pd.DataFrame
-    gate_turn: int | None
-    router_turns: tuple[int | None, ...]
+    trace: Trace
+    gate_move: np.ndarray
+    router_move: np.ndarray
+
+    @property
+    def gate_turn(self) -> int | None:
+        """The step (from 1) that moved the gate most, None where nothing moved."""
+        return _turn(self.gate_move)
+
+    @property
+    def router_turns(self) -> tuple[int | None, ...]:
+        """The same for each head's router."""
+        return tuple(map(_turn, self.router_move.T))
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per step: step, row, item_id, title; gate_1 … gate_H; router_1_1 … router_H_N, head by head;
+        router_entropy_1 … router_entropy_H (as `router_entropy`); gate_move; router_move_1 … router_move_H.
+        """
+        trace, (T, H, N) = self.trace, self.trace.router.shape
+        entropy = router_entropy(trace)
+        return pd.DataFrame(
+            {
+                "step": np.arange(1, T + 1),
+                **facts(trace.catalogue, trace.items),
+                **{f"gate_{h + 1}": trace.gate[:, h] for h in range(H)},
+                **{f"router_{h + 1}_{n + 1}": trace.router[:, h, n] for h in range(H) for n in range(N)},
+                **{f"router_entropy_{h + 1}": entropy[:, h] for h in range(H)},
+                "gate_move": self.gate_move,
+                **{f"router_move_{h + 1}": self.router_move[:, h] for h in range(H)},
+            }
+        )
 
 
 def journey(trace: Trace) -> Journey:
     """How gate and router moved as the history grew; position t holds what the first t+1 items end with."""
-    T, H, N = trace.router.shape
-    entropy = router_entropy(trace)
-    nothing = np.full((1, H), np.nan)
-    gate = np.concatenate([nothing[:, 0], np.abs(np.diff(trace.gate, axis=0)).sum(axis=-1) / 2])  # [t]
-    router = np.concatenate([nothing, np.abs(np.diff(trace.router, axis=0)).sum(axis=-1) / 2])  # [t h]
-    table = pd.DataFrame(
-        {
-            "step": np.arange(1, T + 1),
-            **facts(trace.catalogue, trace.items),
-            **{f"gate_{h + 1}": trace.gate[:, h] for h in range(H)},
-            **{f"router_{h + 1}_{n + 1}": trace.router[:, h, n] for h in range(H) for n in range(N)},
-            **{f"router_entropy_{h + 1}": entropy[:, h] for h in range(H)},
-            "gate_move": gate,
-            **{f"router_move_{h + 1}": router[:, h] for h in range(H)},
-        }
+    gate, router = (
+        np.concatenate([np.full((1, *weights.shape[1:-1]), np.nan), np.abs(np.diff(weights, axis=0)).sum(axis=-1) / 2])
+        for weights in (trace.gate, trace.router)
     )
-    return Journey(table, _turn(gate), tuple(_turn(router[:, h]) for h in range(H)))
+    return Journey(trace, gate, router)
 
 
 def _turn(moves: np.ndarray) -> int | None:

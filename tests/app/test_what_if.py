@@ -111,6 +111,9 @@ def test_changes_by_the_screens_own_ways(open_app: OpenApp, small: Bundle) -> No
     app.selectbox(key="what_if_put").set_value(9).run()
     check(app, a, small.trace(rows=[1, 9, 3]))
     app = open_app({"h": "f1-f2-f3"}, screen="what_if")
+    assert not app.slider, "they are built when their menu is opened"
+    app.session_state["what_if_sliders"] = True
+    app.run()
     app.slider(key="what_if_gate_0").set_value(0).run()
     weights = app.query_params["b"].removeprefix("gate-").split("_")
     gate = tuple(map(float, weights))

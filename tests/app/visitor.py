@@ -13,6 +13,7 @@ from typing import Any
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 PATIENCE = 60  # seconds that an answer may take
 
@@ -98,7 +99,7 @@ class Visitor:
 async def visit(address: str, query: str) -> AsyncIterator[Visitor]:
     """A visitor who follows a link to Story, with the parameters of an URL."""
     url = address.replace("http", "ws", 1) + "/_stcore/stream"
-    async with connect(url, subprotocols=["streamlit"], max_size=None) as socket:
+    async with connect(url, subprotocols=[Subprotocol("streamlit")], max_size=None) as socket:
         visitor = Visitor(socket, query)
         await visitor.run()
         yield visitor
