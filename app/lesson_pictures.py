@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from app import session, sources, widgets
@@ -67,14 +66,14 @@ def _mount(picture: Picture, screen: Screen, name: str, light: str, **triggers: 
 
 def _framed(picture: Chart, part: str, screen: Screen) -> Chart:
     """A chart with a frame around one of its axes, or its rows of heads or of references."""
-    figure, H = go.Figure(picture.figure), screen.bundle.config.n_heads
-    rows = {"heads": (-0.5, H - 0.5), "references": (H - 0.3, figure.layout.yaxis.range[0])}
-    low, high = rows[part] if part in rows else figure.layout[part].domain
-    figure.add_shape(
+    sheet, H = picture.sheet.copy(), screen.bundle.config.n_heads
+    rows = {"heads": (-0.5, H - 0.5), "references": (H - 0.3, sheet.layout["yaxis"]["range"][0])}
+    low, high = rows[part] if part in rows else sheet.layout[part]["domain"]
+    sheet.add_shape(
         type="rect", xref="paper", yref="y" if part in rows else "paper", x0=0, x1=1, y0=low, y1=high,
         line={"color": look(screen.theme).ink, "width": 3},
     )  # fmt: skip
-    return replace(picture, figure=figure)
+    return replace(picture, sheet=sheet)
 
 
 def _picked(key: str, V: int) -> Callable[[], None]:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import leaving, session
@@ -19,6 +20,7 @@ from app.screen import Screen
 from fame.plots import style as plot_style
 from fame.plots.export import csv
 from fame.plots.picture import Chart, Component, Origin, Picture, palette
+from fame.plots.sheet import Sheet
 
 __all__ = [
     "Badge",
@@ -245,6 +247,16 @@ def download_table(
     download(label, lambda: csv(table() if callable(table) else table, columns), file, "text/csv", key)
 
 
+class _Ready(go.Figure):
+    """A sheet where Streamlit expects a figure, of which it asks only this; a real one is checked and copied anew."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        object.__setattr__(self, "sheet", sheet)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.sheet.spec()
+
+
 def mount(picture: Picture, key: str, **triggers: Any) -> Any:
     """A picture of `fame.plots` on the screen, under its own alternative text.
 
@@ -254,10 +266,10 @@ def mount(picture: Picture, key: str, **triggers: Any) -> Any:
         answers = {f"on_{name}_change": call for name, call in triggers.items()}
         return drawn(*picture.files)(key=key, data=picture.payload | {"live": True}, **answers)
     assert isinstance(picture, Chart)
-    figure = picture.bare
-    st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(figure)}px }}</style>")
+    sheet = picture.bare
+    st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(sheet)}px }}</style>")
     with st.container(key=f"{key}_wide"):
-        return st.plotly_chart(figure, key=key, config=picture.config, theme=None, alt=picture.alt, **triggers)
+        return st.plotly_chart(_Ready(sheet), key=key, config=picture.config, theme=None, alt=picture.alt, **triggers)
 
 
 def save(
@@ -272,7 +284,7 @@ def save(
     picture = stamped(screen, picture)
     leaving.show(picture, code, key)
     said = f"{screen.caption if caption is None else caption} {picture.origin.trail}".strip()
-    download_table(table, picture.table, f"{picture.file}.csv", f"{key}_csv", picture.origin)
+    download_table(table, lambda: picture.table, f"{picture.file}.csv", f"{key}_csv", picture.origin)
     download(
         label, lambda: picture.html(screen.model, said).encode(), f"{picture.file}.html", "text/html", f"{key}_html",
         "Opens anywhere, offline, and saves SVG and PNG from there",

@@ -132,7 +132,7 @@ def _accuracy(screen: Screen) -> None:
 def _draw(screen: Screen, name: str, attribute: str = "") -> None:
     """A picture, which its toolbar saves as SVG, and buttons for it as HTML and for its numbers."""
     picture = _picture(screen.source, name, attribute, screen.theme)  # kept, and what it is without its sentence too
-    width = "stretch" if picture.figure.layout.width is None else "content"
+    width = "stretch" if picture.sheet.layout.get("width") is None else "content"
     widgets.mount(picture, f"evidence_{name}", width=width)
     picture = picture.with_origin(Origin(screen.model))
     with st.container(horizontal=True, key=f"evidence_{name}_save"):

@@ -1,7 +1,7 @@
 """Tables and traces in, Plotly figures out: the same pictures for the app, a notebook and a file.
 
 Every figure takes `theme` 'light' or 'dark', says in one sentence what it shows, carries a text for screen
-readers (`alt_text`), and treats titles as text, never as markup.
+readers (`alt`), and treats titles as text, never as markup.
 """
 
 from fame.plots.atlas import atlas_map
@@ -19,7 +19,7 @@ from fame.plots.merge import merge
 from fame.plots.picture import Chart, Component, Origin, Picture, chart
 from fame.plots.population import population_gate, population_slices, population_use
 from fame.plots.story import story
-from fame.plots.style import CONFIG, Theme, alt_text, head_colour, ink_on, least_width, look, template, text, untitled
+from fame.plots.style import CONFIG, Theme, head_colour, ink_on, look, template, text
 from fame.plots.what_if import what_if, what_if_inside
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "Origin",
     "Picture",
     "Theme",
-    "alt_text",
     "atlas_map",
     "attention_grid",
     "attention_map",
@@ -42,7 +41,6 @@ __all__ = [
     "ink_on",
     "journey",
     "last_step",
-    "least_width",
     "likeness",
     "look",
     "merge",
@@ -54,7 +52,6 @@ __all__ = [
     "story",
     "template",
     "text",
-    "untitled",
     "values",
     "what_if",
     "what_if_inside",

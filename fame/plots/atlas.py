@@ -176,7 +176,7 @@ def atlas_map(
         title=title,
         note=f"{under.kind.upper()} of {plural(bundle.catalogue.n_items, bundle.catalogue.noun)}.",
         alt=alt,
-        table=pd.concat(near, ignore_index=True),
+        numbers=lambda: pd.concat(near, ignore_index=True),
         theme=theme,
         origin=Origin() if trace is None else Origin.of(trace, bundle.name),
         height=760,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -39,7 +41,7 @@ def attention_grid(
         note=f"Each tile: steps down, {trace.catalogue.noun}s across."
         + " Under each expert: its router's weight at the last step." * (N > 1),
         alt=_say(trace, title),
-        table=_table(trace),
+        numbers=partial(_table, trace),
         theme=theme,
         origin=Origin.of(trace),
         data={

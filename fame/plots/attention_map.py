@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -36,7 +38,7 @@ def attention_map(trace: Trace, head: int, expert: int | None = None, theme: The
         title=f"{who}: where each step looked",
         note=f"Rows: after this {catalogue.noun}. Columns: what that step looked at; a row adds up to 100%.",
         alt=alt,
-        table=_table(trace, weights),
+        numbers=partial(_table, trace, weights),
         theme=theme,
         origin=Origin.of(trace),
         data={

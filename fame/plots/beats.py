@@ -39,8 +39,8 @@ def beats(
     note = f"Gate × score of the first less the second, head by head: + speaks for {named[0]}."
     sheet = _bars(trace, told, theme)
     height = ROW * (len(told.table) + 1.7)
-    drawn = finish(sheet, theme=theme, title=title, note=note, alt=told.sentence, height=height)
-    return chart("beats", drawn, told.table, Origin.of(trace))
+    finish(sheet, theme=theme, title=title, note=note, alt=told.sentence, height=height)
+    return chart("beats", sheet, told.table, Origin.of(trace))
 
 
 def _digits(told: Beats) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -64,11 +65,11 @@ def course(
         ticktext=texts(catalogue.title[found.items[history]], NAME),
     )  # fmt: skip
     title, note, alt = _said(found, at, history)
-    figure = finish(
+    finish(
         sheet, theme=theme, title=text(title), note=note, alt=alt, height=height, least=max(480, 120 + 22 * T),
         bottom=16 + round(6.5 * NAME),
     )  # fmt: skip
-    return chart("course", figure, _table(found, catalogue, at, history))
+    return chart("course", sheet, partial(_table, found, catalogue, at, history))
 
 
 def _stack(

@@ -73,10 +73,8 @@ def probes(found: Evidence, theme: Theme = "light") -> Chart:
         "Grey: random spaces of that width. Disc filled: above them (q < .05)."
     )
     width = COLUMN / PITCH * (right + 0.86)
-    figure = finish(
-        sheet, theme=theme, title=title, note=note, alt=alt, height=ROW * (bottom + 1.4), least=width, bottom=20
-    )
-    return chart("probes", figure, found.probe_table())
+    finish(sheet, theme=theme, title=title, note=note, alt=alt, height=ROW * (bottom + 1.4), least=width, bottom=20)
+    return chart("probes", sheet, found.probe_table)
 
 
 def _scales(sheet: Sheet, found: Evidence, bottom: float, theme: Theme) -> None:
@@ -196,11 +194,10 @@ def values(found: Evidence, attribute: str, theme: Theme = "light") -> Chart:
     )
     top = 16 + (6.5 * min(NAME, max(map(len, names))) if M > 4 else 0)
     alt = f"Average precision by value of {attribute}. {read}."
-    figure = finish(
+    finish(
         sheet, theme=theme, title=title, note=note, alt=alt, height=ROW * (H + 2), least=max(480, 130 + 46 * M), top=top
     )
-    all_values = found.value_table()
-    return chart("values", figure, all_values[all_values["attribute"] == attribute])
+    return chart("values", sheet, lambda: found.value_table().loc[lambda table: table["attribute"] == attribute])
 
 
 def likeness(found: Evidence, theme: Theme = "light") -> Chart:
@@ -242,10 +239,8 @@ def likeness(found: Evidence, theme: Theme = "light") -> Chart:
     random = number(found.alike_random)
     note = f"CKA compares spaces, RBO lists: 1 is the same. Two random item spaces have {random}."
     width = 120 + 46 * max(shift + H + 1, 8)
-    figure = finish(
-        sheet, theme=theme, title="How alike the heads are", note=note, alt=alt, height=ROW * (H + 2.4), width=width
-    )
-    return chart("likeness", figure, found.likeness_table())
+    finish(sheet, theme=theme, title="How alike the heads are", note=note, alt=alt, height=ROW * (H + 2.4), width=width)
+    return chart("likeness", sheet, found.likeness_table)
 
 
 def _cells(

@@ -54,16 +54,22 @@ def expert_lists(
     N = trace.router.shape[-1]
     gate = "held" if hold_gate else "recomputed"
     runs = effects[(effects["head"] == head + 1) & (effects["gate"] == gate)]
-    tops = {n: trace.top(k, head, n, exclude_history=exclude_history) for n in (None, *range(N))}
-    table = pd.concat([top.assign(head=head + 1, expert=0 if n is None else n + 1) for n, top in tops.items()])
+    tops = {n: trace.ranking(head, n, exclude_history)[:k] for n in (None, *range(N))}
     facts = _Facts(trace, head, row, runs, exclude_history)
-    firsts = [f"expert {n + 1} {top['title'].iloc[0]}" for n, top in tops.items() if n is not None and len(top)]
+    firsts = [
+        f"expert {n + 1} {trace.catalogue.title[top[0]]}" for n, top in tops.items() if n is not None and len(top)
+    ]
     return Component(
         name="expert_lists",
         title=f"What each expert of head {head + 1} alone would recommend",
         note="The head run with one expert alone, beside its own list.",
         alt=f"Lists of {head_name(head)} and of each of its experts alone. First: {'; '.join(firsts) or 'nothing'}.",
-        table=table,
+        numbers=lambda: pd.concat(
+            [
+                trace.top(k, head, n, exclude_history).assign(head=head + 1, expert=0 if n is None else n + 1)
+                for n in tops
+            ]
+        ),
         theme=theme,
         origin=Origin.of(trace),
         data={
@@ -74,7 +80,7 @@ def expert_lists(
                     "name": "own list" if n is None else f"expert {n + 1}",
                     "weight": None if n is None else f"router {percent(float(trace.router[-1, head, n]))}",
                     "facts": facts.own() if n is None else facts.of(n),
-                    "items": listed(trace.catalogue, top["row"]),
+                    "items": listed(trace.catalogue, top),
                 }
                 for n, top in tops.items()
             ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,9 @@ def expert_preferences(
         raise FameError(f"head {head + 1} has no preferences to show: the experts of this model have no anchors")
     row = int(trace.ranking(exclude_history=exclude_history)[0]) if target is None else int(target)
     sentence = explain.say_parts(trace, head, row, own, exclude_history)
-    every = explain.relative_parts(trace, range(1, len(trace.scores)), exclude_history)[head]  # [1+N V-1]
-    adds = every[:, row - 1]
-    state = 1 + np.argsort(-every[0], kind="stable")
+    adds = explain.relative_parts(trace, [row], exclude_history)[head, :, 0]
+    assert trace.part_queries is not None
+    state = 1 + np.argsort(-(trace.table[1:] @ trace.part_queries[head, 0]), kind="stable")
     if exclude_history:
         state = state[~np.isin(state, trace.seen)]
     lists = [rows[:SHOWN] for rows in (state, *(p.rows for p in own))]
@@ -61,7 +62,7 @@ def expert_preferences(
         note=sentence,
         alt=f"What {head_name(head)} adds, split into its state and its experts. {sentence} "
         + " ".join(map(explain.say_preference, own)),
-        table=_table(trace, head, own, adds),
+        numbers=partial(_table, trace, head, own, adds),
         theme=theme,
         origin=Origin.of(trace),
         data={

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
-import plotly.graph_objects as go
 from pandas.api.types import is_integer_dtype
 from plotly.offline import get_plotlyjs
 
 from fame.errors import FameError
+from fame.plots.sheet import Sheet
 from fame.plots.style import FONT, least_width
 
 if TYPE_CHECKING:
     from fame.plots.picture import Picture
 
-__all__ = ["csv", "figure_image", "page", "page_image"]
+__all__ = ["csv", "page", "page_image", "sheet_image"]
 
 WIDTH = 960  # pixels of an image whose figure leaves its width open
 WINDOW = 1280, 1600  # pixels of the window that a component is drawn in for an image
@@ -50,7 +50,7 @@ def page(pictures: Iterable[Picture], heading: str = "FAME", note: str = "") -> 
         raise FameError("there is no picture to put on the page; give at least one")
     said = note or shown[0].origin.line
     charts = [picture for picture in shown if isinstance(picture, Chart)]
-    widest = max(1280, *(least_width(picture.figure) + 32 for picture in charts), 0)
+    widest = max(1280, *(least_width(picture.sheet) + 32 for picture in charts), 0)
     drawn = [
         f'<figure role="group" aria-label="{html.escape(picture.alt)}">{picture.body(f"picture-{i}")}</figure>'
         for i, picture in enumerate(shown, start=1)
@@ -108,8 +108,8 @@ def csv(table: pd.DataFrame, more: Mapping[str, str] | None = None) -> bytes:
     return table.to_csv(index=False).encode("utf-8-sig")  # the mark lets spreadsheets read accents
 
 
-def figure_image(fig: go.Figure, form: Literal["svg", "png", "pdf"] = "svg", scale: float = 2) -> bytes:
-    """A Plotly figure as an image file's bytes; `scale` sharpens a PNG. Needs the package kaleido and Chrome.
+def sheet_image(sheet: Sheet, form: Literal["svg", "png", "pdf"] = "svg", scale: float = 2) -> bytes:
+    """A Plotly picture as an image file's bytes; `scale` sharpens a PNG. Needs the package kaleido and Chrome.
 
     Raises:
         FameError: kaleido or Chrome is not installed.
@@ -117,9 +117,10 @@ def figure_image(fig: go.Figure, form: Literal["svg", "png", "pdf"] = "svg", sca
     if find_spec("kaleido") is None:
         raise FameError(f"images need the package kaleido; run 'pip install kaleido', or {INSTEAD}")
     try:
-        return fig.to_image(
-            format=form, scale=scale, width=fig.layout.width or max(WIDTH, least_width(fig)), height=fig.layout.height
-        )
+        return sheet.figure().to_image(
+            format=form, scale=scale, height=sheet.layout["height"],
+            width=sheet.layout.get("width") or max(WIDTH, least_width(sheet)),
+        )  # fmt: skip
     except (RuntimeError, ValueError, OSError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise FameError(f"no image could be made ({why}); images need Chrome: install it, or {INSTEAD}") from None

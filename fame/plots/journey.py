@@ -62,7 +62,7 @@ def journey(trace: Trace, theme: Theme = "light", head: int = 0, routers: bool =
     title, note = _sentence(trace, moved, head, N > 1)
     alt = f"The gate along {plural(T, trace.catalogue.noun)}. {_say(trace, moved, head, N > 1)}"
     least = max(480, 200 + T * (16 if T <= DENSE else 12), 200 + 32 * T if T <= NUMBERS else 0)
-    figure = finish(
+    finish(
         sheet,
         theme=theme,
         title=text(title),
@@ -72,7 +72,7 @@ def journey(trace: Trace, theme: Theme = "light", head: int = 0, routers: bool =
         least=least,
         bottom=_axis_height(trace),
     )
-    return chart("journey", figure, moved.table, Origin.of(trace))
+    return chart("journey", sheet, lambda: moved.table, Origin.of(trace))
 
 
 def _routers(

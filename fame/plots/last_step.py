@@ -50,7 +50,7 @@ def last_step(
         note=f"Attention of its experts; below, what each {trace.catalogue.noun} adds to {of} of {title}, "
         "measured by leaving it out. Attention is not an explanation.",
         alt=f"{head_name(head)}, attention at the last step. {looked}",
-        table=table,
+        numbers=table,
         theme=theme,
         origin=Origin.of(trace),
         data={

@@ -74,7 +74,7 @@ def merge(
         title="How the heads' shares add up",
         note=sentence,
         alt=f"Scores cut by head. {sentence} {_spoken(table, H)}.",
-        table=table.drop(columns="part"),
+        numbers=table.drop(columns="part"),
         theme=theme,
         origin=Origin.of(trace, "" if bundle is None else bundle.name),
         height=220 + 36 * len(table),

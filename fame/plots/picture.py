@@ -20,13 +20,15 @@ import plotly.graph_objects as go
 
 from fame import __version__
 from fame.errors import FameError
-from fame.plots.export import csv, figure_image, page, page_image
-from fame.plots.style import CONFIG, LOOKS, Theme, alt_text, ink_on, least_width, sentence, untitled
+from fame.plots.export import csv, page, page_image, sheet_image
+from fame.plots.sheet import Sheet
+from fame.plots.style import CONFIG, LOOKS, Theme, ink_on, least_width, sentence, untitled
 from fame.trace import Trace
 
 __all__ = ["Chart", "Component", "Origin", "Picture", "chart", "module", "palette", "script", "styles"]
 
 HERE = Path(__file__).parent
+Numbers = pd.DataFrame | Callable[[], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Picture:
     """What every picture has.
 
     name: of its files, such as 'story'.   title, note: what it shows, a line each, plain text.
-    alt: the sentence that a screen reader speaks.   table: its numbers.   theme: 'light' or 'dark'.
+    alt: the sentence that a screen reader speaks.   numbers: its table, or what makes it.   theme: 'light' or 'dark'.
     origin: what it was computed from.   height: pixels that it takes in a window of common width, for a notebook.
     """
 
@@ -80,10 +82,15 @@ class Picture:
     title: str
     note: str = ""
     alt: str
-    table: pd.DataFrame = field(repr=False)
+    numbers: Numbers = field(repr=False)
     theme: Theme = "light"
     origin: Origin = field(default=Origin(), repr=False)
     height: int = 620
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Its numbers, made when they are asked for."""
+        return self.numbers() if callable(self.numbers) else self.numbers
 
     @property
     def file(self) -> str:
@@ -197,18 +204,23 @@ mount({{ data, parentElement: tree, setTriggerValue() {{}}, setStateValue() {{}}
 
 @dataclass(frozen=True, kw_only=True)
 class Chart(Picture):
-    """A picture that Plotly draws; its figure was given its look by `style.finish`, the sentence above it included."""
+    """A picture that Plotly draws; its sheet was given its look by `style.finish`, the sentence above it included."""
 
-    figure: go.Figure = field(repr=False)
+    sheet: Sheet = field(repr=False)
 
     @cached_property
-    def bare(self) -> go.Figure:
-        """The figure without the sentence above it, for a page that says it in its own words."""
-        return untitled(self.figure)
+    def figure(self) -> go.Figure:
+        """The same as Plotly's own figure, for notebooks, files and changes of your own."""
+        return self.sheet.figure()
+
+    @cached_property
+    def bare(self) -> Sheet:
+        """The sheet without the sentence above it, for a page that says it in its own words."""
+        return untitled(self.sheet)
 
     def body(self, place: str) -> str:
         drawn = self.figure.to_html(full_html=False, include_plotlyjs=False, config=self.config, div_id=place)
-        return f'<div style="min-width:{least_width(self.figure)}px">{drawn}</div>'
+        return f'<div style="min-width:{least_width(self.sheet)}px">{drawn}</div>'
 
     @property
     def config(self) -> dict[str, Any]:
@@ -216,22 +228,18 @@ class Chart(Picture):
         return {**CONFIG, "toImageButtonOptions": {"format": "svg", "filename": self.file}}
 
     def image(self, form: Literal["svg", "png"] = "svg", scale: float = 2) -> bytes:
-        return figure_image(self.figure, form, scale)
+        return sheet_image(self.sheet, form, scale)
 
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> Any:
         return self.figure._repr_mimebundle_(*args, **options)
 
 
-def chart(name: str, figure: go.Figure, table: pd.DataFrame, origin: Origin = Origin()) -> Chart:
-    """A figure that `style.finish` has finished, as a picture: title, note, alt and theme are the figure's.
-
-    Raises:
-        FameError: the figure was not finished so.
-    """
-    said = sentence(figure)
+def chart(name: str, sheet: Sheet, numbers: Numbers, origin: Origin = Origin()) -> Chart:
+    """A sheet that `style.finish` has finished, as a picture: title, note, alt and theme are the sheet's."""
+    said = sentence(sheet)
     return Chart(
-        name=name, title=said.title, note=said.note, alt=alt_text(figure), table=table, theme=said.theme,
-        origin=origin, height=int(figure.layout.height), figure=figure,
+        name=name, title=said.title, note=said.note, alt=said.alt, numbers=numbers, theme=said.theme,
+        origin=origin, height=int(sheet.layout["height"]), sheet=sheet,
     )  # fmt: skip
 
 

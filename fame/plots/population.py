@@ -91,11 +91,11 @@ def population_use(p: Population, where: np.ndarray | None = None, theme: Theme 
         f"{w}: mean {percent(r['mean'])}, leads in {percent(r['leads'])}" for w, r in zip(who, rows, strict=True)
     )
     note = "Hills: how many histories give it that weight; disc: the mean; line: an equal share."
-    figure = finish(
+    finish(
         sheet, theme=theme, title=f"How heads and experts are used in {int(chosen.sum()):,} histories", note=note,
         alt=f"Gate and router weights. {figures}.", height=ROW * (len(rows) + 0.6), least=460, bottom=22,
     )  # fmt: skip
-    return chart("population_use", figure, table)
+    return chart("population_use", sheet, table)
 
 
 def _hill(weight: np.ndarray, y: int) -> np.ndarray:
@@ -170,10 +170,10 @@ def population_slices(
     alt = f"NDCG@10 of {plural(len(rows), 'slice')}, all histories {number(usual, 3)}."
     if rows:
         alt += f" Lowest: {_told(low)}. Highest: {_told(best)}."
-    figure = finish(
+    finish(
         sheet, theme=theme, title=title, note=note, alt=alt, height=ROW * max(2, len(rows)), least=560, bottom=22
     )  # fmt: skip
-    return chart("population_slices", figure, table)
+    return chart("population_slices", sheet, table)
 
 
 def _beside(sheet: Sheet, rows: list[Row], name: str, symbol: str, theme: Theme) -> None:
@@ -262,8 +262,8 @@ def population_gate(
         f"{n}: " + ", ".join(f"head {h + 1} ×{number(float(v))}" for h, v in enumerate(row))
         for n, row in zip(named, over, strict=True)
     )
-    figure = finish(
+    finish(
         sheet, theme=theme, title="Where each head has more say", note=note, height=ROW * max(1, len(y)),
         alt=f"Mean gate of slices over the mean of all. {figures}.", width=300 + 96 * p.head_count, top=22,
     )  # fmt: skip
-    return chart("population_gate", figure, table)
+    return chart("population_gate", sheet, table)

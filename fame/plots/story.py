@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def story(
         title="What comes next, and which head says so",
         note=sentence,
         alt=f"{plural(H, 'head')} and their lists beside the final one.{told} {sentence} Final list: {titles}.",
-        table=_table(trace, [rows[:k] for rows in ranking]),
+        numbers=partial(_table, trace, [rows[:k] for rows in ranking]),
         theme=theme,
         origin=Origin.of(trace, "" if bundle is None else bundle.name),
         height=300 + 28 * min(k, len(ranking[-1])),

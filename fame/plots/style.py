@@ -6,7 +6,7 @@ Colour belongs to the heads and nothing else; what is not a head is drawn in ink
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Literal
@@ -26,7 +26,6 @@ __all__ = [
     "Sentence",
     "Theme",
     "alpha",
-    "alt_text",
     "blend",
     "contrast",
     "finish",
@@ -263,6 +262,11 @@ def template(theme: Theme = "light") -> go.layout.Template:
     return _template(theme)
 
 
+@cache
+def _template_spec(theme: Theme) -> dict[str, Any]:
+    return dict(_template(theme).to_plotly_json())
+
+
 def finish(
     sheet: Sheet,
     *,
@@ -275,8 +279,8 @@ def finish(
     least: float = 480,
     top: float = 0,
     bottom: float = 0,
-) -> go.Figure:
-    """The figure of what is written on a sheet: with its look, its sentence and its size.
+) -> Sheet:
+    """The sheet itself, with its look, its sentence and its size: a picture that is ready to be drawn.
 
     title, note: one line each above the picture, already passed through `text` where they name items.
     alt: the sentence a screen reader speaks, plain.
@@ -287,7 +291,7 @@ def finish(
     # A line of the title itself: Plotly sets its own subtitles half a line too low.
     style = f"font-size:13px;font-weight:400;color:{look(theme).soft}"
     sheet.update_layout(
-        template=template(theme),
+        template=_template_spec(theme),
         title={"text": f'{title}<br><span style="{style}">{note}</span>'},
         height=round(height + top + bottom + TITLE_HEIGHT + 2 * MARGIN),
         margin={"t": TITLE_HEIGHT + MARGIN + round(top), "b": MARGIN + round(bottom)},
@@ -299,12 +303,7 @@ def finish(
     if width is not None:
         more = max(0, round(_extent(title, note) - width))  # where the sentence is wider than the picture
         sheet.update_layout(width=round(width) + more, margin={"r": MARGIN + more}, autosize=False)
-    return _unchecked(sheet.data, sheet.layout)
-
-
-def _unchecked(data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> go.Figure:
-    """A figure without Plotly's check of each value, for pictures made here."""
-    return go.Figure({"data": list(data), "layout": layout}, _validate=False)
+    return sheet
 
 
 def _extent(title: str, note: str) -> float:
@@ -312,54 +311,31 @@ def _extent(title: str, note: str) -> float:
     return 2 * MARGIN + max(9.8 * len(html.unescape(title)), 6.7 * len(html.unescape(note)))
 
 
-def least_width(fig: go.Figure) -> int:
-    """Pixels below which labels of a picture made here overlap or are cut off: let it scroll there.
-
-    Raises:
-        FameError: the figure was not made here.
-    """
-    meta = _meta(fig)
-    return max(int(meta["least"]), int(meta["sentence"]) if fig.layout.title.text else 0)
+def least_width(sheet: Sheet) -> int:
+    """Pixels below which labels of a finished picture overlap or are cut off: let it scroll there."""
+    meta = sheet.layout["meta"]
+    return max(int(meta["least"]), int(meta["sentence"]) if sheet.layout["title"] else 0)
 
 
-def untitled(fig: go.Figure) -> go.Figure:
+def untitled(sheet: Sheet) -> Sheet:
     """The same picture without the sentence above it and its margin, for a page that says it in its own words."""
-    layout, spare = fig.layout.to_plotly_json(), TITLE_HEIGHT + MARGIN - CLOSE
-    layout["margin"]["t"] -= spare
-    layout |= {"title": None, "height": layout["height"] - spare}
-    return _unchecked([trace.to_plotly_json() for trace in fig.data], layout)
-
-
-def alt_text(fig: go.Figure) -> str:
-    """What a screen reader says of a picture made here.
-
-    Raises:
-        FameError: the figure carries no such sentence.
-    """
-    return str(_meta(fig)["alt"])
+    bare, spare = sheet.copy(), TITLE_HEIGHT + MARGIN - CLOSE
+    bare.layout["margin"]["t"] -= spare
+    bare.layout |= {"title": None, "height": sheet.layout["height"] - spare}
+    return bare
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """What stands over a picture, a line each in plain text, and its theme."""
+    """What stands over a picture, a line each in plain text, what a screen reader says of it, and its theme."""
 
     title: str
     note: str
+    alt: str
     theme: Theme
 
 
-def sentence(fig: go.Figure) -> Sentence:
-    """What `finish` was told of a figure.
-
-    Raises:
-        FameError: the figure was not made here.
-    """
-    meta = _meta(fig)
-    return Sentence(meta["title"], meta["note"], meta["theme"])
-
-
-def _meta(fig: go.Figure) -> Mapping[str, Any]:
-    meta = fig.layout.meta
-    if not isinstance(meta, Mapping) or not {"alt", "least", "sentence"} <= set(meta):
-        raise FameError("this figure has no alternative text; expected one made by fame.plots")
-    return meta
+def sentence(sheet: Sheet) -> Sentence:
+    """What `finish` was told."""
+    meta = sheet.layout["meta"]
+    return Sentence(meta["title"], meta["note"], meta["alt"], meta["theme"])

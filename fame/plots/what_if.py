@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,29 +37,16 @@ def what_if(
         FameError: the row is not in the catalogue.
     """
     said = explain.say_changes(a, b, row, k, exclude_history)
-    table = explain.rank_changes(a, b, k, exclude_history)
-    everything = explain.rank_changes(a, b, len(a.catalogue) + len(b.catalogue), exclude_history)
+    told = explain.moves(a, b, k, exclude_history, also=row)
     chosen = str(a.catalogue.item_id[row])
-    shown = everything[everything["item_id"].isin([*table["item_id"], chosen])]
-    items = {
-        line["item_id"]: {
-            "row": None if pd.isna(line["row"]) else int(line["row"]),
-            "title": line["title"],
-            "year": int(line["year"]),
-            "a": None if pd.isna(line["old_rank"]) else int(line["old_rank"]),
-            "b": None if pd.isna(line["rank"]) else int(line["rank"]),
-        }
-        for line in shown.to_dict("records")
-    }
-    if chosen not in items:  # in both histories
-        items[chosen] = {"row": row, "title": str(a.catalogue.title[row]), "year": int(a.catalogue.year[row])}
-        items[chosen] |= {"a": None, "b": None}
+    items = {m.item_id: {"row": m.row, "title": m.title, "year": m.year, "a": m.old_rank, "b": m.rank} for m in told}
     lists = [
         x.catalogue.item_id[x.ranking(exclude_history=exclude_history)[: max(0, k)]].tolist() for x in (a, b)
     ]  # fmt: skip
     data = {"names": list(names), "lists": lists, "items": items, "chosen": chosen, "k": k, "noun": a.catalogue.noun}
     return Component(
-        name="what_if", title="A beside B", note=said, alt=said, table=table, theme=theme,
+        name="what_if", title="A beside B", note=said, alt=said, theme=theme,
+        numbers=lambda: explain.moves_table([m for m in told if m.part != "other"]),
         origin=origin or Origin(), data=data, height=460,
     )  # fmt: skip
 
@@ -87,7 +75,6 @@ def what_if_inside(
     said = "Gate: " + ", ".join(
         f"head {i + 1} {percent(x)} in A and {percent(y)} in B" for i, (x, y) in enumerate(zip(*gates, strict=False))
     )
-    table = _numbers(a, b)
     if change is not None:
         parts = change[["direct", "indirect", "total"]].to_numpy()
         digits = min(3, max(2, digits_for(parts)))
@@ -99,17 +86,14 @@ def what_if_inside(
         }
         said = f"{explain.say_score(change, title)} {said}"
         said += f". By head: {', '.join(f'head {i + 1} {number(x, digits, True)}' for i, x in enumerate(parts[:, 2]))}"
-        table = table.merge(
-            change[["head", "old_share", "share", "direct", "indirect", "total"]], on="head", how="left"
-        )
     return Component(
-        name="what_if_inside", title="What is behind it", alt=f"{said}.", table=table, theme=theme,
-        origin=origin or Origin(), data=data, height=520,
+        name="what_if_inside", title="What is behind it", alt=f"{said}.", theme=theme,
+        numbers=partial(_numbers, a, b, change), origin=origin or Origin(), data=data, height=520,
     )  # fmt: skip
 
 
-def _numbers(a: Trace, b: Trace) -> pd.DataFrame:
-    """Gates and routers of both, one row per head: head, gate_a, gate_b, router_a_1 …, router_b_1 …"""
+def _numbers(a: Trace, b: Trace, change: pd.DataFrame | None) -> pd.DataFrame:
+    """Gates and routers of both, one row per head: head, gate_a, gate_b, router_a_1 …, router_b_1 …; and the change."""
     H = max(a.gate.shape[1], b.gate.shape[1])
     table: dict[str, np.ndarray] = {"head": np.arange(1, H + 1)}
     for side, x in (("a", a), ("b", b)):
@@ -117,4 +101,7 @@ def _numbers(a: Trace, b: Trace) -> pd.DataFrame:
         table[f"gate_{side}"] = np.pad(x.gate[-1][:, None], padding, constant_values=np.nan)[:, 0]
         for n, weights in enumerate(np.pad(x.router[-1], padding, constant_values=np.nan).T, 1):
             table[f"router_{side}_{n}"] = weights
-    return pd.DataFrame(table)
+    numbers = pd.DataFrame(table)
+    if change is None:
+        return numbers
+    return numbers.merge(change[["head", "old_share", "share", "direct", "indirect", "total"]], on="head", how="left")

@@ -16,7 +16,7 @@ import pytest
 from fame import plots
 from fame.errors import FameError
 from fame.plots import export
-from fame.plots.export import BROWSERS, figure_image
+from fame.plots.export import BROWSERS, sheet_image
 from tests.plots.made import HOSTILE, make
 
 needs_browser = pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no Chromium is installed")
@@ -63,8 +63,6 @@ def test_no_button_of_a_chart_sends_it_elsewhere() -> None:
 def test_a_page_without_pictures_is_refused() -> None:
     with pytest.raises(FameError, match="there is no picture"):
         plots.page([], "Nothing")
-    with pytest.raises(FameError, match="no alternative text"):
-        plots.chart("strange", go.Figure(), pd.DataFrame())
 
 
 def test_a_picture_is_saved_by_its_ending(tmp_path: Path) -> None:
@@ -134,7 +132,7 @@ def test_images_name_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(go.Figure, "to_image", no_chrome)
     with pytest.raises(FameError, match=r"no image could be made \(Kaleido requires Google Chrome\)"):
-        figure_image(picture.figure)
+        sheet_image(picture.sheet)
     monkeypatch.setattr("fame.plots.export.shutil.which", lambda name: None)
     with pytest.raises(FameError, match="images need Chrome or Chromium, and none is on the PATH"):
         plots.story(None, make()).image("png")

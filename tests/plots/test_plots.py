@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import tomllib
@@ -13,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from plotly.io import to_json
 
 import fame
 from fame import explain, plots
@@ -49,12 +51,12 @@ def findings(H: int) -> Evidence:
     )  # fmt: skip
 
 
-FIGURES: dict[str, Callable[[Trace, style.Theme], go.Figure]] = {
-    "beats": lambda t, theme: plots.beats(t, rows=(1, 2), theme=theme).figure,
-    "journey": lambda t, theme: plots.journey(t, theme=theme).figure,
-    "probes": lambda t, theme: plots.probes(findings(len(t.head_scores)), theme).figure,
-    "values": lambda t, theme: plots.values(findings(len(t.head_scores)), HOSTILE, theme).figure,
-    "likeness": lambda t, theme: plots.likeness(findings(len(t.head_scores)), theme).figure,
+CHARTS: dict[str, Callable[[Trace, style.Theme], plots.Chart]] = {
+    "beats": lambda t, theme: plots.beats(t, rows=(1, 2), theme=theme),
+    "journey": lambda t, theme: plots.journey(t, theme=theme),
+    "probes": lambda t, theme: plots.probes(findings(len(t.head_scores)), theme),
+    "values": lambda t, theme: plots.values(findings(len(t.head_scores)), HOSTILE, theme),
+    "likeness": lambda t, theme: plots.likeness(findings(len(t.head_scores)), theme),
 }
 
 
@@ -84,14 +86,36 @@ def bars(fig: go.Figure) -> list[np.ndarray]:
 # --- every picture
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", CHARTS)
 @pytest.mark.parametrize(("H", "N", "T"), SIZES)
 def test_every_size_is_drawn(name: str, H: int, N: int, T: int) -> None:
-    fig = FIGURES[name](make(H, N, T), "light")
-    go.Figure(fig.to_dict())  # where Plotly checks every name and value, as no sheet does
-    assert len(fig.data) and fig.layout.height > 60
-    assert "nan" not in plots.alt_text(fig).lower().split()
-    assert 200 < plots.least_width(fig) < 2500
+    picture = CHARTS[name](make(H, N, T), "light")
+    go.Figure(picture.figure.to_dict())  # where Plotly checks every name and value, as no sheet does
+    assert len(picture.sheet.data) and picture.height > 60
+    assert "nan" not in picture.alt.lower().split()
+    assert 200 < style.least_width(picture.sheet) < 2500
+
+
+def unpacked(value: Any) -> Any:
+    """JSON of a figure with its packed arrays as lists."""
+    if isinstance(value, list):
+        return [unpacked(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if "bdata" not in value:
+        return {name: unpacked(inner) for name, inner in value.items()}
+    flat = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
+    shape = [int(n) for n in str(value.get("shape", len(flat))).split(", ")]
+    return flat.astype(float).round(5).reshape(shape).tolist()
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_what_the_app_is_given_is_what_plotly_writes(name: str) -> None:
+    picture = CHARTS[name](make(4, 4, 6), "dark")
+    written = (to_json(picture.sheet.spec(), validate=False), picture.figure.to_json())
+    own, plotlys = (json.dumps(unpacked(json.loads(text)), sort_keys=True) for text in written)  # so that NaN is NaN
+    assert own == plotlys
+    assert "bdata" in json.dumps(picture.sheet.spec()["data"], default=str), "nothing is packed"
 
 
 def test_pictures_of_a_bundle_are_plotlys() -> None:
@@ -107,43 +131,38 @@ def test_pictures_of_a_bundle_are_plotlys() -> None:
         go.Figure({"layout": {"widht": 3}})
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", CHARTS)
 def test_titles_are_text(name: str) -> None:
     """Plotly draws b, i, a, br, span … in labels and hovers, and TeX between dollars."""
-    texts = drawn_texts(FIGURES[name](make(), "light"))
+    texts = drawn_texts(CHARTS[name](make(), "light").figure)
     assert not [t for t in texts if re.search(r"<(a|img|i|/script)\b", t) or "$" in t], "markup of a title got through"
     assert not [t for t in texts if "<b>bold" in t]
     if name != "likeness":
         assert any("&lt;b&gt;bold" in t for t in texts), "the hostile title is not in the picture at all"
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", CHARTS)
 def test_themes(name: str) -> None:
     trace = make()
     for theme in ("light", "dark"):
-        fig = FIGURES[name](trace, cast(style.Theme, theme))
+        fig = CHARTS[name](trace, cast(style.Theme, theme)).figure
         assert fig.layout.template.layout.paper_bgcolor == plots.look(cast(style.Theme, theme)).page
     with pytest.raises(FameError, match=r"theme is 'sepia'; expected 'light' or 'dark'"):
-        FIGURES[name](trace, cast(style.Theme, "sepia"))
+        CHARTS[name](trace, cast(style.Theme, "sepia"))
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", CHARTS)
 def test_alternative_text_is_a_plain_sentence(name: str) -> None:
-    said = plots.alt_text(FIGURES[name](make(), "light"))
+    said = CHARTS[name](make(), "light").alt
     assert len(said) > 40 and said.endswith(".") and "&lt;" not in said
 
 
-def test_alternative_text_of_another_figure() -> None:
-    with pytest.raises(FameError, match="no alternative text; expected one made by fame"):
-        plots.alt_text(go.Figure())
-
-
 def test_untitled_takes_only_the_sentence_away() -> None:
-    fig = plots.journey(make()).figure
-    bare = plots.untitled(fig)
-    assert bare.layout.title.text is None and fig.layout.title.text
-    assert bare.layout.height < fig.layout.height and plots.alt_text(bare) == plots.alt_text(fig)
-    space = [f.layout.height - f.layout.margin.t - f.layout.margin.b for f in (fig, bare)]
+    sheet = plots.journey(make()).sheet
+    titled, bare = (each.figure().layout for each in (sheet, style.untitled(sheet)))
+    assert bare.title.text is None and titled.title.text and bare.height < titled.height
+    assert titled == sheet.figure().layout, "the sheet itself was changed"
+    space = [layout.height - layout.margin.t - layout.margin.b for layout in (titled, bare)]
     assert space[0] == space[1], "the picture itself keeps its size"
 
 
@@ -183,7 +202,8 @@ def test_values_and_likeness_are_the_findings() -> None:
 
 def test_the_journey_is_the_traces() -> None:
     trace = make()
-    fig = plots.journey(trace, head=1).figure
+    picture = plots.journey(trace, head=1)
+    fig = picture.figure
     parts = {axis: [t.y for t in fig.data if t.type == "bar" and t.yaxis == axis] for axis in ("y", "y2")}
     np.testing.assert_array_equal(np.stack(parts["y"], axis=1), trace.gate)
     np.testing.assert_array_equal(np.stack(parts["y2"], axis=1), trace.router[:, 1])
@@ -193,7 +213,7 @@ def test_the_journey_is_the_traces() -> None:
     assert moved.gate_turn is not None and moved.router_turns[1] is not None
     marks = {a.yref: a.x for a in fig.layout.annotations if a.text == "▼"}
     assert marks == {"y": moved.gate_turn - 1, "y2": moved.router_turns[1] - 1}
-    assert explain.say_router_turn(trace, 1) in plots.alt_text(fig)
+    assert explain.say_router_turn(trace, 1) in picture.alt
 
 
 @pytest.mark.parametrize(
@@ -209,7 +229,7 @@ def test_the_journey_says_why_the_gate_stood_still(change: Intervention, title: 
     assert [a.yref for a in fig.layout.annotations if a.text == "▼"] == ["y2"]
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", CHARTS)
 def test_pictures_use_the_catalogues_noun(name: str) -> None:
     """With items that are no films, nothing that is drawn or spoken says film."""
     trace = make()
@@ -218,7 +238,7 @@ def test_pictures_use_the_catalogues_noun(name: str) -> None:
     assert things.noun == "item"
     for items in (trace.items, trace.items[:1]):
         part = replace(trace, catalogue=things, items=items) if len(items) > 1 else _first_step(trace, things)
-        assert "film" not in FIGURES[name](part, "light").to_json().lower()
+        assert "film" not in CHARTS[name](part, "light").figure.to_json().lower()
 
 
 def _first_step(trace: Trace, items: Catalogue) -> Trace:
@@ -231,7 +251,7 @@ def test_arrays_travel_as_float32(name: str) -> None:
     """Lists of numbers, or doubles, would make a picture several times as heavy."""
     wide = [
         key
-        for trace in json.loads(FIGURES[name](make(), "light").to_json())["data"]
+        for trace in CHARTS[name](make(), "light").sheet.spec()["data"]
         for key in ("x", "y", "z", "customdata")
         if (value := trace.get(key)) and not (isinstance(value, dict) and np.dtype(value["dtype"]).itemsize <= 4)
     ]
