@@ -314,8 +314,8 @@ def test_sentence_and_bar_show_one_number_however_small() -> None:
     t = spoken([0.5, 0.5, 0], [[2, 1], [1, 1.0008], [0, 0]])
     told = explain.beats(t, 1, 2)
     assert "head 2 (−0.0004) against it" in told.sentence
-    bars = plots.beats(t, rows=(1, 2)).figure.data[0].text
-    assert list(bars) == ["+0.500", "−0.0004", "0.000", "+0.500"]
+    data = plots.beats(t, rows=(1, 2)).data
+    assert [bar["said"] for bar in (*data["heads"], data["sum"])] == ["+0.500", "−0.0004", "0.000", "+0.500"]
 
 
 def test_a_small_difference_is_not_said_to_be_none() -> None:

@@ -8,20 +8,19 @@ import numpy as np
 
 from fame import explain
 from fame.explain import Beats
-from fame.plots.picture import Chart, Origin, chart
-from fame.plots.sheet import Sheet
-from fame.plots.style import Theme, finish, head_colour, head_name, label, look, text
+from fame.plots.picture import Component, Origin
+from fame.plots.style import Theme
 from fame.text import digits_for, figure
 from fame.trace import Trace
 
 __all__ = ["beats"]
 
-ROW = 32  # pixels
+ROW = 36  # pixels
 
 
 def beats(
     trace: Trace, a: Any = None, b: Any = None, theme: Theme = "light", rows: tuple[int, int] | None = None
-) -> Chart:
+) -> Component:
     """Why one item stands above another: the winner's g_h·s_h less the other's as bars from one zero line, their sum,
     and what would become of the winner without each head.
 
@@ -32,68 +31,53 @@ def beats(
     """
     pair = trace.catalogue.rows(None if rows is not None else [a, b], rows).tolist()
     told = explain.beats(trace, *pair)
-    named = [label(trace.catalogue, row, 32) for row in (told.winner, told.loser)]
-    title = f"{named[0]} beats {named[1]} by {figure(told.margin, _digits(told))}"
-    if not told.margin:
-        title = f"{named[0]} ties with {named[1]}"
+    named = [trace.catalogue.label(row) for row in (told.winner, told.loser)]
+    digits, H = _digits(told), len(told.table)
+    title = (
+        f"{named[0]} beats {named[1]} by {figure(told.margin, digits)}" if told.margin else " ties with ".join(named)
+    )
     note = f"Gate × score of the first less the second, head by head: + speaks for {named[0]}."
-    sheet = _bars(trace, told, theme)
-    height = ROW * (len(told.table) + 1.7)
-    finish(sheet, theme=theme, title=title, note=note, alt=told.sentence, height=height)
-    return chart("beats", sheet, told.table, Origin.of(trace))
+    ranked = np.array([told.winner, told.loser])
+    each = [[figure(float(x), digits) for x in share] for share in trace.shares(ranked)]
+    scores = [figure(float(x), digits) for x in trace.shares(ranked).sum(axis=0)]
+    shares = told.table["share"].tolist()
+    return Component(
+        name="beats",
+        title=title,
+        note=note,
+        alt=told.sentence,
+        numbers=told.table,
+        theme=theme,
+        origin=Origin.of(trace),
+        height=ROW * (H + 3),
+        data={
+            "heads": [
+                {"share": shares[h], "said": _signed(shares[h], digits), "each": each[h], "verdict": _without(told, h)}
+                for h in range(H)
+            ],
+            "sum": {"share": told.margin, "said": _signed(told.margin, digits), "each": scores},
+            "verdicts": H > 1,
+            "pair": named,
+            "title": title,
+            "note": note,
+        },
+    )
 
 
 def _digits(told: Beats) -> int:
     return min(3, max(2, digits_for(told.table["share"].to_numpy())))
 
 
-def _bars(trace: Trace, told: Beats, theme: Theme) -> Sheet:
-    digits, colours, H = _digits(told), look(theme), len(told.table)
-    bars = np.append(told.table["share"], told.margin).astype(np.float32)
-    pair = np.array([told.winner, told.loser])
-    shares = trace.shares(pair)
-    names = [text(trace.catalogue.label(row)) for row in pair]
-    said = [[figure(float(w), digits) for w in share] for share in (*shares, shares.sum(axis=0))]
-    who = [*(head_name(h) for h in range(H)), "sum"]
-    sheet = Sheet(bargap=0.45)
-    sheet.add_bar(
-        x=bars,
-        y=np.arange(H + 1, dtype=np.float32),
-        orientation="h",
-        marker={"color": [*(head_colour(h, theme) for h in range(H)), colours.ink], "line": {"width": 0}},
-        text=[figure(float(w), digits, plus=True) for w in bars],
-        textposition="outside",
-        cliponaxis=False,
-        textfont={"color": colours.ink},
-        hovertext=[
-            f"<b>{name}</b>" + "".join(f"<br>{item}: {value}" for item, value in zip(names, values, strict=True))
-            for name, values in zip(who, said, strict=True)
-        ],
-        hoverinfo="text",
-    )
-    reach = max(float(np.abs(bars).max()), 1e-12)
-    low, high = min(0.0, float(bars.min())), max(0.0, float(bars.max()))
-    sheet.add_shape(type="line", x0=0, x1=0, y0=-0.5, y1=H + 0.5, line={"color": colours.soft, "width": 1})
-    left, right = low - 0.36 * reach * (low < 0), high + 0.4 * reach
-    share = 0.72 if H > 1 else 1  # of the width; what is left says what becomes of the winner
-    sheet.update_xaxes(range=[left, right], visible=False, domain=[0, share])
-    top = -1.2 if H > 1 else -0.5
-    sheet.update_yaxes(
-        range=[H + 0.5, top], tickvals=list(range(H + 1)), ticktext=who, tickfont={"color": colours.ink, "size": 13}
-    )
-    for h in range(H if H > 1 else 0):
-        sheet.add_annotation(x=1, xref="paper", xanchor="right", y=h, text=_without(told, h, digits))
-    if H > 1:
-        sheet.add_annotation(x=1, xref="paper", xanchor="right", y=-0.85, text="without this head, the winner")
-    return sheet
+def _signed(value: float, digits: int) -> str:
+    return figure(value, digits, plus=True)
 
 
-def _without(told: Beats, h: int, digits: int) -> str:
+def _without(told: Beats, h: int) -> str:
     """What becomes of the winner without a head; nothing where the head has no say, or all of it."""
     line = told.table.iloc[h]
     if line["gate"] in (0, 1):
         return "–"
     if line["without"] == "level":
         return "level"
-    verb = "still wins" if line["without"] == "wins" else "<b>loses</b>"
-    return f"{verb} by {figure(abs(line['margin_without']), digits)}"
+    verb = "still wins" if line["without"] == "wins" else "loses"
+    return f"{verb} by {figure(abs(line['margin_without']), _digits(told))}"

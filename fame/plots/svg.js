@@ -221,7 +221,7 @@ let savable
       if (!/\S/.test(node.data)) return
       const ink = filled(css.webkitTextFillColor || css.color)
       if (!ink) return
-      brush.font = css.font
+      brush.font = `${css.fontStyle} ${css.fontWeight} ${css.fontSize} ${css.fontFamily}` // css.font is '' under tabular-nums
       const { fontBoundingBoxAscent: above } = brush.measureText("x")
       for (const line of this.lines(node, css)) {
         const { left, right, top, height } = line

@@ -128,7 +128,7 @@ def test_columns_stand_beside_each_other_on_paper_and_no_chart_is_shrunk(open_pa
     assert table is not None and chart is not None
     assert table["x"] + table["width"] <= chart["x"]
     zoom = "e => { let z = 1; for (; e; e = e.parentElement) z *= getComputedStyle(e).zoom; return z }"
-    charts, page_zoom = (page.locator(x).first.evaluate(zoom) for x in (".stPlotlyChart", ".stMainBlockContainer"))
+    charts, page_zoom = (page.locator(x).first.evaluate(zoom) for x in (".st-key-merge_beats", ".stMainBlockContainer"))
     assert charts == page_zoom
 
 

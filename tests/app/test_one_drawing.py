@@ -32,7 +32,7 @@ B = "b=headoff-3"  # on What if
 PLACES = {
     "story": ("story", "story", False),
     "merge": ("merge", "merge_table", False),
-    "beats": ("merge", "merge_beats", True),
+    "beats": ("merge", "merge_beats", False),
     "expert_preferences": ("experts", "experts_preferences", False),
     "last_step": ("experts", "experts_strip", False),
     "attention_grid": ("experts", "experts_tiles", False),

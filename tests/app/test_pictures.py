@@ -32,8 +32,8 @@ def merge_says(page: Page) -> list[str]:
 
 
 def beats_says(page: Page) -> list[str]:
-    page.locator(".js-plotly-plot .bartext").first.wait_for()
-    return page.locator(".js-plotly-plot").locator(".bartext, .annotation-text").all_inner_texts()
+    page.locator(".bar").first.wait_for()
+    return [re.sub(r"\s+", " ", text) for text in page.locator(".row:has(.bar)").all_inner_texts()]
 
 
 @pytest.mark.parametrize("name", ["story", "merge", "beats"])

@@ -41,8 +41,10 @@ def test_sentence_table_and_bars_have_one_sign(change: Intervention, a: int, b: 
     assert {told.winner, told.loser} == {a, b} and told.margin >= 0 and one >= other - 1e-5
     shares = trace.shares(np.array([told.winner, told.loser]))
     np.testing.assert_allclose(told.table["share"], shares[:, 0] - shares[:, 1], atol=1e-5)
-    [bars] = [t for t in picture.figure.data if t.type == "bar"]
-    np.testing.assert_allclose(bars.x, [*told.table["share"], told.margin], atol=1e-5)
+    drawn = [*picture.data["heads"], picture.data["sum"]]
+    np.testing.assert_allclose([bar["share"] for bar in drawn], [*told.table["share"], told.margin], atol=1e-5)
+    for bar in drawn:
+        assert float(bar["said"].replace("−", "-")) == pytest.approx(bar["share"], rel=0.11, abs=5e-4)
     assert picture.table.equals(told.table) and picture.alt == told.sentence
     for head, sign in re.findall(r"head (\d) \(([+−])", told.sentence):
         assert bool(told.table["share"][int(head) - 1] > 0) is (sign == "+")
@@ -85,8 +87,7 @@ def test_arrows_are_places_against_the_models_own_list() -> None:
 
 def test_bars_say_what_becomes_of_the_winner_without_a_head() -> None:
     told, picture = explain.beats(natural, 10, 20), plots.beats(natural, rows=(10, 20))
-    notes = [note for note in picture.figure.layout.annotations if note.y >= 0]  # the heading stands above
-    said = [re.sub("<.*?>", "", note.text) for note in notes]
+    said = [head["verdict"] for head in picture.data["heads"]]
     verbs = {"wins": "still wins", "loses": "loses", "level": "level"}
     assert [verbs[word] in text for word, text in zip(told.table["without"], said, strict=True)] == [True] * 4
     assert picture.title.startswith(f"Film {told.winner} ") and " beats " in picture.title

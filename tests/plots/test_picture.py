@@ -34,7 +34,7 @@ class Page(HTMLParser):
 
 def test_a_page_stands_alone_and_executes_no_title() -> None:
     trace = make()
-    shown = [plots.story(None, trace, exclude_history=False), plots.beats(trace, rows=(1, 2))]
+    shown = [plots.story(None, trace, exclude_history=False), plots.journey(trace)]
     text = plots.page(shown, HOSTILE)
     parsed = Page()
     parsed.feed(text)
@@ -56,8 +56,8 @@ def test_a_page_of_components_needs_no_plotly_and_says_its_origin() -> None:
 
 def test_no_button_of_a_chart_sends_it_elsewhere() -> None:
     assert "sendChartToCloud" in plots.CONFIG["modeBarButtonsToRemove"]
-    config = plots.beats(make(), rows=(1, 2)).with_origin(plots.Origin("Ml 1m/guided")).config
-    assert config["toImageButtonOptions"] == {"format": "svg", "filename": "fame-ml-1m-guided-beats"}
+    config = plots.journey(make()).with_origin(plots.Origin("Ml 1m/guided")).config
+    assert config["toImageButtonOptions"] == {"format": "svg", "filename": "fame-ml-1m-guided-journey"}
 
 
 def test_a_page_without_pictures_is_refused() -> None:
@@ -121,7 +121,7 @@ def test_a_component_is_an_svg_whose_text_is_text_and_a_png(tmp_path: Path) -> N
 
 
 def test_images_name_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = plots.beats(make(), rows=(1, 2))
+    picture = plots.journey(make())
     monkeypatch.setattr("fame.plots.export.find_spec", lambda name: None)
     with pytest.raises(FameError, match="pip install kaleido"):
         picture.image()

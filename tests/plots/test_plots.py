@@ -52,7 +52,6 @@ def findings(H: int) -> Evidence:
 
 
 CHARTS: dict[str, Callable[[Trace, style.Theme], plots.Chart]] = {
-    "beats": lambda t, theme: plots.beats(t, rows=(1, 2), theme=theme),
     "journey": lambda t, theme: plots.journey(t, theme=theme),
     "probes": lambda t, theme: plots.probes(findings(len(t.head_scores)), theme),
     "values": lambda t, theme: plots.values(findings(len(t.head_scores)), HOSTILE, theme),
@@ -246,12 +245,11 @@ def _first_step(trace: Trace, items: Catalogue) -> Trace:
     return replace(trace, catalogue=items, attention=trace.attention[:, :, :1, :1], **arrays)
 
 
-@pytest.mark.parametrize("name", ["beats", "journey"])
-def test_arrays_travel_as_float32(name: str) -> None:
+def test_arrays_travel_as_float32() -> None:
     """Lists of numbers, or doubles, would make a picture several times as heavy."""
     wide = [
         key
-        for trace in CHARTS[name](make(), "light").sheet.spec()["data"]
+        for trace in plots.journey(make()).sheet.spec()["data"]
         for key in ("x", "y", "z", "customdata")
         if (value := trace.get(key)) and not (isinstance(value, dict) and np.dtype(value["dtype"]).itemsize <= 4)
     ]
@@ -268,7 +266,7 @@ def test_arrays_travel_as_float32(name: str) -> None:
         (lambda t: plots.beats(t, rows=(1, 99)), r"row 99 is not in the catalogue"),
     ],
 )
-def test_what_does_not_fit_is_refused(draw: Callable[[Trace], go.Figure], message: str) -> None:
+def test_what_does_not_fit_is_refused(draw: Callable[[Trace], plots.Picture], message: str) -> None:
     with pytest.raises(FameError, match=message):
         draw(make())
 
