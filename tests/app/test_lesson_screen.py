@@ -73,6 +73,28 @@ def test_titles_on_a_card_are_text(
 
 
 @pytest.mark.parametrize(
+    ("deed", "link"),
+    [("shorten", "story"), ("lengthen", "story"), ("choose", "merge"), ("mute", "merge"), ("head", "experts"),
+     ("leave-out", "what_if")],
+)  # fmt: skip
+def test_a_deed_is_done_by_a_button_while_presenting(
+    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str, link: str
+) -> None:
+    card = f"# First\nlink: /{link}?k=5\ndo: {deed}\n\nDo it.\n\n## Afterwards\nIt is done.\n"
+    (tmp_path / "own.md").write_text(OWN.partition("# First")[0].replace("a-b,c", "f3-f4") + card)
+    monkeypatch.setenv("FAME_LESSONS", str(tmp_path))
+    app = open_app({"show": "1", "lesson_name": "own", "lesson_page": "2", "h": "f1-f2-f3-f4"}, screen="lesson")
+    assert not app.exception and "lesson_deed_undo" not in [b.key for b in app.button]
+    app.button("lesson_deed").click().run()
+    assert not app.exception and "lesson_deed" not in [b.key for b in app.button]
+    app.button("lesson_deed_undo").click().run()
+    assert not app.exception and app.button("lesson_deed")
+    app.button("lesson_deed").click().run()
+    app.query_params["lesson_page"] = "3"
+    assert "It is done." in " ".join(m.value for m in app.run().markdown)
+
+
+@pytest.mark.parametrize(
     "link", ["lesson_card=99", "lesson_card=x", "lesson_said=9999999", "lesson_name=gone", "show=7"]
 )
 def test_a_broken_link_still_shows_a_lesson(open_app: OpenApp, link: str) -> None:
