@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -342,6 +343,36 @@ def test_a_simulated_audience_makes_a_bundle_that_says_so(toy_log: Path, tmp_pat
     assert bundle.evidence_json["histories"]["source"] == "planted, test"
     split = prepare(recipe).split
     assert len(split.test) == 60 and split.train.items.max() <= 9
+
+
+def test_a_bundle_of_a_private_log_holds_no_user_and_no_history(tmp_path: Path) -> None:
+    """In no file of it, neither as text nor as numbers in whichever form: no id, no four items in a row."""
+    rng = np.random.default_rng(7)
+    items = [f"i{rng.integers(10**6):06d}" for _ in range(60)]
+    told = "\n".join(f"{item},Item {k},{1950 + k},{'Drama' if k % 2 else 'War'}" for k, item in enumerate(items))
+    (tmp_path / "items.csv").write_text("item_id,title,year,genres\n" + told)
+    log = {f"somebody-{u:04d}": [items[i] for i in rng.permutation(60)[: rng.integers(8, 20)]] for u in range(60)}
+    rows = [f"{user},{item},{at}" for user, history in log.items() for at, item in enumerate(history)]
+    (tmp_path / "log.csv").write_text("user,item,time\n" + "\n".join(rows))
+    data = {"form": "csv", "path": tmp_path / "log.csv", "items": tmp_path / "items.csv", "k_core": 0}
+    bundle = train_recipe(
+        Recipe.from_tables({"name": "toy", "data": data, "maps": False, **SMALL}), tmp_path / "out", runs=tmp_path
+    )
+    assert bundle is not None and bundle.population is not None and bundle.population.items is None
+    inside = b""
+    for path in (tmp_path / "out").iterdir():
+        inside += path.read_bytes()
+        if path.suffix == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                inside += b"".join(archive.read(name) for name in archive.namelist())
+    for user, history in log.items():
+        assert user.encode() not in inside and user.encode("utf-32-le") not in inside
+        known = [bundle.catalogue.row(item) for item in history]
+        for at in range(len(history) - 3):
+            for between in (" ", ",", "-", '", "', "|", "\n"):
+                assert between.join(history[at : at + 4]).encode() not in inside
+            for dtype in (np.uint8, np.int16, np.int32, np.int64, np.float16, np.float32, np.float64):
+                assert np.array(known[at : at + 4], dtype).tobytes() not in inside
 
 
 def planted_tables(folder: Path) -> dict[str, Any]:
