@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
+from app import present
 from fame.bundle import Bundle
 from fame.lessons import Card, find_lessons
 from tests.app import browser as real
@@ -255,6 +256,18 @@ def test_a_lesson_is_presented_and_done(open_page: Open, address: str, lesson) -
     page.keyboard.press("Escape")
     expect(page.locator(".st-key-bar")).to_have_count(1)
     expect(page.locator(".fame-step")).to_contain_text(f"{count} of {count}")
+
+
+@pytest.mark.browser
+def test_the_qr_code_is_the_address_that_the_browser_shows(open_page: Open, small_address: str) -> None:
+    other = small_address.replace("localhost", "127.0.0.1")
+    page = open_page(f"{other}/lesson?h=f1-f2&show=1", width=1280, height=720)
+    shown = page.locator(".st-key-fame_qr img")
+    expect(shown).to_be_visible()
+    drawn = page.evaluate("src => fetch(src).then(answer => answer.text())", shown.get_attribute("src"))
+    shape = re.compile(r' d="([^"]+)"')
+    assert shape.findall(drawn) == shape.findall(present._code(f"{other}/lesson?m=tiny&h=f1-f2"))
+    assert shape.findall(drawn) != shape.findall(present._code(f"{small_address}/lesson?m=tiny&h=f1-f2"))
 
 
 @pytest.mark.browser
