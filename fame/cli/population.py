@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -84,22 +85,28 @@ population = with_options(population, READING)
 def show(found: Population, slices: pd.DataFrame, noun: str) -> None:
     """The sentence, accuracy overall, and the slices furthest from the rest."""
     from fame.population import overall, say_leaders, say_unused
-    from fame.text import number
 
     out = stdout()
     out.print(printable(f"{len(found):,} histories. {say_leaders(found, noun)} {say_unused(found)}".strip()))
     table = grid("", "HR@10", "NDCG@10", "±", right=(1, 2, 3))
     for row in overall(found).to_dict("records"):
-        table.add_row(printable(row["model"]), *(number(row[c], 4) for c in ("HR@10", "NDCG@10", "NDCG@10 ±")))
+        table.add_row(printable(row["model"]), *(or_dash(row[c], 4) for c in ("HR@10", "NDCG@10", "NDCG@10 ±")))
     out.print(table)
     table = grid("kind", "slice", "histories", "NDCG@10", "beyond the rest", "±", "q", right=range(2, 7))
     solid = slices[~slices["thin"]]
     for row in solid[solid["q"] < 0.05].head(SHOWN).to_dict("records"):
         numbers = (
-            number(row["NDCG@10"], 3),
-            number(row["gap"], 3, plus=True),
-            number(row["gap ±"], 3),
+            or_dash(row["NDCG@10"], 3),
+            or_dash(row["gap"], 3, plus=True),
+            or_dash(row["gap ±"], 3),
             f"{row['q']:.2g}",
         )
         table.add_row(printable(row["kind"]), printable(row["slice"]), f"{row['histories']:,}", *numbers)
     out.print(table)
+
+
+def or_dash(value: float, digits: int, plus: bool = False) -> str:
+    """A number; a dash where there is none."""
+    from fame.text import number
+
+    return "–" if math.isnan(value) else number(value, digits, plus)
