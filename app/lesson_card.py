@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
 import streamlit as st
 
@@ -80,24 +81,23 @@ def spoken(screen: Screen, here: Place, answer: Answer | None, answered: bool) -
                     widgets.formula(line)
             if answer is not None:
                 widgets.write(Bold(said(here, one.question, plain=True)))
-                _told(answer) if answered else _offered(answer)
+                mine = lesson_path.said(screen, answer)
+                if not answered:
+                    _ask(answer, mine, lesson_page=int(screen.option("lesson_page")) + 1)
+                elif mine is None:
+                    _told(answer)
+                else:
+                    _reveal(answer, mine)
+            if one.do and not answered:
+                widgets.styled("The next page has a button for it.", "fame-note")
             if answered and one.after:
                 st.markdown(said(here, one.after))
         with right:
             present.qr(screen)
 
 
-def _offered(answer: Answer) -> None:
-    """What a room may choose from."""
-    if answer.choices:
-        st.html(
-            f'<p class="fame-choices fame-say">{" ".join(_named(answer, i) for i in range(len(answer.choices)))}</p>'
-        )
-    else:
-        widgets.write(f"{answer.low}{answer.unit} to {answer.high}{answer.unit}")
-
-
 def _told(answer: Answer) -> None:
+    """The model's answer alone, where the room has not given one."""
     st.html(f'<div class="fame-reveal"><p>{_named(answer, answer.value)}</p></div>')
     widgets.write(*widgets.with_badges(answer.why, ""))
 
@@ -139,31 +139,34 @@ def _question(screen: Screen, here: Place, answer: Answer) -> None:
     widgets.write(Bold(said(here, here.card.question, plain=True)))
     mine = lesson_path.said(screen, answer)
     if mine is None:
-        (_choices if answer.choices else _slider)(answer)
+        _ask(answer)
     else:
         _reveal(answer, mine)
 
 
-def _choices(answer: Answer) -> None:
+def _ask(answer: Answer, mine: int | None = None, **then: Any) -> None:
+    """Buttons or a slider, what was answered before marked; `then` is changed of the state with the answer."""
+    if not answer.choices:
+        _slider(answer, mine, then)
+        return
     with st.container(horizontal=True, key="lesson_choices", gap="small"):
         for i, choice in enumerate(answer.choices):
             st.button(
-                widgets.literal(choice), key=f"lesson_choice_{i}", on_click=session.update,
-                kwargs={"lesson_said": str(i)},
+                widgets.literal(choice), key=f"lesson_choice_{i}", type="primary" if i == mine else "secondary",
+                on_click=session.update, kwargs={"lesson_said": str(i), **then},
             )  # fmt: skip
 
 
-def _slider(answer: Answer) -> None:
+def _slider(answer: Answer, mine: int | None, then: dict[str, Any]) -> None:
+    def take() -> None:
+        session.update(lesson_said=str(st.session_state["lesson_guess"]), **then)
+
     with st.form("lesson_form", border=False):
         st.slider(
-            "Your answer", answer.low, answer.high, (answer.low + answer.high) // 2, key="lesson_guess",
-            format=f"%d{answer.unit.replace('%', '%%')}",
+            "Your answer", answer.low, answer.high, (answer.low + answer.high) // 2 if mine is None else mine,
+            key="lesson_guess", format=f"%d{answer.unit.replace('%', '%%')}",
         )  # fmt: skip
-        st.form_submit_button("Answer", key="lesson_answer", on_click=_take_guess)
-
-
-def _take_guess() -> None:
-    session.update(lesson_said=str(st.session_state["lesson_guess"]))
+        st.form_submit_button("Answer", key="lesson_answer", on_click=take)
 
 
 def _reveal(answer: Answer, mine: int) -> None:

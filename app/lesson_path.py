@@ -104,17 +104,26 @@ def model_of(lesson: Lesson, at: int, now: str) -> str:
     return lesson.cards[at].model or lesson.model or lesson.cards[at].link.get("m", "") or now
 
 
-def pages(card: Card) -> list[str]:
+def pages(card: Card, acted: bool = False) -> list[str]:
     """What a card is shown as while presenting, page after page: its text, the picture before the answer, the answer,
-    and the picture with it."""
+    and the picture with it; where something is to be done, the picture, and once that is done what it means."""
     if not card.question:
-        return ["text", "after"]
+        return ["text", "after", *(["told"] if acted and card.after else [])]
     return ["text", *(["before"] if card.before != "nothing" else []), "answer", "after"]
 
 
-def page_of(screen: Screen, here: Place) -> int:
-    """The place of the page that is shown while presenting."""
-    return min(int(screen.option("lesson_page")), len(pages(here.card))) - 1
+def acted(screen: Screen, here: Place) -> bool:
+    """Whether what the card asks to be done is done; False where it asks a question, or cannot be shown."""
+    try:
+        return not here.wrong and not here.card.question and done(screen, here, None)
+    except FameError:
+        return False
+
+
+def pages_here(screen: Screen, here: Place) -> tuple[list[str], int]:
+    """The card's pages while presenting, and the place of the one that is shown."""
+    all_pages = pages(here.card, acted(screen, here))
+    return all_pages, min(int(screen.option("lesson_page")), len(all_pages)) - 1
 
 
 def turns(screen: Screen) -> Turns:
@@ -123,7 +132,8 @@ def turns(screen: Screen) -> Turns:
     if here is None:
         some = found()[0]
         return Turns(True, not some, "", lambda by: go(some[0].name, 0))
-    name, at, page, count = here.lesson.name, here.at, page_of(screen, here), len(pages(here.card))
+    name, at, (shown, page) = here.lesson.name, here.at, pages_here(screen, here)
+    count = len(shown)
 
     def step(by: int) -> None:
         if 0 <= page + by < count:

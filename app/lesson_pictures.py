@@ -10,13 +10,13 @@ import streamlit as st
 
 from app import session, sources, widgets
 from app.change_b import change_b, chips
+from app.lesson_deeds import without_most_missed
 from app.lesson_path import Place
 from app.screen import Screen
 from app.screens import atlas, merge, what_if
 from app.sources import Source, shared
 from fame import explain, plots
 from fame.errors import FameError
-from fame.explain import Remove
 from fame.lessons import PICTURES, Scene
 from fame.plots import Chart, Component, Origin, Picture, look
 from fame.trace import NOTHING, Trace
@@ -106,8 +106,8 @@ def _merge(screen: Screen, here: Place, trace: Trace, light: str) -> None:
     base = screen.trace_of(intervention=replace(change, gate=None, heads_off=()))
     shown = explain.regate(base, change.gate, change.heads_off)
     picture = plots.merge(
-        screen.bundle, shown, now.k, now.hide_seen, False, _looked_at(here.scene, base), screen.theme, screen.names,
-        (screen.trace_of(intervention=NOTHING), base), screen.trace_of(intervention=change),
+        screen.bundle, shown, merge.listed(screen), now.hide_seen, False, _looked_at(here.scene, base),
+        screen.theme, screen.names, (screen.trace_of(intervention=NOTHING), base), screen.trace_of(intervention=change),
     )  # fmt: skip
 
     def gate() -> None:
@@ -159,8 +159,7 @@ def _probes(screen: Screen, here: Place, trace: None, light: str) -> None:
 def _what_if(screen: Screen, here: Place, trace: Trace, light: str) -> None:
     screen = replace(screen, name="what_if", declaration=what_if.SCREEN)
     if here.card.answer == "rank-without-it":  # asked, so that there is nothing to change by hand
-        gone = Remove(here.scene.missed, str(screen.bundle.catalogue.item_id[trace.items[here.scene.missed]]))
-        screen = replace(screen, state=screen.state.changed(b=(gone,)))
+        screen = replace(screen, state=screen.state.changed(b=(without_most_missed(here.scene),)))
     now, a, b = screen.state, screen.trace, what_if.other_side(screen)
     if b.result is None:
         st.warning(widgets.literal(b.wrong), icon=":material/info:")

@@ -12,10 +12,10 @@ Z = 1.959964  # 97.5% of a standard normal
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float]:
-    """A mean and the half width of its 95% interval, 1.96 standard errors; NaN where there are too few."""
+    """A mean and the half width of its 95% interval, 1.96 standard errors; NaN for fewer than two, or all the same."""
     if not len(values):
         return math.nan, math.nan
-    half = Z * values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    half = Z * values.std(ddof=1) / math.sqrt(len(values)) if np.ptp(values) > 0 else math.nan
     return float(values.mean()), float(half)
 
 

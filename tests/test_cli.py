@@ -21,6 +21,7 @@ import pytest
 import fame
 from fame import explain
 from fame.cli import main as cli
+from fame.cli.options import READING
 from fame.make import pipeline
 from fame.make.evaluate import METRICS
 from fame.trace import NOTHING
@@ -137,6 +138,25 @@ def test_evaluate_takes_the_k_core_that_the_bundle_was_trained_with(toy_log: Pat
     assert (found["users"], found["k_core"]) == (20, 7), "those who have 7 films"
     every = run("evaluate", tmp_path / "x", *data, "--k-core", 0)
     assert "of 40 users; all" in every.out
+
+
+def test_population_reads_what_train_reads(bundle: Path, toy_log: Path, tmp_path: Path, run: Run) -> None:
+    plain = run("population", bundle, "--data", f"csv:{toy_log}/log.csv", "--json")
+    assert plain.status == 0 and len(json.loads(plain.out)) > 3, plain.err
+    rows = [line.split(",") for line in (toy_log / "log.csv").read_text().splitlines()[1:]]
+    lines = [f"{time};5;{item};{user}" for user, item, time in rows]
+    lines += [f"{time};1;f{1 + i % 9};{user}" for i, (user, _, time) in enumerate(rows)]  # disliked, so to be left out
+    (tmp_path / "odd.txt").write_text("\n".join(["a;stars;b;c", *lines]))
+    odd = ["population", bundle, "--data", f"csv:{tmp_path}/odd.txt", "--user", "c", "--item", "b", "--order", "a"]
+    said = run(*odd, "--rating", "stars", "--where", "stars >= 3", "--separator", ";", "--json")
+    assert (said.status, said.out) == (0, plain.out)
+    assert run(*odd, "--rating", "stars", "--json").out != plain.out, "the condition matters"
+    told = run(*odd, "--where", "stars >= 3", "--csv", tmp_path / "slices.csv")
+    assert told.status == 0 and "read 520 rows as text" in told.out and "40 histories." in told.out
+    assert (tmp_path / "slices.csv").read_text().startswith("key,kind,slice,histories")
+    helps = [run(command, "--help").out for command in ("inspect", "population", "evaluate", "train")]
+    for option in READING:
+        assert all(option.flag.partition("/")[0] in text for text in helps), option.flag
 
 
 def test_explain_prints_titles_as_text(bundle: Path, run: Run) -> None:

@@ -189,6 +189,10 @@ def test_small_statistics_by_hand() -> None:
     np.testing.assert_allclose(benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.5])), [0.04, 0.16 / 3, 0.16 / 3, 0.5])
     assert two_sided(1.959964) == pytest.approx(0.05, abs=1e-6)
     assert share_interval(0, 0) != share_interval(1, 1)
+    middle, half = mean_interval(np.array([0.0, 1.0]))
+    assert middle == 0.5 and half == pytest.approx(1.959964 * np.sqrt(0.5 / 2))
+    for same in ([0.0] * 5, [0.3]):  # five misses do not make the sixth certain
+        assert mean_interval(np.array(same))[0] == same[0] and np.isnan(mean_interval(np.array(same))[1])
 
 
 def test_nothing_of_a_private_log_is_in_the_bundle(tmp_path: Path) -> None:

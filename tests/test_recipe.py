@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from fame.errors import FameError
 from fame.make.card import SHOWN, comparison, read_comparison, usage
 from fame.make.checkpoint import Epoch
 from fame.make.data import read
-from fame.make.evaluate import METRICS, evaluate
+from fame.make.evaluate import METRICS, evaluate, ranks
 from fame.make.examples import read_examples
 from fame.make.logs import logger
-from fame.make.pipeline import Callbacks, compare, run_folder, train_recipe
-from fame.make.prepare import prepare, split_for
+from fame.make.pipeline import SILENT, Callbacks, baseline_of, compare, learn, run_folder, train_recipe
+from fame.make.population import some_of
+from fame.make.prepare import for_catalogue, prepare
 from fame.make.recipe import Recipe, load_recipe
+from fame.make.train import launched
 from fame.model import FAME
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
@@ -165,7 +168,7 @@ def test_a_recipe_makes_a_bundle(recipe: Recipe, tmp_path: Path) -> None:
 
     # The card says what an evaluation of the bundle says, to people and to the Hub.
     log = read("csv", recipe.data.path)
-    found = evaluate(bundle.model, split_for(log.interactions, bundle.catalogue, 5).test)
+    found = evaluate(bundle.model, for_catalogue(log, bundle.catalogue, 5)[0].test)
     cells = " | ".join(f"{found[m]:.4f} ± {found[f'{m} ±']:.4f}" for m in SHOWN)
     assert f"| this model | 1 | {cells} |" in bundle.card
     results = ModelCard(bundle.card).data.eval_results
@@ -320,7 +323,7 @@ def test_a_log_with_more_items_is_split_as_for_training(recipe: Recipe, tmp_path
     text = recipe.data.path.read_text() + "".join(f"\nu{u},other,99" for u in range(10))
     (tmp_path / "more.csv").write_text(text)
     data = prepare(recipe)
-    task = split_for(read("csv", tmp_path / "more.csv").interactions, data.catalogue, 5).test
+    task = for_catalogue(read("csv", tmp_path / "more.csv"), data.catalogue, 5)[0].test
     np.testing.assert_array_equal(task.targets, data.split.test.targets)
     np.testing.assert_array_equal(task.histories.items, data.split.test.histories.items)
 
@@ -342,12 +345,64 @@ def test_a_simulated_audience_makes_a_bundle_that_says_so(toy_log: Path, tmp_pat
     assert len(split.test) == 60 and split.train.items.max() <= 9
 
 
-def test_the_baselines_slices_stand_beside_the_heads(tmp_path: Path) -> None:
+def test_a_bundle_of_a_private_log_holds_no_user_and_no_history(tmp_path: Path) -> None:
+    """In no file of it, neither as text nor as numbers in whichever form: no id, no four items in a row."""
+    rng = np.random.default_rng(7)
+    items = [f"i{rng.integers(10**6):06d}" for _ in range(60)]
+    told = "\n".join(f"{item},Item {k},{1950 + k},{'Drama' if k % 2 else 'War'}" for k, item in enumerate(items))
+    (tmp_path / "items.csv").write_text("item_id,title,year,genres\n" + told)
+    log = {f"somebody-{u:04d}": [items[i] for i in rng.permutation(60)[: rng.integers(8, 20)]] for u in range(60)}
+    rows = [f"{user},{item},{at}" for user, history in log.items() for at, item in enumerate(history)]
+    (tmp_path / "log.csv").write_text("user,item,time\n" + "\n".join(rows))
+    data = {"form": "csv", "path": tmp_path / "log.csv", "items": tmp_path / "items.csv", "k_core": 0}
+    bundle = train_recipe(
+        Recipe.from_tables({"name": "toy", "data": data, "maps": False, **SMALL}), tmp_path / "out", runs=tmp_path
+    )
+    assert bundle is not None and bundle.population is not None and bundle.population.items is None
+    inside = b""
+    for path in (tmp_path / "out").iterdir():
+        inside += path.read_bytes()
+        if path.suffix == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                inside += b"".join(archive.read(name) for name in archive.namelist())
+    for user, history in log.items():
+        assert user.encode() not in inside and user.encode("utf-32-le") not in inside
+        known = [bundle.catalogue.row(item) for item in history]
+        for at in range(len(history) - 3):
+            for between in (" ", ",", "-", '", "', "|", "\n"):
+                assert between.join(history[at : at + 4]).encode() not in inside
+            for dtype in (np.uint8, np.int16, np.int32, np.int64, np.float16, np.float32, np.float64):
+                assert np.array(known[at : at + 4], dtype).tobytes() not in inside
+
+
+def planted_tables(folder: Path) -> dict[str, Any]:
+    """A recipe of 40 simulated viewers of 40 films."""
     rows = [f"{v},Film {v},{1950 + v},{'Drama' if v % 2 else 'Comedy'}" for v in range(1, 41)]
-    (tmp_path / "items.csv").write_text("\n".join(["item_id,title,year,genres", *rows]))
+    (folder / "items.csv").write_text("\n".join(["item_id,title,year,genres", *rows]))
     audience = {"n_viewers": 40, "shortest": 4, "longest": 6, "facets": ["genres"], "values": 2}
-    data = {"form": "planted", "items": tmp_path / "items.csv", "planted": audience}
-    tables = {"name": "toy", "data": data, "maps": False, **SMALL, "comparison": {"probe": True}}
+    data = {"form": "planted", "items": folder / "items.csv", "planted": audience}
+    return {"name": "toy", "data": data, "maps": False, **SMALL}
+
+
+def test_the_population_has_the_baselines_ranks(tmp_path: Path) -> None:
+    tables = {**planted_tables(tmp_path), "evidence": False}
+    recipe = Recipe.from_tables({**tables, "comparison": {}})
+    bundle = train_recipe(recipe, tmp_path / "out", runs=tmp_path / "runs")
+    assert bundle is not None and bundle.population is not None
+    assert bundle.population.baselines == ("SASRec", "the most popular")
+    data = prepare(recipe)
+    baseline, _ = learn(baseline_of(recipe), data, launched(), tmp_path / "runs", False, SILENT)
+    some = some_of(data.split.test, recipe.training.seed)
+    np.testing.assert_array_equal(bundle.population.baseline_rank[0], ranks(baseline, some))
+    alone = train_recipe(Recipe.from_tables(tables), tmp_path / "alone", runs=tmp_path / "others")
+    assert alone is not None and alone.population is not None
+    assert alone.population.baselines == ("the most popular",)
+    for name, weight in alone.model.state_dict().items():
+        assert torch.equal(weight, bundle.model.state_dict()[name]), "the baseline changes nothing of the model"
+
+
+def test_the_baselines_slices_stand_beside_the_heads(tmp_path: Path) -> None:
+    tables = planted_tables(tmp_path) | {"comparison": {"probe": True}}
     bundle = train_recipe(Recipe.from_tables(tables), tmp_path / "out", runs=tmp_path / "runs")
     assert bundle is not None
     names, probes = [a["name"] for a in bundle.evidence_json["attributes"]], bundle.evidence_json["probes"]

@@ -4,6 +4,7 @@
 const LEAST = 20 // pixels of the smallest type …
 const SMALLEST = 12 // … which pictures draw with so many
 const ROOM = 10 // pixels left free below a picture
+const WORDS = 26.4 // pixels of a page of words
 const TYPED = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable], [role=slider]"
 const PICTURES = ".stMainBlockContainer :is(.stBidiComponent, .stPlotlyChart)"
 const NONE = ":is([class*=st-key-present], [class*=st-key-about_], [class*=st-key-atlas_points], [class*=st-key-bar])"
@@ -89,7 +90,8 @@ class Present {
   /** As large as type needs; a picture that is then too tall is made smaller, so that nothing lies below the fold. */
   fit() {
     const box = this.now
-    if (!this.data?.show || !box?.isConnected) return
+    if (!this.data?.show) return
+    if (!box?.isConnected) return this.fitWords()
     const chart = box.querySelector(".js-plotly-plot")
     const zoom = chart ? 1 : Number(box.style.zoom) || 1
     const rect = box.getBoundingClientRect()
@@ -98,6 +100,18 @@ class Present {
     const wanted = Math.max(0.8, Math.min(LEAST / SMALLEST, free / natural))
     if (chart) this.grow(box, chart, wanted)
     else if (Math.abs(wanted - zoom) > 0.015) box.style.zoom = wanted.toFixed(3)
+  }
+
+  /** A page of words that is too long: smaller type, over the whole width. */
+  fitWords() {
+    const box = document.querySelector(".st-key-lesson_text")
+    if (!box) return
+    const fits = zoom => {
+      box.style.zoom = zoom
+      box.toggleAttribute("data-long", zoom !== "")
+      return box.getBoundingClientRect().bottom <= innerHeight - ROOM
+    }
+    if (!fits("")) fits(LEAST / WORDS)
   }
 
   /** Streamlit measures the box that a chart is to fill in the pixels of the window: only what is within may be larger. */

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import lesson_path
 from app.lesson_card import answer_of, card, cover, spoken, title_of, trouble, ways
+from app.lesson_deeds import deed_button
 from app.lesson_pictures import draw
 from app.screen import Declaration, Option, Screen
 from fame.errors import FameError
@@ -81,14 +82,17 @@ def render(screen: Screen) -> None:
 
 def _page(screen: Screen, here: lesson_path.Place) -> None:
     """One page of the card, for a room."""
-    what = lesson_path.pages(here.card)[lesson_path.page_of(screen, here)]
+    pages, at = lesson_path.pages_here(screen, here)
+    acted = lesson_path.acted(screen, here)
     try:
         if here.wrong:
             raise FameError(here.wrong.removesuffix("."))
-        if what in ("text", "answer"):
-            spoken(screen, here, answer_of(here), what == "answer")
-        else:
-            draw(screen, here, what == "after")
+        if pages[at] in ("text", "answer", "told"):
+            spoken(screen, here, answer_of(here), pages[at] != "text")
+            return
+        with screen.controls:
+            deed_button(screen, here, acted)
+        draw(screen, here, acted if here.card.do else pages[at] == "after")
     except FameError as error:
         trouble(error)
 

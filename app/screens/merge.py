@@ -15,9 +15,10 @@ from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.trace import NOTHING, Intervention, Trace
 
-__all__ = ["SCREEN", "read_gate", "render"]
+__all__ = ["SCREEN", "listed", "read_gate", "render"]
 
 MANY = 5  # heads above which the table takes the page's whole width
+FEWER = 4  # of the list while presenting: as many as have left it may stand below
 VALUES = {"score": "Score", "lead": "Against the average candidate"}
 HELP = """
 Each head scores every {one}. The **gate** says how much each head counts for this history, and the score of {a} is the
@@ -62,6 +63,11 @@ def render(screen: Screen) -> None:
     _panel(screen, base, ranking)
 
 
+def listed(screen: Screen) -> int:
+    """How many of the list are shown."""
+    return min(screen.state.k, FEWER) if screen.state.present else screen.state.k
+
+
 def _controls(screen: Screen, ranking: Sequence[int]) -> None:
     one, many, now = screen.words["one"], screen.words["many"], screen.state
     with st.container(width=370):
@@ -95,8 +101,9 @@ def _panel(screen: Screen, base: Trace, ranking: Sequence[int]) -> None:
         left, right = (st.container(), st.container()) if wide else st.columns([3, 2], gap="large")
     with left:
         picture = plots.merge(
-            screen.bundle, shown, now.k, now.hide_seen, screen.option("merge_values") == "lead", film, screen.theme,
-            screen.names, (natural, base), None if dragged else screen.trace_of(intervention=change), not dragged,
+            screen.bundle, shown, listed(screen), now.hide_seen, screen.option("merge_values") == "lead", film,
+            screen.theme, screen.names, (natural, base), None if dragged else screen.trace_of(intervention=change),
+            not dragged,
         ).with_origin(screen.origin_of(change))  # fmt: skip
         widgets.mount(picture, "merge_table", gate=lambda: _set_gate(screen), item=lambda: _set_item(screen))
         with st.container(horizontal=True):

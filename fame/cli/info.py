@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fame.cli.choose import answered
-from fame.cli.options import READING, data_config, with_options
+from fame.cli.options import READING, core_of, data_config, with_options
 from fame.cli.terminal import (
     COLUMNS_HELP,
     FORM_HELP,
@@ -107,9 +107,10 @@ def evaluate(
 
     loaded = load(bundle)
     d = data_config(data, columns, typed)
-    k_core = typed["k_core"] if typed["k_core"] is not None else d.k_core if loaded.k_core is None else loaded.k_core
+    k_core = core_of(loaded, d, typed)
     log = answered(d, lambda asked: read(asked.form, asked.path or "", asked.reading))
-    task, report = for_catalogue(log, loaded.catalogue, k_core)
+    split, report = for_catalogue(log, loaded.catalogue, k_core)
+    task = split.test
     with counting(f"ranking for {plural(len(task), 'user')}", len(task)) as progress:
         rank = ranks(loaded.model, task, progress=progress)
     metrics, report = summarise(rank), replace(report, tested=tested(rank, task))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_origin
 
 import typer
 
@@ -14,7 +14,10 @@ from fame.make.configs import DataConfig
 from fame.make.recipe import every_setting, merged, nested
 from fame.settings import validated
 
-__all__ = ["READING", "Short", "changed", "data_config", "with_options"]
+if TYPE_CHECKING:
+    from fame.bundle import Bundle
+
+__all__ = ["READING", "Short", "changed", "core_of", "data_config", "with_options"]
 
 PANELS = {"data": "Data", "model": "Model", "training": "Training"}
 
@@ -100,3 +103,8 @@ def changed(changes: dict[str, Any], shorts: Sequence[Short], typed: dict[str, A
 def data_config(spec: str, columns: str | None, typed: dict[str, Any]) -> DataConfig:
     """The table [data] of a command that reads a log."""
     return validated(DataConfig, merged(data_table(spec, columns), changed({}, READING, typed).get("data", {})))
+
+
+def core_of(bundle: Bundle, data: DataConfig, typed: dict[str, Any]) -> int:
+    """The k of the k-core of a log that a bundle is tested on: what was typed, else that of the bundle's own log."""
+    return data.k_core if typed["k_core"] is not None or bundle.k_core is None else bundle.k_core

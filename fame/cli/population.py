@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fame.cli.terminal import COLUMNS_HELP, FORM_HELP, AsJson, BundleName, counting, data_table, grid, printable, stdout
+from fame.cli.choose import answered
+from fame.cli.options import READING, core_of, data_config, with_options
+from fame.cli.terminal import COLUMNS_HELP, FORM_HELP, AsJson, BundleName, counting, grid, printable, stdout
 from fame.errors import FameError
 
 if TYPE_CHECKING:
@@ -28,28 +31,31 @@ def population(
     beside: Annotated[
         str | None, typer.Option(metavar="BUNDLE", help="Another model of the same items, such as a SASRec.")
     ] = None,
-    k_core: Annotated[int | None, typer.Option(metavar="K", help="As in evaluate; else the bundle's own.")] = None,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="All slices as CSV.")] = None,
     save: Annotated[Path | None, typer.Option(metavar="DIR", help="Save the bundle there, with this in it.")] = None,
     as_json: AsJson = False,
+    **typed: Any,
 ) -> None:
-    """Measure a bundle on up to 5,000 histories of a log: use of heads, and accuracy slice by slice."""
+    """Measure a bundle on up to 5,000 histories of a log: use of heads, and accuracy slice by slice.
+
+    Items that the bundle does not know are left out. The k-core is that of the bundle's own log, unless another is
+    given.
+    """
     import numpy as np
 
     from fame.bundle import load
     from fame.make.data import read
     from fame.make.evaluate import popularity_ranks, ranks
     from fame.make.population import measure_population, some_of
-    from fame.make.prepare import split_for
-    from fame.make.recipe import DataConfig
+    from fame.make.prepare import for_catalogue
     from fame.population import slice_table
 
     loaded, other = load(bundle), load(beside) if beside else None
     if other is not None and other.catalogue.item_id.tolist() != loaded.catalogue.item_id.tolist():
         raise FameError(f"{other.name} knows other items than {loaded.name}; expected a model of the same items")
-    if k_core is None:
-        k_core = DataConfig.k_core if loaded.k_core is None else loaded.k_core
-    split = split_for(read(**data_table(data, columns)).interactions, loaded.catalogue, k_core)
+    d = data_config(data, columns, typed)
+    log = answered(d, lambda asked: read(asked.form, asked.path or "", asked.reading))
+    split, report = for_catalogue(log, loaded.catalogue, core_of(loaded, d, typed))
     if not len(split.test):
         raise FameError(f"{data}: no user has 3 items of {loaded.name}'s catalogue; expected a log of its items")
     task = some_of(split.test)
@@ -68,28 +74,39 @@ def population(
     if as_json:
         typer.echo(json.dumps(json.loads(slices.to_json(orient="records")), indent=1, ensure_ascii=False))
         return
+    for line in report.lines():
+        stdout().print(printable(line), soft_wrap=True)
     show(found, slices, loaded.catalogue.noun)
+
+
+population = with_options(population, READING)
 
 
 def show(found: Population, slices: pd.DataFrame, noun: str) -> None:
     """The sentence, accuracy overall, and the slices furthest from the rest."""
     from fame.population import overall, say_leaders, say_unused
-    from fame.text import number
 
     out = stdout()
     out.print(printable(f"{len(found):,} histories. {say_leaders(found, noun)} {say_unused(found)}".strip()))
     table = grid("", "HR@10", "NDCG@10", "±", right=(1, 2, 3))
     for row in overall(found).to_dict("records"):
-        table.add_row(printable(row["model"]), *(number(row[c], 4) for c in ("HR@10", "NDCG@10", "NDCG@10 ±")))
+        table.add_row(printable(row["model"]), *(or_dash(row[c], 4) for c in ("HR@10", "NDCG@10", "NDCG@10 ±")))
     out.print(table)
     table = grid("kind", "slice", "histories", "NDCG@10", "beyond the rest", "±", "q", right=range(2, 7))
     solid = slices[~slices["thin"]]
     for row in solid[solid["q"] < 0.05].head(SHOWN).to_dict("records"):
         numbers = (
-            number(row["NDCG@10"], 3),
-            number(row["gap"], 3, plus=True),
-            number(row["gap ±"], 3),
+            or_dash(row["NDCG@10"], 3),
+            or_dash(row["gap"], 3, plus=True),
+            or_dash(row["gap ±"], 3),
             f"{row['q']:.2g}",
         )
         table.add_row(printable(row["kind"]), printable(row["slice"]), f"{row['histories']:,}", *numbers)
     out.print(table)
+
+
+def or_dash(value: float, digits: int, plus: bool = False) -> str:
+    """A number; a dash where there is none."""
+    from fame.text import number
+
+    return "–" if math.isnan(value) else number(value, digits, plus)

@@ -116,7 +116,8 @@ class DataConfig:
     )
     histories: Literal["private", "kept"] = Field(
         default="private",
-        description="Whether test histories, without users' ids, go into the bundle; kept: the log may be passed on.",
+        description="Whether test histories, without users' ids, go into the bundle; kept: the log may be passed on. "
+        "Private keeps attributes of the last and the next item, unless population is false.",
     )
     planted: PlantedConfig | None = Field(default=None, description="How simulated viewers choose.")
 

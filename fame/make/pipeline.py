@@ -170,11 +170,16 @@ def train_recipe(
 def trained_baseline(
     recipe: Recipe, data: Prepared, fabric: Fabric, runs: Path, fresh: bool, tell: Callbacks
 ) -> FAME | None:
-    """The model whose slices are to stand beside the heads; None where nothing is measured, or none is asked."""
-    measured = recipe.evidence or recipe.population
-    if measured and recipe.model.variant == "fame" and recipe.comparison and recipe.comparison.probe:
-        return learn(baseline_of(recipe), data, fabric, runs, fresh, tell)[0].cpu()
-    return None
+    """The model that stands beside this one in the bundle; None where nothing is measured, or it is compared with none.
+
+    The population has its ranks; its slices stand beside the heads in the evidence where the recipe probes it.
+    """
+    other = recipe.comparison
+    if other is None or recipe.model.variant != "fame" or other.model.variant == "fame":
+        return None
+    if not recipe.population and not (recipe.evidence and other.probe):
+        return None
+    return learn(baseline_of(recipe), data, fabric, runs, fresh, tell)[0].cpu()
 
 
 def read_lines(data: Prepared, rank: np.ndarray, tell: Callbacks) -> tuple[str, ...]:
@@ -213,7 +218,8 @@ def described(
         )
     if recipe.evidence and model.config.variant == "fame":
         try:
-            found = gather(recipe, model, data, tell, baseline)
+            probed = baseline if recipe.comparison and recipe.comparison.probe else None
+            found = gather(recipe, model, data, tell, probed)
         except FameError as error:  # what cannot be measured is no reason to lose what was learned
             tell.warn(f"the bundle is saved without evidence: {error}")
     card = model_card(

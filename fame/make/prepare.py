@@ -10,7 +10,7 @@ from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.card import Facts
 from fame.make.configs import DataConfig, PlantedConfig
-from fame.make.data import Interactions, Log, Sequences, Split, k_core, keep_items, leave_one_out, read
+from fame.make.data import Log, Sequences, Split, k_core, keep_items, leave_one_out, read
 from fame.make.data.items import coverage_of
 from fame.make.data.report import KCore, ReadReport, Tested
 from fame.make.data.sequences import Task
@@ -19,7 +19,7 @@ from fame.make.recipe import Recipe
 from fame.make.simulate import simulate
 from fame.text import plural
 
-__all__ = ["Prepared", "for_catalogue", "prepare", "split_for", "tested"]
+__all__ = ["Prepared", "for_catalogue", "prepare", "tested"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,17 +99,10 @@ def prepare_planted(d: DataConfig) -> Prepared:
     return Prepared(catalogue, split, Facts.of(sequences, split, catalogue.n_items, d.form, said))
 
 
-def split_for(interactions: Interactions, catalogue: Catalogue, least: int) -> Split:
-    """A log split for testing a model of this catalogue: as `prepare` splits it, other items left out.
+def for_catalogue(log: Log, catalogue: Catalogue, least: int) -> tuple[Split, ReadReport]:
+    """A log split for testing a model of this catalogue: as `prepare` splits it, other items left out; how they meet.
 
     least: the k of the k-core; 0 keeps every user.
-    """
-    kept = keep_items(interactions, catalogue.item_id[1:])
-    return leave_one_out(Sequences.from_interactions(k_core(kept, least) if least else kept, catalogue))
-
-
-def for_catalogue(log: Log, catalogue: Catalogue, least: int) -> tuple[Task, ReadReport]:
-    """The test of a model of this catalogue on a log, split as `split_for` does, and how the two meet.
 
     Raises:
         FameError: no item of the log is in the catalogue, or no user is left.
@@ -120,5 +113,5 @@ def for_catalogue(log: Log, catalogue: Catalogue, least: int) -> tuple[Task, Rea
     usable = int((np.bincount(kept.user_codes) >= 3).sum())
     cored = k_core(kept, least) if least else kept
     core = KCore.between(least, kept, cored) if least else None
-    task = leave_one_out(Sequences.from_interactions(cored, catalogue)).test
-    return task, replace(log.report, coverage=(*log.report.coverage, coverage), usable=usable, core=core)
+    split = leave_one_out(Sequences.from_interactions(cored, catalogue))
+    return split, replace(log.report, coverage=(*log.report.coverage, coverage), usable=usable, core=core)

@@ -5,7 +5,7 @@
     metrics = "mine.metrics.csv"        # optional: what `fame compare` wrote, for the model card
     maps = true                         # build the atlas
     evidence = true                     # probe heads and experts: minutes for 1,000 items
-    population = true                   # what the model does with up to 5,000 test histories
+    population = true                   # what the model, and its baseline, do with up to 5,000 test histories
     watch = 0                           # simulated histories whose gate and routers are kept epoch by epoch
 
     [data]                              # form, path, items, attributes, user, item, order as in `fame.make.data.read`;
@@ -20,9 +20,9 @@
     [training]                          # the fields of TrainConfig
     [guidance]                          # the fields of GuidanceConfig
     [card]                              # the fields of CardText
-    [comparison]                        # for `fame compare`: seeds = [0, 1, 2], and the settings that the
-    [comparison.model]                  # baseline has of its own; otherwise it is a SASRec of the same sizes;
-    [comparison.training]               # probe = true trains it for the bundle too: its slices stand beside the heads
+    [comparison]                        # the baseline of the population and of `fame compare`: seeds = [0, 1, 2], and
+    [comparison.model]                  # the settings that it has of its own; otherwise it is a SASRec of the same
+    [comparison.training]               # sizes; probe = true: its slices stand beside the heads in the evidence too
 
 Paths are relative to the folder that holds the recipe.
 """
@@ -88,7 +88,9 @@ class Recipe:
     metrics: Location | None = Field(default=None, description="What `fame compare` wrote, for the model card.")
     maps: Flag = Field(default=True, description="Build the atlas.")
     evidence: Flag = Field(default=True, description="Probe heads and experts: minutes for 1,000 items.")
-    population: Flag = Field(default=True, description="Keep what the model does with up to 5,000 test histories.")
+    population: Flag = Field(
+        default=True, description="Keep what model and baseline do with up to 5,000 test histories."
+    )
     watch: Whole = Field(
         default=0, le=MOST_WATCHED, description="Simulated histories whose gate and routers are kept after each epoch."
     )

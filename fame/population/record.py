@@ -23,6 +23,10 @@ AGAIN = "measure the population again, with fame population BUNDLE --data PATH -
 class Population:
     """What the model does at the last step of n held-out histories, read-only. No user's id is in it.
 
+    Where histories are not kept, attributes are: together they may name the last and the next item of a history, where
+    no other item of the catalogue has the same ones. A log that must not tell even that is trained on with
+    `population = false`.
+
     gate: float16 [n,H].   router: float16 [n,H,N].
     rank: int32 [n], of the item that did come next, among all items that the history does not hold, from 1.
     head_rank: int32 [n,H], its rank in each head's own list.

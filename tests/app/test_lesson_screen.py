@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
+from app import present
 from fame.bundle import Bundle
 from fame.lessons import Card, find_lessons
 from tests.app import browser as real
@@ -70,6 +71,28 @@ def test_titles_on_a_card_are_text(
     assert str(small.catalogue.title[row]) == NASTY
     told = next(m.value for m in app.markdown if "About" in m.value)
     assert r"\<img" in told and r"\*\*Bold\*\*" in told and "<img src=x" not in bodies(app)
+
+
+@pytest.mark.parametrize(
+    ("deed", "link"),
+    [("shorten", "story"), ("lengthen", "story"), ("choose", "merge"), ("mute", "merge"), ("head", "experts"),
+     ("leave-out", "what_if")],
+)  # fmt: skip
+def test_a_deed_is_done_by_a_button_while_presenting(
+    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str, link: str
+) -> None:
+    card = f"# First\nlink: /{link}?k=5\ndo: {deed}\n\nDo it.\n\n## Afterwards\nIt is done.\n"
+    (tmp_path / "own.md").write_text(OWN.partition("# First")[0].replace("a-b,c", "f3-f4") + card)
+    monkeypatch.setenv("FAME_LESSONS", str(tmp_path))
+    app = open_app({"show": "1", "lesson_name": "own", "lesson_page": "2", "h": "f1-f2-f3-f4"}, screen="lesson")
+    assert not app.exception and "lesson_deed_undo" not in [b.key for b in app.button]
+    app.button("lesson_deed").click().run()
+    assert not app.exception and "lesson_deed" not in [b.key for b in app.button]
+    app.button("lesson_deed_undo").click().run()
+    assert not app.exception and app.button("lesson_deed")
+    app.button("lesson_deed").click().run()
+    app.query_params["lesson_page"] = "3"
+    assert "It is done." in " ".join(m.value for m in app.run().markdown)
 
 
 @pytest.mark.parametrize(
@@ -141,12 +164,12 @@ def test_every_card_is_reached_and_done(open_page: Open, address: str, lesson) -
 
 SMALL_TYPE = """() => {
   const found = []
-  const walk = (node, scale) => {
+  const walk = node => {
     for (const child of node.childNodes) {
       if (child.nodeType === 3 && child.textContent.trim()) {
         const box = node.getBoundingClientRect?.(), css = node.nodeType === 1 && getComputedStyle(node)
         if (!css || css.visibility !== "visible" || !box.width || !box.height) continue
-        if (node.closest(".sr, [hidden], .tip")) continue
+        if (node.closest(".sr, [hidden], .tip, .stTooltipIcon")) continue
         const chart = node.closest(".js-plotly-plot")
         const grown = new DOMMatrix(chart ? getComputedStyle(chart).transform : "none").a
         const size = parseFloat(css.fontSize) * (node.currentCSSZoom ?? 1) * grown
@@ -157,46 +180,94 @@ SMALL_TYPE = """() => {
       }
     }
   }
-  walk(document.querySelector("[data-page]"))
+  document.querySelectorAll("[data-page], .st-key-lesson_text, [class*=st-key-lesson_deed]").forEach(walk)
   return found
 }"""
 BOTTOM = """() => {
-  const box = document.querySelector("[data-page]"), chart = box?.querySelector(".js-plotly-plot")
-  return (chart ?? box).getBoundingClientRect().bottom
+  const chart = document.querySelector("[data-page] .js-plotly-plot")
+  const shown = chart ? [chart] : [...document.querySelectorAll("[data-page], .st-key-lesson_text")]
+  return Math.max(...shown.map(box => box.getBoundingClientRect().bottom))
 }"""
+
+
+def for_a_room(page: Page, where: str) -> None:
+    """Whether what is shown can be read from the last row, all of it."""
+    real.settle(page)
+    page.wait_for_function(f"({BOTTOM})() <= innerHeight", timeout=20_000)
+    page.wait_for_timeout(700)  # what is drawn late has its height late
+    assert page.evaluate(BOTTOM) <= 720, where
+    assert page.evaluate(SMALL_TYPE) == [], where
+
+
+def do_presenting(page: Page, card: Card, at: str) -> str:
+    """What the card asks, by what the page itself offers while presenting; where that leads."""
+    place = page.locator(".st-key-present span")
+    if card.question:
+        do(page, card)
+        expect(place).not_to_have_text(at)
+    elif card.do and at.endswith("b"):
+        steps = 0
+        while not page.locator(".st-key-lesson_deed_undo").count():
+            before = page.url
+            press(page, "lesson_deed")
+            page.wait_for_url(lambda url, before=before: url != before)
+            real.settle(page)
+            steps += 1
+        assert steps >= 1 and (steps == 1 or card.do == "train")
+    return place.inner_text()
 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_presenting_shows_one_large_picture_a_page(open_page: Open, address: str) -> None:
-    lesson = LESSONS[0]
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_a_lesson_is_presented_and_done(open_page: Open, address: str, lesson) -> None:  # type: ignore[no-untyped-def]
     page = open_page(f"{address}/lesson", width=1280, height=720)
     press(page, f"lesson_begin_{lesson.name}")
     expect(page.locator(".fame-step")).to_contain_text("1 of")
     page.keyboard.press("p")
-    place = page.locator(".st-key-present span")
-    expect(place).to_have_text("1 of 12a")
+    place, count = page.locator(".st-key-present span"), len(lesson.cards)
+    expect(place).to_have_text(f"1 of {count}a")
     expect(page.locator(".st-key-bar")).to_have_count(0)
     expect(page.locator(".st-key-fame_qr img")).to_be_visible()
     assert parse_qs(urlsplit(page.url).query)["show"] == ["1"]
-    seen = [place.inner_text()]
-    while not page.locator(".st-key-present button").nth(1).is_disabled():
+    seen, answered = [], False
+    while True:
+        at = place.inner_text()
+        seen.append(at)
+        for_a_room(page, at)
+        card = lesson.cards[int(at.split()[0]) - 1]
+        if (card.question and at.endswith("a")) or (card.do and at.endswith("b")):
+            now = do_presenting(page, card, at)
+            for_a_room(page, f"{at}, done")
+            answered = bool(card.question)
+            if now != at:
+                continue
+        if answered and page.locator(".st-key-lesson_text").count():
+            expect(page.locator(".fame-reveal")).to_contain_text("You")
+            answered = False
+        if page.locator(".st-key-present button").nth(1).is_disabled():
+            break
         page.keyboard.press("ArrowRight")
-        expect(place).not_to_have_text(seen[-1])
-        real.settle(page)
-        seen.append(place.inner_text())
-        if page.locator("[data-page]").count():
-            expect(page.locator("[data-page]")).to_have_count(1)
-            page.wait_for_function(f"({BOTTOM})() <= innerHeight", timeout=20_000)
-            page.wait_for_timeout(700)
-            assert page.evaluate(BOTTOM) <= 720, seen[-1]
-            assert page.evaluate(SMALL_TYPE) == [], seen[-1]
-    assert seen[-1] == "12 of 12b" and len(seen) == len(set(seen))
+        expect(place).not_to_have_text(at)
+    assert len(seen) == len(set(seen)) and {at.split()[0] for at in seen} == {str(i) for i in range(1, count + 1)}
+    ends = seen[-1]
     page.keyboard.press("ArrowLeft")
-    expect(place).to_have_text("12 of 12a")
+    expect(place).to_have_text(f"{count} of {count}{chr(ord(ends[-1]) - 1)}")
     page.keyboard.press("Escape")
     expect(page.locator(".st-key-bar")).to_have_count(1)
-    expect(page.locator(".fame-step")).to_contain_text("12 of 12")
+    expect(page.locator(".fame-step")).to_contain_text(f"{count} of {count}")
+
+
+@pytest.mark.browser
+def test_the_qr_code_is_the_address_that_the_browser_shows(open_page: Open, small_address: str) -> None:
+    other = small_address.replace("localhost", "127.0.0.1")
+    page = open_page(f"{other}/lesson?h=f1-f2&show=1", width=1280, height=720)
+    shown = page.locator(".st-key-fame_qr img")
+    expect(shown).to_be_visible()
+    drawn = page.evaluate("src => fetch(src).then(answer => answer.text())", shown.get_attribute("src"))
+    shape = re.compile(r' d="([^"]+)"')
+    assert shape.findall(drawn) == shape.findall(present._code(f"{other}/lesson?m=tiny&h=f1-f2"))
+    assert shape.findall(drawn) != shape.findall(present._code(f"{small_address}/lesson?m=tiny&h=f1-f2"))
 
 
 @pytest.mark.browser
