@@ -73,7 +73,7 @@ def merge_table(
     before: Trace,
     after: Trace,
     k: int = 10,
-    film: int | None = None,
+    row: int | None = None,
     exclude_history: bool = True,
     relative: bool = False,
 ) -> pd.DataFrame:
@@ -91,7 +91,7 @@ def merge_table(
     new, old = after.ranking(exclude_history=exclude_history), before.ranking(exclude_history=exclude_history)
     top = new[: max(0, k)]
     left = old[: max(0, k)][~np.isin(old[: max(0, k)], top)]
-    extra = checked([] if film is None else [film], V)
+    extra = checked([] if row is None else [row], V)
     parts = {"list": top, "left": left, "chosen": extra[~np.isin(extra, [*top, *left])]}
     rows = np.concatenate(list(parts.values()))
     shares = relative_shares(after, rows, exclude_history) if relative else after.shares(rows).astype(np.float64)
