@@ -478,7 +478,7 @@ def test_the_merge_table_against_the_average_film() -> None:
     np.testing.assert_allclose(table["sum"], t.scores[table["row"]] - t.scores[t.ranking()].mean(), **CLOSE)
     assert (table["move"] == 0).all()
     with pytest.raises(FameError, match="row 21 is not in the catalogue"):
-        explain.merge_table(t, t, 5, film=21)
+        explain.merge_table(t, t, 5, row=21)
 
 
 # --- experts in words
