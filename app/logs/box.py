@@ -20,6 +20,7 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 from fame.errors import FameError
@@ -42,6 +43,8 @@ RESERVED = {
     STATE, PROGRESS, BUNDLE, ZIP, HISTORIES, FINISH, "cancel", "errors.txt", "training", "tmp", "recipe.toml",
     "training.txt", "runs", "read",
 }  # fmt: skip
+
+_naming = Lock()  # two files of one name may be dropped at once
 
 
 def root() -> Path:
@@ -211,14 +214,14 @@ class Box:
         if size_of(self.folder) > MOST_OF_BOX * MB:
             raise FameError(f"your box is full: it holds {MOST_OF_BOX:,} MB; delete a log or model first")
         check_space()
-        names = {*taken} | {str(entry.state.get("name")) for entry in self.entries()}
         folder = self.folder / secrets.token_hex(4)
         try:
             folder.mkdir(parents=True, mode=0o700)
             entry = Entry(folder)
-            write_json(
-                folder / STATE, {"name": free_name(name, names), "kind": kind, "made": time.time(), "stage": "read"}
-            )
+            with _naming:
+                names = {*taken} | {str(other.state.get("name")) for other in self.entries()}
+                state = {"name": free_name(name, names), "kind": kind, "made": time.time(), "stage": "read"}
+                write_json(folder / STATE, state)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise FameError(
