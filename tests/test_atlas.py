@@ -20,7 +20,7 @@ from fame.errors import FameError
 from fame.explain import trace
 from fame.explain.sentences import say_agreement, say_trust
 from fame.make import maps
-from fame.make.maps import build_atlas, umap_of
+from fame.make.maps import _umap, build_atlas
 from fame.model import FAME
 from fame.regions import label_regions
 
@@ -53,7 +53,7 @@ def model() -> FAME:
 def fast(model: FAME) -> Atlas:
     """An atlas with PCA in UMAP's place: all but the layout is the real thing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maps, "umap_of", lambda x, seed: maps._pca(x))
+        patch.setattr(maps, "_umap", lambda x, seed: maps._pca(x))
         return build_atlas(model, seed=4)
 
 
@@ -231,7 +231,7 @@ def test_umap_is_seeded_and_keeps_groups_apart(model: FAME) -> None:
 def test_an_item_opposite_to_all_others_has_a_place_too() -> None:
     x = np.ones((30, 1), np.float32)
     x[7] = -1
-    xy = umap_of(x, 0)
+    xy = _umap(x, 0)
     assert np.isfinite(xy).all() and xy[7] == pytest.approx(np.delete(xy, 7, 0).mean(0), rel=1e-4)
 
 

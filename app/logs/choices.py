@@ -191,7 +191,7 @@ def said(found: dict[str, Any]) -> str:
     parts = [f"{plural(found['epochs'], 'epoch')} of {lasts(found['epoch'])}"]
     if found["sasrec"]:
         parts.append(f"a SASRec of {lasts(found['sasrec'])}")
-    parts.append(f"test, maps and population of {lasts(found['after'])}")
+    parts.append(f"test and population of {lasts(found['test'])}")
     line = f"On this machine training takes about {lasts(found['seconds'])} at most: {', '.join(parts)}, each "
-    line += "measured on a part of the real thing."
+    line += f"measured on a part of the real thing, and maps of about {lasts(found['maps'])}."
     return line + EVIDENCE * found["evidence"]

@@ -29,7 +29,7 @@ MOST_FILE = 4 << 30  # bytes of any file that is written
 MOST_SECONDS = float(os.environ.get("FAME_TRAINING_HOURS", "6")) * 3600
 
 MEASURED = 3.0  # seconds of steps that an estimate is made from
-MAPPED = 500  # items of the maps that it is made from
+MAP_START, MAP_RATE = 30.0, 0.0025  # seconds of a core (of 2026, in the cloud) for UMAP itself, and a space's item
 
 
 class Enough(Exception):
@@ -93,11 +93,14 @@ def end_with_parent() -> None:
 
 
 def estimate(folder: Path) -> dict[str, Any]:
-    """Seconds of what Train does on this machine, from a part of each: see `app.logs.choices.said`.
+    """Seconds of what Train does on this machine: see `app.logs.choices.said`.
 
-    epoch, epochs: of the model.   sasrec: of the one beside it.   seconds: of all but the evidence, of which
-    `evidence` says whether it is measured too.
+    epoch, epochs: of the model.   sasrec: of the one beside it.   test: with the population, measured on a part as all
+    before.   maps: by MAP_START and MAP_RATE, since loading UMAP takes longer than most logs' training.
+    seconds: of all but the evidence, of which `evidence` says whether it is to be measured.
     """
+    from fame.atlas import spaces_of
+    from fame.make.maps import LEAST_FOR_UMAP
     from fame.make.pipeline import SILENT, baseline_of, untrained
     from fame.make.population import some_of
     from fame.make.prepare import prepare
@@ -114,12 +117,13 @@ def estimate(folder: Path) -> dict[str, Any]:
         beside = baseline_of(recipe)
         other, _ = untrained(beside, data, SILENT)
         sasrec = beside.training.epochs * epoch_seconds(beside, data, other, None)[0]
-    maps, histories = map_seconds(model), len(some_of(data.split.test))
-    after = test + maps + population_seconds(model, data) * histories
+    test += population_seconds(model, data) * len(some_of(data.split.test))
+    items = data.catalogue.n_items
+    maps = MAP_START + MAP_RATE * len(spaces_of(model)) * items if items >= LEAST_FOR_UMAP else 0.0
     epochs = recipe.training.epochs
     return {
-        "epoch": epoch, "epochs": epochs, "sasrec": sasrec, "after": after, "evidence": recipe.evidence,
-        "seconds": start + epochs * epoch + sasrec + after,
+        "epoch": epoch, "epochs": epochs, "sasrec": sasrec, "test": test, "maps": maps, "evidence": recipe.evidence,
+        "seconds": start + epochs * epoch + sasrec + test + maps,
     }  # fmt: skip
 
 
@@ -149,23 +153,6 @@ def epoch_seconds(recipe: Any, data: Any, model: Any, guidance: Any) -> tuple[fl
     ranks(model, some)
     valid = (time.perf_counter() - began) * len(data.split.valid) / len(some)
     return step * len(batches) + valid, valid
-
-
-def map_seconds(model: Any) -> float:
-    """Seconds of an atlas, from its first maps of some items: the first one loads UMAP, the next one tells the rate."""
-    from fame.atlas import space_vectors, spaces_of, unit
-    from fame.make.maps import LEAST_FOR_UMAP, umap_of
-
-    x = unit(space_vectors(model, spaces_of(model)[0])[1:])
-    if len(x) < LEAST_FOR_UMAP:
-        return 0.0
-    some = x[:MAPPED]
-    took = []
-    for _ in range(2):
-        began = time.perf_counter()
-        umap_of(some, 0)
-        took.append(time.perf_counter() - began)
-    return took[0] - took[1] + took[1] * len(spaces_of(model)) * len(x) / len(some)
 
 
 def population_seconds(model: Any, data: Any) -> float:

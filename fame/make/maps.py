@@ -9,7 +9,7 @@ import numpy as np
 from fame.atlas import KINDS, TRUST_NEIGHBOURS, Atlas, space_vectors, spaces_of, unit
 from fame.model import FAME
 
-__all__ = ["LEAST_FOR_UMAP", "build_atlas", "umap_of"]
+__all__ = ["build_atlas"]
 
 
 TRUST_SAMPLE = 5_000  # trustworthiness compares all pairs
@@ -37,7 +37,7 @@ def build_atlas(
             progress(name)
         x = unit(space_vectors(model, name)[1:])
         maps["pca"][i, 1:] = _pca(x)
-        maps["umap"][i, 1:] = umap_of(x, seed) if len(x) >= LEAST_FOR_UMAP else maps["pca"][i, 1:]
+        maps["umap"][i, 1:] = _umap(x, seed) if len(x) >= LEAST_FOR_UMAP else maps["pca"][i, 1:]
         neighbours[i, 1:] = 1 + _nearest(x, neighbours.shape[-1])
         trust[:, i] = [_trust(x, maps[kind][i, 1:], seed) for kind in KINDS]
     return Atlas(names, maps["umap"], maps["pca"], neighbours, trust, seed)
@@ -51,8 +51,7 @@ def _pca(x: np.ndarray) -> np.ndarray:
     return np.pad(centred @ axes, ((0, 0), (0, 2 - axes.shape[1])))
 
 
-def umap_of(x: np.ndarray, seed: int) -> np.ndarray:
-    """The UMAP of rows of unit length, at least 2 of them: [rows, 2]."""
+def _umap(x: np.ndarray, seed: int) -> np.ndarray:
     import umap  # here alone: it takes seconds to import, and nothing but the building of an atlas needs it
 
     xy = umap.UMAP(n_neighbors=min(15, len(x) - 1), metric="cosine", random_state=seed, n_jobs=1).fit_transform(x)

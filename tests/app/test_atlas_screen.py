@@ -38,7 +38,7 @@ def mapped() -> Bundle:
     """The small bundle with an atlas; PCA stands in UMAP's place, which takes its time to import."""
     bundle = make_bundle()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maps, "umap_of", lambda x, seed: maps._pca(x)[:, ::-1])
+        patch.setattr(maps, "_umap", lambda x, seed: maps._pca(x)[:, ::-1])
         return replace(bundle, atlas=build_atlas(bundle.model))
 
 

@@ -41,7 +41,7 @@ def hostile(heads: int = 3, experts: int = 2, max_len: int = 6) -> Bundle:
         frame[name] = [f"{NASTY}{n % 2}|</script><b>{n % 3}" for n in range(len(frame))]
     examples = (Example(NASTY, NASTY, ("f1", "f2", "f3")),)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maps, "umap_of", lambda x, seed: maps._pca(x)[:, ::-1])  # UMAP takes its time to import
+        patch.setattr(maps, "_umap", lambda x, seed: maps._pca(x)[:, ::-1])  # UMAP takes its time to import
         atlas = maps.build_atlas(bundle.model)
     catalogue = Catalogue.from_frame(pd.DataFrame(frame))
     evidence = measured(bundle.model, catalogue)

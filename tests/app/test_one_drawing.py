@@ -56,7 +56,7 @@ def whole() -> Bundle:
     """The small bundle with all that a bundle may hold; PCA stands in UMAP's place, which takes its time to import."""
     bundle = with_population(make_bundle(anchors=1.0), keep=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maps, "umap_of", lambda x, seed: maps._pca(x)[:, ::-1])
+        patch.setattr(maps, "_umap", lambda x, seed: maps._pca(x)[:, ::-1])
         atlas = build_atlas(bundle.model)
     return replace(bundle, atlas=atlas, evidence_json=measured(bundle.model, bundle.catalogue))
 
