@@ -10,6 +10,7 @@ Sizes, number and age of all this are bounded. Nothing here knows Streamlit.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -38,6 +39,7 @@ KEEP_DAYS = 30  # a box that nobody opened for so long is removed
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 STATE, PROGRESS, BUNDLE, ZIP = "log.json", "progress.json", "bundle", "bundle.zip"
 HISTORIES = "histories.json"  # some of the log, to open the model on; in no bundle
+AGAIN = "try again when there is space"
 FINISH = "finish"  # a file of this name asks a training to take the best so far
 RESERVED = {
     STATE, PROGRESS, BUNDLE, ZIP, HISTORIES, FINISH, "cancel", "errors.txt", "training", "tmp", "recipe.toml",
@@ -224,9 +226,7 @@ class Box:
                 write_json(folder / STATE, state)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise FameError(
-                f"{name[:80]}: cannot be kept ({error.strerror or error}); try again when there is space"
-            ) from None
+            raise unkept(name[:80], error) from None
         self.touch()
         return entry
 
@@ -262,12 +262,17 @@ def save(content: IO[bytes], target: Path) -> None:
                 out.write(block)
     except OSError as error:
         target.unlink(missing_ok=True)
-        raise FameError(
-            f"{target.name}: cannot be kept ({error.strerror or error}); try again when there is space"
-        ) from None
+        raise unkept(target.name, error) from None
     except FameError:
         target.unlink(missing_ok=True)
         raise
+
+
+def unkept(name: str, error: OSError) -> FameError:
+    """Why a file is not there, and who can do what."""
+    ours = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    advice = "whoever serves the app names a folder that it may write to (FAME_STORE)" if ours else AGAIN
+    return FameError(f"{name}: cannot be kept ({error.strerror or error}); {advice}")
 
 
 def check_space() -> None:

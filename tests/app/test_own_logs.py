@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -148,6 +149,15 @@ def test_a_full_disk_and_a_full_box_are_said(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(FameError, match="there is no space left for uploads on this server"):
         entry.put("log", "log.csv", io.BytesIO(b"user,item\n"))
     assert not (entry.folder / "log.csv").exists()
+
+
+def test_a_store_that_cannot_be_written_is_said_to_who_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(FameError, match=r"log.csv: cannot be kept \(Permission denied\); whoever serves .*FAME_STORE"):
+        Box(new_token()).add("log.csv", "log")
 
 
 def test_names_lead_nowhere() -> None:
