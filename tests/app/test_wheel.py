@@ -18,10 +18,11 @@ import pytest
 from playwright.sync_api import expect
 
 from app import screens
-from tests.app.browser import await_answer, chromium, free_port, launched
+from tests.app.browser import await_answer, free_port
+from tests.app.conftest import Open
 from tests.app.own import log
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MOST = 25 * 2**20  # bytes of a wheel
 
 pytestmark = [
@@ -106,13 +107,13 @@ def test_the_app_is_served(fame: Path, tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(chromium() is None, reason="no Chromium: install Debian's package `chromium`")
-def test_a_log_is_trained_and_opened(fame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_is_trained_and_opened(
+    fame: Path, tmp_path: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAME_STORE", str(tmp_path / "store"))
     file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": log().encode()}
-    with served(fame, tmp_path, "planted") as address, launched() as browser:
-        page = browser.new_page()
-        page.goto(f"{address}/your_log", timeout=60_000)
+    with served(fame, tmp_path, "planted") as address:
+        page = open_page(f"{address}/your_log")
         page.locator("input[type=file]").first.set_input_files(file, timeout=60_000)
         expect(page.get_by_text("kept 240 interactions, 40 users and 9 items")).to_be_visible(timeout=120_000)
         page.get_by_role("button", name="Train", exact=True).click()
