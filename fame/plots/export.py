@@ -28,7 +28,7 @@ __all__ = ["csv", "page", "page_image"]
 WINDOW = 1280, 1600  # pixels of the window that a picture is drawn in for an image
 HEAD = 33  # bytes of a PNG before its first chunk of choice
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-PATIENCE = 60  # seconds that a browser may take
+PATIENCE = 180  # seconds that a browser may take, on a busy machine
 # Plotly's dark colours are fixed in the figure: on paper they are turned to light, the ground to white.
 DARK_ON_PAPER = ".js-plotly-plot { filter: invert(1) hue-rotate(180deg) brightness(1.15); }"
 INSTEAD = "write HTML instead, which opens in any browser and saves both from there"

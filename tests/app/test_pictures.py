@@ -122,7 +122,7 @@ def test_a_page_prints_whole_and_light(open_page: Open, small_address: str, smal
     assert page.locator(".root.files").is_hidden()
 
 
-@pytest.mark.parametrize("screen", ["merge", "experts", "evidence", "population"])
+@pytest.mark.parametrize("screen", ["experts", "evidence", "population"])
 def test_a_chart_leaves_with_its_origin_and_has_no_other_button(
     screen: str, open_page: Open, address: str, shipped: Path, tmp_path: Path
 ) -> None:
@@ -149,5 +149,5 @@ def test_a_chart_leaves_with_its_origin_and_has_no_other_button(
             said = origin.splitlines()
             assert f"Model: {shipped.name}" in said and digest in said
             assert any(line.startswith("Link: ") and f"/{screen}?" in line for line in said)
-            of_a_trace = screen in ("merge", "experts")
+            of_a_trace = screen == "experts"
             assert ("What if: head 2 is off" in said) == of_a_trace == ("History: " in origin), origin
