@@ -17,10 +17,10 @@ import streamlit as st
 from app import leaving, session
 from app.components import component, drawn
 from app.screen import Screen
-from fame.plots import style as plot_style
 from fame.plots.export import csv
 from fame.plots.picture import Chart, Component, Origin, Picture, palette
 from fame.plots.sheet import Sheet
+from fame.plots.style import CONFIG, least_width
 
 __all__ = [
     "Badge",
@@ -262,14 +262,18 @@ def mount(picture: Picture, key: str, **triggers: Any) -> Any:
 
     triggers: what to call on a trigger of a `Component`, such as pick=…; on_select=… of a `Chart`.
     """
-    if isinstance(picture, Component):
+    told = stamped(picture, leaving.origin())
+    if isinstance(told, Component):
         answers = {f"on_{name}_change": call for name, call in triggers.items()}
-        return drawn(*picture.files)(key=key, data=picture.payload | {"live": True}, **answers)
-    assert isinstance(picture, Chart)
-    sheet = picture.bare
-    st.html(f"<style>.st-key-{key} {{ min-width: {plot_style.least_width(sheet)}px }}</style>")
-    with st.container(key=f"{key}_wide"):
-        return st.plotly_chart(_Ready(sheet), key=key, config=picture.config, theme=None, alt=picture.alt, **triggers)
+        return drawn(*told.files)(key=key, data=told.payload | {"live": True}, **answers)
+    assert isinstance(picture, Chart) and isinstance(told, Chart)
+    sheet = picture.bare  # which a picture that is kept has kept too
+    st.html(f"<style>.st-key-{key} {{ min-width: {least_width(sheet)}px }}</style>")
+    with st.container(key=f"{key}_wide", gap=None):
+        answer = st.plotly_chart(_Ready(sheet), key=key, config=dict(CONFIG), theme=None, alt=picture.alt, **triggers)
+        control = told.control(f".st-key-{key} .svg-container")
+        drawn(*control.files)(key=f"{key}_files", data=control.payload)
+    return answer
 
 
 def save(
@@ -281,7 +285,7 @@ def save(
     Over the picture stand the model's name and the caption: the history, where none is given.
     code: the Python that makes the picture in a notebook, in the names of `app.notebook.start`.
     """
-    picture = stamped(screen, picture)
+    picture = stamped(picture, screen.origin)
     leaving.show(picture, code, key)
     said = f"{screen.caption if caption is None else caption} {picture.origin.trail}".strip()
     download_table(table, lambda: picture.table, f"{picture.file}.csv", f"{key}_csv", picture.origin)
@@ -291,9 +295,9 @@ def save(
     )  # fmt: skip
 
 
-def stamped(screen: Screen, picture: P) -> P:
-    """A picture with all of its origin: what it says itself, and the screen's where it says nothing."""
-    own, known = picture.origin, screen.origin
+def stamped(picture: P, known: Origin) -> P:
+    """A picture with all of its origin: what it says itself, and what is known of the screen where it says nothing."""
+    own = picture.origin
     return picture.with_origin(
         replace(known, history=own.history, change=own.change, model=own.model or known.model) if own.model else known
     )

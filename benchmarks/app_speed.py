@@ -1,6 +1,6 @@
 """How fast the app is on this machine, over loopback: Markdown tables on standard output.
 
-python benchmarks/app_speed.py [--minutes 5] [--visitors 20]
+python benchmarks/app_speed.py [--minutes 5] [--visitors 20] [--training]
 
 - First picture: from starting the server to Story drawn in Chromium; the first start warms the disk and is left out.
 - Click to painted: in Chromium, from the pointer going down to the frame that shows the answer.
@@ -8,6 +8,9 @@ python benchmarks/app_speed.py [--minutes 5] [--visitors 20]
 - Memory: growth of the server's resident memory per visitor, once the traces that all visitors share are filled.
 - Soak: visitors with histories of their own click for some minutes. Each compares everything that it is shown with a
   trace computed here, apart from the app; the first difference or error ends the run.
+
+With --training the clicks to server done alone, twice of each kind: without, and beside a training on 2,000 simulated
+viewers that the server itself runs from its queue, as *Your log* does: with its nice level and number of threads.
 
 The bundle is the one that ships, or the first of FAME_BUNDLE. Needs requirements-dev.txt, and Chromium.
 """
@@ -20,12 +23,14 @@ import os
 import random
 import statistics
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -34,7 +39,11 @@ import torch
 from playwright.sync_api import Browser, Page
 
 import fame
+from app.logs import queue, reading
+from app.logs.box import Box, Entry, new_token
 from fame.bundle import Bundle
+from fame.make.configs import PlantedConfig
+from fame.make.simulate import simulate
 from fame.trace import Intervention, Trace
 from tests.app.browser import await_answer, bundle_path, chromium, free_port, launched, settle, start
 from tests.app.visitor import Visitor, Wrong, visit
@@ -354,6 +363,59 @@ def paint_clicks(browser: Browser, address: str, repeats: int) -> dict[str, list
     return took
 
 
+# ---- beside a training -----------------------------------------------------------------------------------------
+
+
+def planted_log() -> bytes:
+    """A log of simulated viewers of the bundle `planted`, long enough to train for some minutes."""
+    catalogue = fame.load("planted").catalogue
+    sequences = simulate(catalogue, PlantedConfig(n_viewers=2_000)).sequences
+    lines = ["user,item,time"]
+    for u in range(len(sequences)):
+        lines += [f"{u},{catalogue.item_id[row]},{t}" for t, row in enumerate(sequences.history(u))]
+    return "\n".join(lines).encode()
+
+
+@contextmanager
+def dropped() -> Iterator[Entry]:
+    """A log to train on, in a store of its own, which a server that is started within looks after."""
+    with tempfile.TemporaryDirectory() as store:
+        os.environ["FAME_STORE"] = store
+        entry = Box(new_token()).add("planted.csv", "log")
+        entry.put("log", "planted.csv", BytesIO(planted_log()))
+        entry.update(choices={"length": "thorough"}, left=500)
+        yield entry
+
+
+def beside_training(bundle: Bundle, visitors: int, rounds: int) -> None:
+    """The clicks to server done, first without a training, then beside one: the same server, the same clicks."""
+    with dropped() as entry:
+        port = free_port()
+        with start(bundle_path(), port) as server:
+            address = await_answer(server, port)
+            asyncio.run(clicks(address, bundle, 1, 1, False))  # which loads what a first visitor waits for
+            for trained in (False, True):
+                if trained:
+                    reading.write_recipe(entry)
+                    entry.update(stage="queued", queued=time.time())  # the server's own thread looks for it
+                    while not entry.progress.get("step"):
+                        if entry.state["stage"] not in ("queued", "running"):
+                            raise RuntimeError(f"the training ended: {entry.state}")
+                        time.sleep(0.5)
+                for pause in (True, False):
+                    took = asyncio.run(clicks(address, bundle, visitors, rounds, pause))
+                    how = "a click a second each" if pause else "without pause"
+                    how += ", beside a training" if trained else ", no training"
+                    table(f"Click to server done, {visitors} visitors, {how}: median / 95 %", per_kind(took))
+            if entry.state["stage"] != "running":
+                raise RuntimeError(f"the training ended before the clicks did: {entry.state}; give fewer --rounds")
+            done = [e["epoch"] for run in entry.progress["runs"] for e in run["epochs"]]
+            table("The training", {"epochs that it did meanwhile": str(len(done))})
+            queue.cancel(entry)
+            while entry.state["stage"] == "running":
+                time.sleep(0.1)
+
+
 # ---- the report ------------------------------------------------------------------------------------------------
 
 
@@ -384,11 +446,15 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5, help="length of the soak; 0 leaves it out")
     parser.add_argument("--visitors", type=int, default=20, help="of the soak and of the memory's growth")
     parser.add_argument("--rounds", type=int, default=5, help="repeats of each click")
+    parser.add_argument("--training", action="store_true", help="measure clicks beside a training, and nothing else")
     options = parser.parse_args()
     torch.set_num_threads(1)
     bundle = fame.load(bundle_path())
     load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
     print(f"{bundle.name}: {bundle.catalogue.n_items:,} items; {os.cpu_count()} cores, load before the start {load}")
+    if options.training:
+        beside_training(bundle, options.visitors, options.rounds)
+        return
     if chromium() is None:
         print("No Chromium: what is painted is not measured.", file=sys.stderr)
     else:

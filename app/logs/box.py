@@ -10,6 +10,7 @@ Sizes, number and age of all this are bounded. Nothing here knows Streamlit.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 from fame.errors import FameError
@@ -37,11 +39,14 @@ KEEP_DAYS = 30  # a box that nobody opened for so long is removed
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 STATE, PROGRESS, BUNDLE, ZIP = "log.json", "progress.json", "bundle", "bundle.zip"
 HISTORIES = "histories.json"  # some of the log, to open the model on; in no bundle
+AGAIN = "try again when there is space"
 FINISH = "finish"  # a file of this name asks a training to take the best so far
 RESERVED = {
     STATE, PROGRESS, BUNDLE, ZIP, HISTORIES, FINISH, "cancel", "errors.txt", "training", "tmp", "recipe.toml",
     "training.txt", "runs", "read",
 }  # fmt: skip
+
+_naming = Lock()  # two files of one name may be dropped at once
 
 
 def root() -> Path:
@@ -211,19 +216,17 @@ class Box:
         if size_of(self.folder) > MOST_OF_BOX * MB:
             raise FameError(f"your box is full: it holds {MOST_OF_BOX:,} MB; delete a log or model first")
         check_space()
-        names = {*taken} | {str(entry.state.get("name")) for entry in self.entries()}
         folder = self.folder / secrets.token_hex(4)
         try:
             folder.mkdir(parents=True, mode=0o700)
             entry = Entry(folder)
-            write_json(
-                folder / STATE, {"name": free_name(name, names), "kind": kind, "made": time.time(), "stage": "read"}
-            )
+            with _naming:
+                names = {*taken} | {str(other.state.get("name")) for other in self.entries()}
+                state = {"name": free_name(name, names), "kind": kind, "made": time.time(), "stage": "read"}
+                write_json(folder / STATE, state)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise FameError(
-                f"{name[:80]}: cannot be kept ({error.strerror or error}); try again when there is space"
-            ) from None
+            raise unkept(name[:80], error) from None
         self.touch()
         return entry
 
@@ -259,12 +262,17 @@ def save(content: IO[bytes], target: Path) -> None:
                 out.write(block)
     except OSError as error:
         target.unlink(missing_ok=True)
-        raise FameError(
-            f"{target.name}: cannot be kept ({error.strerror or error}); try again when there is space"
-        ) from None
+        raise unkept(target.name, error) from None
     except FameError:
         target.unlink(missing_ok=True)
         raise
+
+
+def unkept(name: str, error: OSError) -> FameError:
+    """Why a file is not there, and who can do what."""
+    ours = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    advice = "whoever serves the app names a folder that it may write to (FAME_STORE)" if ours else AGAIN
+    return FameError(f"{name}: cannot be kept ({error.strerror or error}); {advice}")
 
 
 def check_space() -> None:

@@ -20,6 +20,7 @@ FORMS = ("csv", "json", "parquet", "sequences", "movielens", "recbole", "amazon"
 SEPARATORS = {",": "comma", "tab": "tab", ";": "semicolon", "|": "bar |", "::": "two colons ::", "space": "blanks"}
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1251", "gb18030", "shift_jis")
 TIMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+EVIDENCE = " What the heads are about is measured after it, which takes one to six minutes more."
 YES = {True: "yes", False: "no"}
 
 
@@ -186,8 +187,11 @@ def lasting(entry: Entry) -> None:
 
 def said(found: dict[str, Any]) -> str:
     """An estimate in a sentence."""
-    epoch, epochs, whole = (found[name] for name in ("epoch", "epochs", "seconds"))
-    return (
-        f"On this machine training takes about {training_view.duration(whole)} at most: {plural(epochs, 'epoch')} of "
-        f"{training_view.duration(epoch)}, measured on steps of the real thing. Maps and measurements come after it."
-    )
+    lasts = training_view.duration
+    parts = [f"{plural(found['epochs'], 'epoch')} of {lasts(found['epoch'])}"]
+    if found["sasrec"]:
+        parts.append(f"a SASRec of {lasts(found['sasrec'])}")
+    parts.append(f"test and population of {lasts(found['test'])}")
+    line = f"On this machine training takes about {lasts(found['seconds'])} at most: {', '.join(parts)}, each "
+    line += f"measured on a part of the real thing, and maps of about {lasts(found['maps'])}."
+    return line + EVIDENCE * found["evidence"]

@@ -2,7 +2,7 @@
 
     python -m app.logs.training inspect ARGUMENTS…     `fame inspect`, within limits
     python -m app.logs.training info ZIP               `fame info`, within limits
-    python -m app.logs.training estimate FOLDER        seconds of FOLDER/recipe.toml on this machine, as JSON
+    python -m app.logs.training estimate FOLDER        how long FOLDER/recipe.toml takes on this machine, as JSON
     python -m app.logs.training train FOLDER           trains it; FOLDER/progress.json tells how far it is
 
 A training ends when the server that started it ends; it goes on from its checkpoint when it is started again.
@@ -29,6 +29,7 @@ MOST_FILE = 4 << 30  # bytes of any file that is written
 MOST_SECONDS = float(os.environ.get("FAME_TRAINING_HOURS", "6")) * 3600
 
 MEASURED = 3.0  # seconds of steps that an estimate is made from
+MAP_START, MAP_RATE = 30.0, 0.0025  # seconds of a core (of 2026, in the cloud) for UMAP itself, and a space's item
 
 
 class Enough(Exception):
@@ -92,21 +93,48 @@ def end_with_parent() -> None:
 
 
 def estimate(folder: Path) -> dict[str, Any]:
-    """Seconds of an epoch and of all epochs, from steps of the real thing on this machine, and what is trained on."""
-    import numpy as np
+    """Seconds of what Train does on this machine: see `app.logs.choices.said`.
 
-    from fame.make.evaluate import ranks
-    from fame.make.pipeline import SILENT, untrained
+    epoch, epochs: of the model.   sasrec: of the one beside it.   test: with the population, measured on a part as all
+    before.   maps: by MAP_START and MAP_RATE, since loading UMAP takes longer than most logs' training.
+    seconds: of all but the evidence, of which `evidence` says whether it is to be measured.
+    """
+    from fame.atlas import spaces_of
+    from fame.make.maps import LEAST_FOR_UMAP
+    from fame.make.pipeline import SILENT, baseline_of, untrained
     from fame.make.population import some_of
     from fame.make.prepare import prepare
     from fame.make.recipe import load_recipe
-    from fame.make.train import epoch_batches, learner_of
 
     recipe = load_recipe(folder / "recipe.toml")
     began = time.perf_counter()
     data = prepare(recipe)
     model, guidance = untrained(recipe, data, SILENT)
     start = time.perf_counter() - began
+    epoch, test = epoch_seconds(recipe, data, model, guidance)
+    sasrec = 0.0
+    if recipe.comparison and recipe.comparison.probe:
+        beside = baseline_of(recipe)
+        other, _ = untrained(beside, data, SILENT)
+        sasrec = beside.training.epochs * epoch_seconds(beside, data, other, None)[0]
+    test += population_seconds(model, data) * len(some_of(data.split.test))
+    items = data.catalogue.n_items
+    maps = MAP_START + MAP_RATE * len(spaces_of(model)) * items if items >= LEAST_FOR_UMAP else 0.0
+    epochs = recipe.training.epochs
+    return {
+        "epoch": epoch, "epochs": epochs, "sasrec": sasrec, "test": test, "maps": maps, "evidence": recipe.evidence,
+        "seconds": start + epochs * epoch + sasrec + test + maps,
+    }  # fmt: skip
+
+
+def epoch_seconds(recipe: Any, data: Any, model: Any, guidance: Any) -> tuple[float, float]:
+    """Seconds of an epoch, from some steps of it, and the part that is ranking all validation items."""
+    import numpy as np
+
+    from fame.make.evaluate import ranks
+    from fame.make.population import some_of
+    from fame.make.train import epoch_batches, learner_of
+
     learner, optimizer = learner_of(model, data.split, recipe.training, guidance)
     rng = np.random.default_rng(0)
     batches = list(epoch_batches(data.split.train, recipe.model.max_len, recipe.training.batch_size, rng))
@@ -124,8 +152,17 @@ def estimate(folder: Path) -> dict[str, Any]:
     began = time.perf_counter()
     ranks(model, some)
     valid = (time.perf_counter() - began) * len(data.split.valid) / len(some)
-    epoch, epochs = step * len(batches) + valid, recipe.training.epochs
-    return {"start": start, "epoch": epoch, "epochs": epochs, "seconds": start + epochs * epoch, "steps": len(batches)}
+    return step * len(batches) + valid, valid
+
+
+def population_seconds(model: Any, data: Any) -> float:
+    """Seconds of a history of the population, from some."""
+    from fame.make.population import measure_population, some_of
+
+    some = some_of(data.split.test, 0, 128)
+    began = time.perf_counter()
+    measure_population(model, data.catalogue, some, data.counts, {})
+    return (time.perf_counter() - began) / len(some)
 
 
 # --- a training ---------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def _accuracy(screen: Screen) -> None:
 
 
 def _draw(screen: Screen, name: str, attribute: str = "") -> None:
-    """A picture, which its toolbar saves as SVG, and buttons for it as HTML and for its numbers."""
+    """A picture, and buttons for it as HTML and for its numbers."""
     picture = _picture(screen.source, name, attribute, screen.theme)  # kept, and what it is without its sentence too
     width = "stretch" if picture.sheet.layout.get("width") is None else "content"
     widgets.mount(picture, f"evidence_{name}", width=width)

@@ -16,7 +16,7 @@ from app.screen import Declaration, NothingToShow, Option, Screen
 from app.sources import Source, shared
 from app.widgets import Badge, Bold, Cell
 from fame import plots
-from fame.plots.picture import Chart
+from fame.plots.picture import Chart, Origin
 from fame.plots.style import Theme, look
 from fame.population import (
     THIN,
@@ -239,7 +239,7 @@ def picked(event: Any) -> str:
 
 def _save(screen: Screen, picture: Chart, name: str) -> None:
     with st.container(horizontal=True, key=f"population_{name}_save"):
-        picture = picture.with_origin(screen.origin_of(NOTHING))
+        picture = picture.with_origin(Origin(screen.model))
         code = of_population(screen, name)
         widgets.save(screen, picture, f"population_{name}", caption=_within(screen), code=code)
 

@@ -8,8 +8,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Iterable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,18 +18,17 @@ from pandas.api.types import is_integer_dtype
 from plotly.offline import get_plotlyjs
 
 from fame.errors import FameError
-from fame.plots.sheet import Sheet
 from fame.plots.style import FONT, least_width
 
 if TYPE_CHECKING:
     from fame.plots.picture import Picture
 
-__all__ = ["csv", "page", "page_image", "sheet_image"]
+__all__ = ["csv", "page", "page_image"]
 
-WIDTH = 960  # pixels of an image whose figure leaves its width open
-WINDOW = 1280, 1600  # pixels of the window that a component is drawn in for an image
+WINDOW = 1280, 1600  # pixels of the window that a picture is drawn in for an image
+HEAD = 33  # bytes of a PNG before its first chunk of choice
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-PATIENCE = 60  # seconds that a browser may take
+PATIENCE = 180  # seconds that a browser may take, on a busy machine
 # Plotly's dark colours are fixed in the figure: on paper they are turned to light, the ground to white.
 DARK_ON_PAPER = ".js-plotly-plot { filter: invert(1) hue-rotate(180deg) brightness(1.15); }"
 INSTEAD = "write HTML instead, which opens in any browser and saves both from there"
@@ -108,28 +107,11 @@ def csv(table: pd.DataFrame, more: Mapping[str, str] | None = None) -> bytes:
     return table.to_csv(index=False).encode("utf-8-sig")  # the mark lets spreadsheets read accents
 
 
-def sheet_image(sheet: Sheet, form: Literal["svg", "png", "pdf"] = "svg", scale: float = 2) -> bytes:
-    """A Plotly picture as an image file's bytes; `scale` sharpens a PNG. Needs the package kaleido and Chrome.
-
-    Raises:
-        FameError: kaleido or Chrome is not installed.
-    """
-    if find_spec("kaleido") is None:
-        raise FameError(f"images need the package kaleido; run 'pip install kaleido', or {INSTEAD}")
-    try:
-        return sheet.figure().to_image(
-            format=form, scale=scale, height=sheet.layout["height"],
-            width=sheet.layout.get("width") or max(WIDTH, least_width(sheet)),
-        )  # fmt: skip
-    except (RuntimeError, ValueError, OSError) as error:
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise FameError(f"no image could be made ({why}); images need Chrome: install it, or {INSTEAD}") from None
-
-
 # Run on a page for an image: the SVG that the first picture's own control saves, where the browser's dump shows it.
 PUT = """<script type="module">
 const node = document.createElement("pre")
-const bytes = new TextEncoder().encode(document.getElementById("picture-1").shadowRoot.querySelector(".root").svg())
+const picture = document.getElementById("picture-1-files") ?? document.getElementById("picture-1") // a chart's control
+const bytes = new TextEncoder().encode(picture.shadowRoot.querySelector(".root").svg())
 node.id = "fame-svg"
 node.textContent = btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(""))
 document.body.append(node)
@@ -137,7 +119,7 @@ document.body.append(node)
 
 
 def page_image(document: str, form: Literal["svg", "png"], scale: float = 2) -> bytes:
-    """The first picture of a page, a `Component`, as an image file's bytes; `scale` sharpens a PNG.
+    """The first picture of a page as an image file's bytes, with its origin; `scale` sharpens a PNG.
 
     Raises:
         FameError: no Chrome or Chromium is found, or it draws nothing.
@@ -162,7 +144,14 @@ def page_image(document: str, form: Literal["svg", "png"], scale: float = 2) -> 
             browser, folder, f"--screenshot={shot}", f"--window-size={width},{height}",
             f"--force-device-scale-factor={scale}", drawing.as_uri(),
         )  # fmt: skip
-        return shot.read_bytes()
+        return _noted(shot.read_bytes(), html.unescape(re.findall("<metadata>(.*?)</metadata>", svg.decode(), re.S)[0]))
+
+
+def _noted(png: bytes, text: str) -> bytes:
+    """A PNG that says where it is from, in a chunk right after its head."""
+    body = b"iTXtDescription" + bytes(5) + text.encode()
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    return png[:HEAD] + chunk + png[HEAD:]
 
 
 def _run(browser: str, folder: str, *arguments: str) -> bytes:

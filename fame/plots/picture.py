@@ -20,7 +20,7 @@ import plotly.graph_objects as go
 
 from fame import __version__
 from fame.errors import FameError
-from fame.plots.export import csv, page, page_image, sheet_image
+from fame.plots.export import csv, page, page_image
 from fame.plots.sheet import Sheet
 from fame.plots.style import CONFIG, LOOKS, Theme, ink_on, least_width, sentence, untitled
 from fame.trace import Trace
@@ -117,15 +117,15 @@ class Picture:
         """The picture as an image file's bytes; `scale` sharpens a PNG.
 
         Raises:
-            FameError: what draws images without a window is not installed.
+            FameError: no Chrome or Chromium is found, which draws it.
         """
-        raise NotImplementedError
+        return page_image(self.html(), form, scale)
 
     def save(self, path: str | Path) -> Path:
         """Write the picture, or its numbers, by the ending of the path: .html, .csv, .svg or .png.
 
         Raises:
-            FameError: another ending, no place to write to, or what draws images is not installed.
+            FameError: another ending, no place to write to, or no Chrome or Chromium that draws images.
         """
         target = Path(path).expanduser()
         writers: dict[str, Callable[[], bytes]] = {
@@ -198,9 +198,6 @@ const data = JSON.parse(document.getElementById("{place}-data").textContent)
 mount({{ data, parentElement: tree, setTriggerValue() {{}}, setStateValue() {{}} }})
 </script>"""
 
-    def image(self, form: Literal["svg", "png"] = "svg", scale: float = 2) -> bytes:
-        return page_image(self.html(), form, scale)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Chart(Picture):
@@ -219,16 +216,14 @@ class Chart(Picture):
         return untitled(self.sheet)
 
     def body(self, place: str) -> str:
-        drawn = self.figure.to_html(full_html=False, include_plotlyjs=False, config=self.config, div_id=place)
-        return f'<div style="min-width:{least_width(self.sheet)}px">{drawn}</div>'
+        drawn = self.figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG, div_id=place)
+        control = self.control(f"#{place} .svg-container").body(f"{place}-files")
+        return f'<div style="min-width:{least_width(self.sheet)}px">{drawn}{control}</div>'
 
-    @property
-    def config(self) -> dict[str, Any]:
-        """What Plotly's toolbar offers: an SVG under the picture's own name, nothing foreign."""
-        return {**CONFIG, "toImageButtonOptions": {"format": "svg", "filename": self.file}}
-
-    def image(self, form: Literal["svg", "png"] = "svg", scale: float = 2) -> bytes:
-        return sheet_image(self.sheet, form, scale)
+    def control(self, shown: str) -> Component:
+        """Its control for files, which belongs beside it; `shown` is a CSS selector of it on the page."""
+        said = {f.name: getattr(self, f.name) for f in fields(Picture)}
+        return Component(**said, data={"of": shown}, drawn_by="chart_files", parts=())
 
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> Any:
         return self.figure._repr_mimebundle_(*args, **options)

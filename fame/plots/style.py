@@ -91,13 +91,9 @@ LOOKS: Mapping[Theme, Look] = {
     ),
 }
 
-# What the small toolbar of a picture offers; give it to `Figure.show`, `to_html` or Streamlit's `config`.
-CONFIG: Mapping[str, Any] = {
-    "displaylogo": False,
-    "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "sendChartToCloud"],
-    "toImageButtonOptions": {"format": "svg", "filename": "fame"},
-}
+# Plotly's own toolbar has nothing to add: axes are fixed, and what it saves does not say where it is from, as a
+# picture's own control for files does. Give this to `Figure.show`, `to_html` or Streamlit's `config`.
+CONFIG: Mapping[str, Any] = {"displayModeBar": False, "responsive": True}
 
 
 def look(theme: Theme) -> Look:

@@ -6,14 +6,15 @@
 
 let savable
 {
-  const APART = ".tip, .sr, [data-screen]"
+  const APART = ".tip, .sr, [data-screen], .modebar-container, .hoverlayer"
   const MARGIN = 16 // pixels of page around a picture
   const SHARP = 3 // pixels of a PNG for one of the screen
   const LARGEST = 12000 // pixels that a browser draws along one side
+  const HEAD = 33 // bytes of a PNG before its first chunk of choice
   const NS = "http://www.w3.org/2000/svg"
   const OF_SHAPES = {
     fill: "rgb(0, 0, 0)", "fill-opacity": "1", stroke: "none", "stroke-width": "1px", "stroke-opacity": "1", "stroke-dasharray": "none",
-    "stroke-linecap": "butt", "stroke-linejoin": "miter", opacity: "1", "font-size": "", "font-weight": "400", "text-anchor": "start",
+    "stroke-linecap": "butt", "stroke-linejoin": "miter", opacity: "1", "font-size": "", "font-weight": "", "text-anchor": "start",
   }
 
   // Letters that XML cannot hold are left out.
@@ -192,6 +193,7 @@ let savable
         for (const name of ["class", "style", "aria-hidden", "role", "tabindex"]) to.removeAttribute(name)
         if (i === 0) return
         for (const [name, usual] of Object.entries(OF_SHAPES)) this.shape(to, name, css[name], usual)
+        if (from.localName === "text" && css.fontFamily !== this.font) to.setAttribute("font-family", css.fontFamily)
       })
       copy.setAttribute("xmlns", NS)
       for (const [name, value] of Object.entries(this.rect(box))) if (value !== undefined) copy.setAttribute(name, round(value))
@@ -202,7 +204,7 @@ let savable
 
     shape(to, name, value, usual) {
       to.removeAttribute(name)
-      if (!value || value === usual || (name === "font-size" && to.localName !== "text")) return
+      if (!value || value === usual || (name.startsWith("font-") && !/^t(ext|span)$/.test(to.localName))) return
       if ((name === "fill" || name === "stroke") && value !== "none") {
         const reference = value.match(/url\("?(#[^")]+)"?\)/)
         if (reference) { to.setAttribute(name, `url(${reference[1]})`); return }
@@ -311,7 +313,19 @@ let savable
     return found
   }
 
-  const bitmap = async svg => {
+  // A PNG that says where it is from, in a chunk right after its head.
+  const noted = async (png, text) => {
+    const body = new TextEncoder().encode(`iTXtDescription${"\0".repeat(5)}${text}`)
+    let sum = -1 // CRC-32
+    for (const byte of body) {
+      sum ^= byte
+      for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (0xedb88320 & -(sum & 1))
+    }
+    const number = x => new Uint8Array([24, 16, 8, 0].map(by => x >>> by))
+    return new Blob([png.slice(0, HEAD), number(body.length - 4), body, number(~sum), png.slice(HEAD)], { type: "image/png" })
+  }
+
+  const bitmap = async (svg, about) => {
     const image = new Image()
     image.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }))
     await image.decode()
@@ -321,7 +335,7 @@ let savable
     sheet.height = Math.round(image.height * scale)
     sheet.getContext("2d").drawImage(image, 0, 0, sheet.width, sheet.height)
     URL.revokeObjectURL(image.src)
-    return new Promise(done => sheet.toBlob(done, "image/png"))
+    return noted(await new Promise(done => sheet.toBlob(done, "image/png")), plain(origin(about)))
   }
 
   const download = (blob, file) => {
@@ -347,12 +361,12 @@ let savable
     const root = args.parentElement.querySelector(".root")
     root.about = args.data.picture
     if (!root.svg) {
-      root.svg = () => vector(root, root.about)
+      root.svg = () => vector(root.pictured?.() ?? root, root.about)
       const box = document.createElement("div")
       box.className = "root files"
       box.append(
         button("SVG", "Save this picture as SVG", () => download(new Blob([root.svg()], { type: "image/svg+xml" }), `${root.about.file}.svg`)),
-        button("PNG", "Save this picture as PNG", async () => download(await bitmap(root.svg()), `${root.about.file}.png`)),
+        button("PNG", "Save this picture as PNG", async () => download(await bitmap(root.svg(), root.about), `${root.about.file}.png`)),
       )
       root.after(box)
     }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 
+import fame
 from fame import plots
 from fame.bundle import Bundle
 from tests.app.conftest import Open
@@ -117,3 +120,34 @@ def test_a_page_prints_whole_and_light(open_page: Open, small_address: str, smal
     assert page.locator(".scroll").first.evaluate("node => getComputedStyle(node).overflowX") == "visible"
     assert b"/Type /Page\n" in page.pdf() or b"/Count 1" in page.pdf(), "it needs more than one sheet"
     assert page.locator(".root.files").is_hidden()
+
+
+@pytest.mark.parametrize("screen", ["experts", "evidence", "population"])
+def test_a_chart_leaves_with_its_origin_and_has_no_other_button(
+    screen: str, open_page: Open, address: str, shipped: Path, tmp_path: Path
+) -> None:
+    page = open_page(f"{address}/{screen}?off=2")
+    charts = page.locator(".stPlotlyChart")
+    assert charts.count() and not page.locator(".modebar-btn").count(), "nothing of Plotly's own saves or sends it"
+    controls = page.locator(".stVerticalBlock[class*=_wide]")
+    assert controls.count() == charts.count()
+    digest = f"Bundle: {Bundle.load(shipped).digest[:12]}, FAME {fame.__version__}"
+    for control in controls.all():
+        for form in ("SVG", "PNG"):
+            with page.expect_download() as saving:
+                control.get_by_role("button", name=f"Save this picture as {form}").click()
+            file = tmp_path / saving.value.suggested_filename
+            saving.value.save_as(file)
+            assert file.name.startswith(f"fame-{shipped.name}-") and file.suffix == f".{form.lower()}"
+            if form == "SVG":
+                root = ET.fromstring(file.read_text("utf-8"))
+                origin = root.findtext("{http://www.w3.org/2000/svg}metadata") or ""
+            else:
+                with Image.open(file) as png:
+                    png.load()  # each chunk's sum is checked
+                    origin = png.info["Description"]
+            said = origin.splitlines()
+            assert f"Model: {shipped.name}" in said and digest in said
+            assert any(line.startswith("Link: ") and f"/{screen}?" in line for line in said)
+            of_a_trace = screen == "experts"
+            assert ("What if: head 2 is off" in said) == of_a_trace == ("History: " in origin), origin

@@ -102,9 +102,13 @@ def test_from_a_dropped_file_to_the_picture_of_an_own_history(open_page: Open, a
     expect(mine.get_by_text("Now: items.csv")).to_be_visible()
     expect(mine.get_by_text(re.compile("On this machine training takes about"))).to_be_visible()
     mine.get_by_role("button", name="Train", exact=True).click()
+    expect(mine.get_by_text("training on your log")).to_be_visible()
+    browser = mine.context
+    mine.close()  # half-way: the training goes on, and the cookie finds the box again
+    mine = browser.new_page()
+    mine.goto(f"{address}/your_log")
     expect(mine.get_by_text("trained on your log")).to_be_visible()
     expect(mine.get_by_role("table", name="Epochs of the training")).to_contain_text("the most popular")
-    mine.reload()  # as after closing the browser: the cookie finds the box again
     mine.get_by_role("link", name="Open it on a history of your log").click()
     story = mine.locator(".st-key-story")
     expect(story).to_contain_text("Thing")

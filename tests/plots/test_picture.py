@@ -6,17 +6,16 @@ import shutil
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
+from PIL import Image
 
 from fame import plots
 from fame.errors import FameError
 from fame.plots import export
-from fame.plots.export import BROWSERS, sheet_image
+from fame.plots.export import BROWSERS
 from tests.plots.made import HOSTILE, make
 
 needs_browser = pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no Chromium is installed")
@@ -54,10 +53,11 @@ def test_a_page_of_components_needs_no_plotly_and_says_its_origin() -> None:
     assert "<h1>ml &lt;b&gt;</h1>" in text and "<p>After Heat (1995). Changed by you: head 2 is off.</p>" in text
 
 
-def test_no_button_of_a_chart_sends_it_elsewhere() -> None:
-    assert "sendChartToCloud" in plots.CONFIG["modeBarButtonsToRemove"]
-    config = plots.journey(make()).with_origin(plots.Origin("Ml 1m/guided")).config
-    assert config["toImageButtonOptions"] == {"format": "svg", "filename": "fame-ml-1m-guided-journey"}
+def test_a_chart_has_no_button_but_its_control_for_files() -> None:
+    picture = plots.journey(make()).with_origin(plots.Origin("Ml 1m/guided"))
+    page = picture.html()
+    assert '"displayModeBar": false' in page and "Share chart" not in page[page.index('id="picture-1"') :]
+    assert picture.control("#x").payload["picture"]["file"] == picture.file == "fame-ml-1m-guided-journey"
 
 
 def test_a_page_without_pictures_is_refused() -> None:
@@ -115,24 +115,31 @@ def test_a_component_is_an_svg_whose_text_is_text_and_a_png(tmp_path: Path) -> N
             "Model: tiny", f"History: {HOSTILE}", "What if: head 2 is off",
         ]  # fmt: skip
     size = [int(float(root.attrib[name])) for name in ("width", "height")]
-    head = picture.save(tmp_path / "picture.png").read_bytes()[:24]
-    assert head[:8] == b"\x89PNG\r\n\x1a\n"
-    assert [int.from_bytes(head[i : i + 4], "big") for i in (16, 20)] == [2 * side for side in size]
+    with Image.open(picture.save(tmp_path / "picture.png")) as png:
+        png.load()  # each chunk's sum is checked
+        assert list(png.size) == [2 * side for side in size]
+        assert png.info["Description"] == root.findtext(f"{SVG}metadata"), "its origin"
+
+
+@needs_browser
+def test_a_chart_is_an_svg_of_its_lines_and_bars_that_says_its_origin(tmp_path: Path) -> None:
+    picture = plots.journey(make()).with_origin(plots.Origin("tiny", HOSTILE, "head 2 is off"))
+    root = ET.fromstring(picture.save(tmp_path / "picture.svg").read_text("utf-8"))
+    assert not root.findall(f".//{SVG}script")
+    assert all(node.get("href", "data:").startswith("data:") for node in root.iter(f"{SVG}image"))
+    said = ["".join(node.itertext()) for node in root.iter(f"{SVG}text")]
+    assert "gate" in said and any(picture.title in text and picture.note in text for text in said)
+    (note,) = [node for node in root.iter(f"{SVG}tspan") if node.text == picture.note]
+    assert note.get("font-weight") == "400" and note.get("font-size") == "13", "smaller than the title it stands in"
+    colours = {node.get("fill") for node in root.iter(f"{SVG}path")}
+    assert plots.style.LOOKS["light"].heads[0].lower() in colours
+    assert (root.findtext(f"{SVG}metadata") or "").splitlines() == [
+        picture.title, "Model: tiny", f"History: {HOSTILE}", "What if: head 2 is off",
+    ]  # fmt: skip
 
 
 def test_images_name_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = plots.journey(make())
-    monkeypatch.setattr("fame.plots.export.find_spec", lambda name: None)
-    with pytest.raises(FameError, match="pip install kaleido"):
-        picture.image()
-    monkeypatch.setattr("fame.plots.export.find_spec", lambda name: object())
-
-    def no_chrome(*_: Any, **__: Any) -> bytes:
-        raise RuntimeError("\nKaleido requires Google Chrome\n to be installed.")
-
-    monkeypatch.setattr(go.Figure, "to_image", no_chrome)
-    with pytest.raises(FameError, match=r"no image could be made \(Kaleido requires Google Chrome\)"):
-        sheet_image(picture.sheet)
     monkeypatch.setattr("fame.plots.export.shutil.which", lambda name: None)
-    with pytest.raises(FameError, match="images need Chrome or Chromium, and none is on the PATH"):
-        plots.story(None, make()).image("png")
+    for picture in (plots.story(None, make()), plots.journey(make())):
+        with pytest.raises(FameError, match="images need Chrome or Chromium, and none is on the PATH"):
+            picture.image("png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -14,11 +15,14 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from playwright.sync_api import expect
 
 from app import screens
 from tests.app.browser import await_answer, free_port
+from tests.app.conftest import Open
+from tests.app.own import log
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MOST = 25 * 2**20  # bytes of a wheel
 
 pytestmark = [
@@ -51,7 +55,7 @@ def fame(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment() -> dict[str, str]:
-    apart = {"PYTHONPATH", "PYTHONSAFEPATH", "FAME_BUNDLE"}
+    apart = {"PYTHONPATH", "PYTHONSAFEPATH", "FAME_BUNDLE", "FAME_UPLOADS"}
     return {name: value for name, value in os.environ.items() if name not in apart}
 
 
@@ -99,3 +103,23 @@ def test_the_app_is_served(fame: Path, tmp_path: Path) -> None:
         assert said.returncode == 2 and said.stdout == ""
         assert said.stderr == f"error: port {port} of localhost is taken; give another with --port\n"
     assert list(tmp_path.iterdir()) == [], "it leaves nothing where it was started"
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(600)
+def test_a_log_is_trained_and_opened(
+    fame: Path, tmp_path: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAME_STORE", str(tmp_path / "store"))
+    file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": log().encode()}
+    with served(fame, tmp_path, "planted") as address:
+        page = open_page(f"{address}/your_log")
+        page.locator("input[type=file]").first.set_input_files(file, timeout=60_000)
+        expect(page.get_by_text("kept 240 interactions, 40 users and 9 items")).to_be_visible(timeout=120_000)
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(page.get_by_text("trained on your log")).to_be_visible(timeout=240_000)
+        page.get_by_role("link", name="Open it on a history of your log").click()
+        best = page.locator(".st-key-story .column").last.locator(".item").first
+        expect(best).to_contain_text(re.compile(r"i\d"), timeout=60_000)
+        assert "m=mine" in page.url
+    assert [path.name for path in tmp_path.iterdir()] == ["store"], "it leaves nothing where it was started"
