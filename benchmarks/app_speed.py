@@ -98,6 +98,13 @@ async def clicks(address: str, bundle: Bundle, visitors: int, rounds: int, pause
                     await click("What if: a change more", visitor.run)
                 visitor.query = kept
                 await visitor.run()
+                if bundle.population is not None:
+                    await click("go to Population", lambda: visitor.go("population"))
+                    kept = visitor.query
+                    for head in heads:
+                        visitor.query = f"{kept}&population_lead=head.{head + 1}"
+                        await click("Population: choose who leads", visitor.run)
+                    visitor.query = kept
                 await click("go to Story", lambda: visitor.go(""))
 
     async with asyncio.TaskGroup() as group:
