@@ -87,6 +87,9 @@ OTHER_WEIGHTS = {
 RARE = {"heads": ["director", "cast"], "least_items": 8}
 FOUR = {"heads": ["genres", "director", "cast", "decade"], "least_items": 8}
 WEIGHED = {f"{name} {w:g}": {"guidance": GUIDED | {name: w}} for name, ws in OTHER_WEIGHTS.items() for w in ws}
+# Experts that are preferences: what recipes/ml-1m.toml sets beside the paper's form.
+WIDE = {"head_width": 64, "facet_mlp": 1, "anchors": 1.0}
+APART = {"start": "log", "compete": 0.1, "mask_seen": True}
 # Ideas of an earlier version: see above.
 GONE = (
     "sup, excl, mos, mi", "con, excl, tie, mi", "con 0.03, excl, tie, mi", "con 0.3, excl, tie, mi", "mos 0.05",
@@ -121,6 +124,11 @@ IDEAS: dict[str, dict[str, Any]] = {
     "plain, mi 0.03": {"guidance": MI},
     **WEIGHED,
     "sup, excl, tie, mi, balance": {"guidance": TIED | BALANCE},
+    "anchors": {"model": WIDE, "training": APART},
+    "anchors, compete 0.3": {"model": WIDE, "training": APART | {"compete": 0.3}},
+    "anchors, compete 1": {"model": WIDE, "training": APART | {"compete": 1.0}},
+    "anchors, compete 1, random start": {"model": WIDE, "training": APART | {"compete": 1.0, "start": "random"}},
+    "anchors, guided": {"model": WIDE, "training": APART, "guidance": BEST},
 }
 PLAIN = ("plain", "plain, four heads", "plain, eight experts")
 BUNDLES = ("ml-1m", "ml-1m-paper", "ml-1m-guided", "planted", "planted-plain")
