@@ -172,6 +172,7 @@ STUDIES: dict[str, list[tuple[str, str, int]]] = {
     "beauty": [("beauty", i, s) for i in ("SASRec", "plain", "real, all attributes") for s in THREE],
     "viewers": [(a, "guided, pretrained, sup 0.5", s) for a in AUDIENCES if "viewers" in a for s in THREE],
     "weights": [("medium", i, s) for i in BY_WEIGHT for s in THREE],
+    "anchors": [(a, i, 0) for a in ("easy", "medium") for i in IDEAS if i == "plain" or "anchors" in i],
 }  # fmt: skip
 PROBED = {key for study in ("held out", "planted", "weights", "ml-1m", "beauty") for key in STUDIES[study]}
 
@@ -585,6 +586,7 @@ def write_tables(rows: dict[Key, dict[str, Any]]) -> None:
         "noise": table(those("noise"), ["idea"], [*SHARES, *ACCURACY]),
         "held out": table(those("held out"), by, [*SHARES, *HELD, *ACCURACY]),
         "planted": table(those("planted"), ["idea"], [*SHARES, *QUALITY, *PROBES]),
+        "anchors": table(those("anchors"), by, [*SHARES, *ACCURACY]),
         "weights": table(those("weights"), ["idea"], [*SHARES, *ACCURACY, *PROBES]),
         "ml-1m": table(those("ml-1m"), ["idea"], [*QUALITY, *PROBES]),
         "beauty": table(those("beauty"), ["idea"], [*QUALITY, *PROBES]),
