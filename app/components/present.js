@@ -7,7 +7,7 @@ const ROOM = 10 // pixels left free below a picture
 const WORDS = 26.4 // pixels of a page of words
 const TYPED = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable], [role=slider]"
 const PICTURES = ".stMainBlockContainer :is(.stBidiComponent, .stPlotlyChart)"
-const NONE = ":is([class*=st-key-present], [class*=st-key-about_], [class*=st-key-atlas_points], [class*=st-key-bar])"
+const NONE = ":is([class*=st-key-present], [class*=_files], [class*=st-key-about_], [class*=st-key-atlas_points], [class*=st-key-bar])"
 
 const el = (tag, text, label, act) => {
   const node = document.createElement(tag)
