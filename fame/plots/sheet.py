@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
@@ -27,9 +28,7 @@ class Sheet:
 
     def copy(self) -> Self:
         """A sheet of its own with the same on it; what is written on it later is on it alone."""
-        new = type(self)(**_copied(self.layout))
-        new.data = [_copied(trace) for trace in self.data]
-        return new
+        return deepcopy(self)
 
     def spec(self) -> Spec:
         """What plotly.js is given: arrays as the bytes that it reads."""
@@ -85,13 +84,6 @@ def _packed(value: Any) -> Any:
         return value.tolist()
     packed = {"dtype": TYPES[value.dtype.name], "bdata": base64.b64encode(value.tobytes()).decode()}
     return packed | ({"shape": ", ".join(map(str, value.shape))} if value.ndim > 1 else {})
-
-
-def _copied(value: Any) -> Any:
-    """Groups and lists anew; what is in them is never changed in place."""
-    if isinstance(value, Mapping):
-        return {name: _copied(inner) for name, inner in value.items()}
-    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 def merge(into: Spec, values: Mapping[str, Any]) -> None:
