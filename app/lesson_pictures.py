@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -66,7 +67,7 @@ def _mount(picture: Picture, screen: Screen, name: str, light: str, **triggers: 
 
 def _framed(picture: Chart, part: str, screen: Screen) -> Chart:
     """A chart with a frame around one of its axes, or its rows of heads or of references."""
-    sheet, H = picture.sheet.copy(), screen.bundle.config.n_heads
+    sheet, H = deepcopy(picture.sheet), screen.bundle.config.n_heads
     rows = {"heads": (-0.5, H - 0.5), "references": (H - 0.3, sheet.layout["yaxis"]["range"][0])}
     low, high = rows[part] if part in rows else sheet.layout[part]["domain"]
     sheet.add_shape(

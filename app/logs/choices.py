@@ -20,7 +20,7 @@ FORMS = ("csv", "json", "parquet", "sequences", "movielens", "recbole", "amazon"
 SEPARATORS = {",": "comma", "tab": "tab", ";": "semicolon", "|": "bar |", "::": "two colons ::", "space": "blanks"}
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1251", "gb18030", "shift_jis")
 TIMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-EVIDENCE = " What the heads are about is measured after it, which takes one to six minutes more."
+EVIDENCE = " What the heads are about is measured after it, which may take longer than the training itself."
 YES = {True: "yes", False: "no"}
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from copy import deepcopy
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -25,10 +24,6 @@ class Sheet:
     def __init__(self, **layout: Any) -> None:
         self.data: list[Spec] = []
         self.layout: Spec = layout
-
-    def copy(self) -> Self:
-        """A sheet of its own with the same on it; what is written on it later is on it alone."""
-        return deepcopy(self)
 
     def spec(self) -> Spec:
         """What plotly.js is given: arrays as the bytes that it reads."""

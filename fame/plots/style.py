@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Literal
@@ -315,7 +316,7 @@ def least_width(sheet: Sheet) -> int:
 
 def untitled(sheet: Sheet) -> Sheet:
     """The same picture without the sentence above it and its margin, for a page that says it in its own words."""
-    bare, spare = sheet.copy(), TITLE_HEIGHT + MARGIN - CLOSE
+    bare, spare = deepcopy(sheet), TITLE_HEIGHT + MARGIN - CLOSE
     bare.layout["margin"]["t"] -= spare
     bare.layout |= {"title": None, "height": sheet.layout["height"] - spare}
     return bare
