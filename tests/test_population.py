@@ -1,9 +1,7 @@
-"""A population: its numbers by another way, its slices by hand, its intervals, and what must not be in it."""
+"""A population: its numbers by another way, its slices by hand, its intervals."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.make.data.sequences import Sequences, Task
 from fame.make.evaluate import popularity_ranks
-from fame.make.population import measure_population, some_of
+from fame.make.population import measure_population
 from fame.model import FAME
 from fame.population import Population, gate_by_slice, nearest, overall, say_leaders, slice_table, slices_of, usage
 from fame.statistics import benjamini_hochberg, mean_interval, share_interval, two_sided
@@ -62,9 +60,9 @@ def task() -> Task:
 COUNTS = np.concatenate([[0], np.arange(1, V)[::-1]])
 
 
-def measured(keep: bool = False) -> Population:
+def measured() -> Population:
     baselines = {"the most popular": lambda some: popularity_ranks(COUNTS, some)}
-    return measure_population(model(), catalogue(), task(), COUNTS, baselines, keep_histories=keep)
+    return measure_population(model(), catalogue(), task(), COUNTS, baselines, keep_histories=True)
 
 
 def test_its_numbers_are_those_of_single_traces(tmp_path: Path) -> None:
@@ -195,30 +193,8 @@ def test_small_statistics_by_hand() -> None:
         assert mean_interval(np.array(same))[0] == same[0] and np.isnan(mean_interval(np.array(same))[1])
 
 
-def test_nothing_of_a_private_log_is_in_the_bundle(tmp_path: Path) -> None:
-    """Neither an id of a user or item, nor a history, in whole or in part; the order of users is gone too."""
-    todo = some_of(task(), 5)
-    assert todo.histories.users.tolist() != task().histories.users.tolist()
-    bundle = Bundle("small", model(), catalogue(), population=measured())
-    bundle.save(tmp_path / "small")
-    content = (tmp_path / "small" / "population.npz").read_bytes()
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        inside = b"".join(archive.read(name) for name in archive.namelist())
-        assert not {"items.npy", "offsets.npy"} & set(archive.namelist())
-    for text in ("user-", "secret-"):
-        assert text.encode() not in inside and text.encode("utf-32-le") not in inside
-    for u in range(U):
-        for dtype in (np.uint8, np.int16, np.int32, np.int64, np.float16, np.float32):
-            assert (
-                task().histories.history(u)[:4].astype(dtype).tobytes() not in inside
-                or len(task().histories.history(u)) < 4
-            )
-    with pytest.raises(FameError, match="the histories of this log are private"):
-        Bundle.load(tmp_path / "small").population.history(0)  # type: ignore[union-attr]
-
-
 def test_it_comes_back_as_it_was_saved(tmp_path: Path) -> None:
-    p = measured(keep=True)
+    p = measured()
     Bundle("small", model(), catalogue(), population=p).save(tmp_path / "small")
     back = Bundle.load(tmp_path / "small").population
     assert back is not None and back.history(3) == tuple(task().histories.history(3).tolist())
@@ -236,6 +212,8 @@ def test_it_comes_back_as_it_was_saved(tmp_path: Path) -> None:
         ({"rank": np.array(["a"] * 4)}, "another kind or form"),
         ({"offsets": np.array([0, 1, 2, 3, 4])}, "both items and offsets"),
         ({"attributes": None}, "attributes is missing"),
+        ({"alike": np.array(-1)}, "alike is -1; expected a count"),
+        ({"alike": np.array([1, 2])}, "another kind or form"),
     ],
 )
 def test_what_does_not_fit_is_refused(change: dict[str, np.ndarray | None], said: str) -> None:

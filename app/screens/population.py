@@ -26,7 +26,9 @@ from fame.population import (
     leaders_of,
     nearest,
     overall,
+    say_length_and_rank,
     say_population,
+    say_private,
     slice_table,
     slices_of,
     standing,
@@ -52,6 +54,9 @@ for a better rank. *±* and lines are 95% intervals.
 has, or *new taste*, where the next {one} has nothing that any {one} of the history has. Its *gap* is its NDCG@10 less
 that of all other histories. *q* corrects for how many slices were looked at (Benjamini and Hochberg): of the slices
 with q below .05, one in twenty is expected to be chance. Slices with fewer than 50 histories are grey.
+
+**A private log** tells of {a} only what five or more {many} are told to have, so that no row names one. A slice such as
+a genre then holds those of its histories whose {one} is told to have it: fewer, and not chosen by chance.
 
 **Choosing** a slice, or a head that leads, by a click or in a box, narrows all else on the screen to those histories.
 Each of the two pictures that are clicked follows the other's choice, not its own, so that one can choose again.
@@ -115,8 +120,10 @@ def render(screen: Screen) -> None:
             "(fame train measures it for new models).",
         )
     widgets.write(*widgets.with_badges(_said(screen.source), "", notes.LEADS))
-    chosen, leader = screen.option("population_slice"), screen.option("population_lead")
-    view = _view(screen.source, chosen, leader)
+    if p.alike:
+        widgets.styled(say_private(p, screen.bundle.catalogue), "fame-note")
+    both = screen.option("population_slice"), screen.option("population_lead")
+    view = _view(screen.source, *both)
     _choices(screen, view)
     if view is None:
         widgets.write("No history is in both. Take one of the two choices away.")
@@ -125,11 +132,11 @@ def render(screen: Screen) -> None:
     with st.container(key="population_two"):
         left, right = st.columns(2, gap="medium")
         with left:
-            _use(screen, chosen, leader)
+            _use(screen, *both)
         with right:
-            _failures(screen, chosen, leader)
+            _failures(screen, *both)
     _table(screen, view)
-    _gate(screen, chosen, leader)
+    _gate(screen, *both)
     _heads(screen, p, view)
     _like_this(screen, p)
 
@@ -331,12 +338,7 @@ def _heads(screen: Screen, p: Population, view: View) -> None:
             f"{percent(r['overlap'])}\u00a0±\u00a0{'–' if np.isnan(r['overlap ±']) else percent(r['overlap ±'])}",
             percent(r["own HR@10"]), _moves(screen, p, h),
         ])  # fmt: skip
-    widgets.table(
-        "What each head does",
-        header(HEADS),
-        rows,
-        (5,),
-    )
+    widgets.table("What each head does", header(HEADS), rows, (5,))
     widgets.write(
         f"Moves up most: the {screen.words['many']} of the final lists whose rank would fall furthest without the "
         "head's share, on average over all histories, whatever is chosen. It says what a head recommends, not what its "
@@ -373,13 +375,12 @@ def _like_this(screen: Screen, p: Population) -> None:
         "Where this history stands", ["head", "gate here", "more than in … of histories", "expert with most say"], rows
     )
     found = nearest(p, gate, router)
-    kept = p.items is not None
     widgets.write(
         "The histories that the model treats most alike (0: the same gate and routers, 1: nothing in common)."
-        + " The histories themselves are not kept: this log may not be passed on." * (not kept)
+        + " The histories themselves are not kept: this log may not be passed on." * (p.items is None)
     )
-    if not kept:
-        widgets.table("The nearest histories", *_near(found))
+    if p.items is None:
+        widgets.table("The nearest histories", *_near(found, p, screen.noun))
         return
     for i, row in enumerate(found.to_dict("records")):
         history = p.history(int(row["index"]))
@@ -391,9 +392,9 @@ def _like_this(screen: Screen, p: Population) -> None:
                 widgets.write(f"Distance {number(row['distance'])}, {place}. Last: {last}")
 
 
-def _near(found: pd.DataFrame) -> tuple[list[Cell], list[list[Cell]]]:
+def _near(found: pd.DataFrame, p: Population, noun: str) -> tuple[list[Cell], list[list[Cell]]]:
     rows: list[list[Cell]] = [
-        [f"{i}", number(r["distance"]), f"{int(r['length']):,}", f"{int(r['rank']):,}"]
+        [f"{i}", number(r["distance"]), *say_length_and_rank(p, int(r["index"]), noun)]
         for i, r in enumerate(found.to_dict("records"), 1)
     ]
     return ["", "distance", "length", "rank of the next one"], rows

@@ -39,7 +39,8 @@ def population(
     """Measure a bundle on up to 5,000 histories of a log: use of heads, and accuracy slice by slice.
 
     Items that the bundle does not know are left out. The k-core is that of the bundle's own log, unless another is
-    given.
+    given. With --save the log counts as private: what is measured, shown and saved names no item of a history, and a
+    slice by an attribute holds only those of its histories of whose item the value may be told.
     """
     import numpy as np
 
@@ -48,7 +49,8 @@ def population(
     from fame.make.evaluate import popularity_ranks, ranks
     from fame.make.population import measure_population, some_of
     from fame.make.prepare import for_catalogue
-    from fame.population import slice_table
+    from fame.make.private import SHORTEST
+    from fame.population import say_private, slice_table
 
     loaded, other = load(bundle), load(beside) if beside else None
     if other is not None and other.catalogue.item_id.tolist() != loaded.catalogue.item_id.tolist():
@@ -58,13 +60,16 @@ def population(
     split, report = for_catalogue(log, loaded.catalogue, core_of(loaded, d, typed))
     if not len(split.test):
         raise FameError(f"{data}: no user has 3 items of {loaded.name}'s catalogue; expected a log of its items")
-    task = some_of(split.test)
+    task = some_of(split.test, shortest=SHORTEST if save else 1)
+    if not len(task):
+        raise FameError(f"{data}: no history has {SHORTEST} items of {loaded.name}'s catalogue; expected longer ones")
     counts = np.bincount(split.train.items, minlength=len(loaded.catalogue))
     baselines = {other.name: partial(ranks, other.model)} if other else {}
     with counting(f"reading {len(task):,} histories", len(task)) as progress:
         found = measure_population(
             loaded.model, loaded.catalogue, task, counts,
             baselines | {"the most popular": partial(popularity_ranks, counts)}, progress=progress,
+            keep_histories=save is None,
         )  # fmt: skip
     slices = slice_table(found, noun=loaded.catalogue.noun)
     if csv:
@@ -77,6 +82,8 @@ def population(
     for line in report.lines():
         stdout().print(printable(line), soft_wrap=True)
     show(found, slices, loaded.catalogue.noun)
+    if found.alike:
+        stdout().print(printable(say_private(found, loaded.catalogue)), soft_wrap=True)
 
 
 population = with_options(population, READING)

@@ -117,7 +117,7 @@ class DataConfig:
     histories: Literal["private", "kept"] = Field(
         default="private",
         description="Whether test histories, without users' ids, go into the bundle; kept: the log may be passed on. "
-        "Private keeps attributes of the last and the next item, unless population is false.",
+        "Private tells of the last and the next item only what five or more items are told to have.",
     )
     planted: PlantedConfig | None = Field(default=None, description="How simulated viewers choose.")
 

@@ -28,6 +28,7 @@ from fame.make.logs import Curves, logger
 from fame.make.maps import build_atlas
 from fame.make.population import measure_population, some_of
 from fame.make.prepare import Prepared, prepare, tested
+from fame.make.private import SHORTEST
 from fame.make.probes.gather import evidence
 from fame.make.recipe import Recipe
 from fame.make.recovery import recovery
@@ -266,7 +267,10 @@ def population_of(
     if baseline is not None:
         others = {kind_name(baseline.config): partial(ranks, baseline), **others}
     kept = recipe.data.form == "planted" or recipe.data.histories == "kept"
-    some = some_of(data.split.test, recipe.training.seed)
+    some = some_of(data.split.test, recipe.training.seed, shortest=1 if kept else SHORTEST)
+    if not len(some):
+        tell.warn(f"no test history has {SHORTEST} items: of shorter ones a private log keeps no population")
+        return None
     return measure_population(model, data.catalogue, some, data.counts, others, keep_histories=kept)
 
 

@@ -13,6 +13,7 @@ from fame.catalogue import Catalogue
 from fame.errors import FameError
 from fame.make.data.sequences import Sequences, Task
 from fame.make.evaluate import batches
+from fame.make.private import SHORTEST, private
 from fame.model import FAME
 from fame.population.record import MOST_HISTORIES, MOST_VALUES, Population
 
@@ -24,10 +25,14 @@ KEPT = 20  # items that a head moves most
 LEAST_SHOWN = 5  # histories that must show an item for its mean to count
 
 
-def some_of(task: Task, seed: int = 0, most: int = MOST_HISTORIES) -> Task:
-    """At most `most` histories of a task, by chance, in a random order, so that none can be told by its place."""
-    chosen = np.random.default_rng(seed).permutation(len(task))[:most]
+def some_of(task: Task, seed: int = 0, most: int = MOST_HISTORIES, shortest: int = 1) -> Task:
+    """At most `most` histories of at least `shortest` items (SHORTEST for a private log), by chance.
+
+    They come in a random order, so that none can be told by its place.
+    """
     histories = task.histories
+    chosen = np.random.default_rng(seed).permutation(len(task))
+    chosen = chosen[histories.lengths[chosen] >= shortest][:most]
     return Task(histories.first(chosen, histories.lengths[chosen]), task.targets[chosen])
 
 
@@ -44,27 +49,30 @@ def measure_population(
     """The population of a task's histories, at most MOST_HISTORIES of them: see `some_of`.
 
     counts: int [V], how often each item is in the training log.   baselines: by name, what gives the ranks of a task.
-    keep_histories: whether the histories themselves may go into the bundle.
+    keep_histories: whether the histories themselves may go into the bundle; if not, `private` says what may.
 
     Raises:
-        FameError: the task is empty or too large, or the model has no heads.
+        FameError: the task is empty or too large, has a history too short for a private log, or the model has no heads.
     """
     if not 1 <= len(task) <= MOST_HISTORIES:
         raise FameError(f"{len(task):,} histories to measure; expected 1 to {MOST_HISTORIES:,}")
     if model.config.variant != "fame":
         raise FameError(f"a {model.config.variant} has no heads; expected a model with heads to measure")
+    if not keep_histories and task.histories.lengths.min() < SHORTEST:
+        raise FameError(f"a private history of fewer than {SHORTEST} items can be guessed; expected longer ones alone")
     parts = _passes(model, task, progress)
     sums, shown = parts.pop("sums"), parts.pop("shown")
     moved, gain = _most_moved(sums, shown)
-    named = [(name, matrix[:, :MOST_VALUES], values[:MOST_VALUES]) for name, matrix, values in _attributes(catalogue)]
+    attributes = _attributes(catalogue)
+    named = [(name, matrix[:, :MOST_VALUES], values[:MOST_VALUES]) for name, matrix, values in attributes]
     histories = task.histories
-    popularity, last = counts[task.targets], histories.items[histories.offsets[1:] - 1]
-    return Population(
+    last = histories.items[histories.offsets[1:] - 1]
+    found = Population(
         **parts,
         baselines=tuple(baselines),
         baseline_rank=np.array([rank(task) for rank in baselines.values()], np.int32).reshape(-1, len(task)),
         length=histories.lengths.astype(np.int32),
-        popularity=(popularity if keep_histories else _two_figures(popularity)).astype(np.int32),
+        popularity=counts[task.targets].astype(np.int32),
         attributes=tuple(name for name, _, _ in named),
         values=tuple(tuple(values) for _, _, values in named),
         target=tuple(matrix[task.targets] for _, matrix, _ in named),
@@ -72,9 +80,11 @@ def measure_population(
         taste=tuple(_by_history(task, matrix) for _, matrix, _ in named),
         moved=moved,
         moved_gain=gain,
-        items=histories.items.astype(np.int32) if keep_histories else None,
-        offsets=histories.offsets if keep_histories else None,
+        alike=0,
+        items=histories.items.astype(np.int32),
+        offsets=histories.offsets,
     )
+    return found if keep_histories else private(found, attributes, task, counts)
 
 
 def _attributes(catalogue: Catalogue) -> list[tuple[str, np.ndarray, tuple[str, ...]]]:
@@ -84,12 +94,6 @@ def _attributes(catalogue: Catalogue) -> list[tuple[str, np.ndarray, tuple[str, 
         with suppress(FameError):
             found.append((name, *catalogue.attribute(name)))
     return found
-
-
-def _two_figures(count: np.ndarray) -> np.ndarray:
-    """Counts rounded to two figures: 1,234 -> 1,200."""
-    unit = 10.0 ** np.maximum(np.floor(np.log10(np.maximum(count, 1))) - 1, 0)
-    return np.round(count / unit) * unit
 
 
 def _by_history(task: Task, matrix: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ rest in words. `fame.make.population` measures it.
 """
 
 from fame.population.record import Population
-from fame.population.sentences import say_leaders, say_population, say_unused
+from fame.population.sentences import say_leaders, say_length_and_rank, say_population, say_private, say_unused
 from fame.population.slices import Slice, leaders_of, slices_of
 from fame.population.tables import THIN, gate_by_slice, head_table, nearest, overall, slice_table, standing, usage
 
@@ -19,7 +19,9 @@ __all__ = [
     "nearest",
     "overall",
     "say_leaders",
+    "say_length_and_rank",
     "say_population",
+    "say_private",
     "say_unused",
     "slice_table",
     "slices_of",

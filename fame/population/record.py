@@ -23,25 +23,29 @@ AGAIN = "measure the population again, with fame population BUNDLE --data PATH -
 class Population:
     """What the model does at the last step of n held-out histories, read-only. No user's id is in it.
 
-    Where histories are not kept, attributes are: together they may name the last and the next item of a history, where
-    no other item of the catalogue has the same ones. A log that must not tell even that is trained on with
-    `population = false`.
+    Where histories are not kept, nothing names an item of one, or its next one: see `alike`, and
+    `fame.make.private.private`, which made it. Then `target` and `last` hold only some of an item's values, so that a
+    value's histories are those of which it is told, fewer than those that have it, and not chosen by chance: they are
+    the ones whose item is like enough others.
 
     gate: float16 [n,H].   router: float16 [n,H,N].
     rank: int32 [n], of the item that did come next, among all items that the history does not hold, from 1.
     head_rank: int32 [n,H], its rank in each head's own list.
     overlap: float16 [n,H], the part of the final list's ten first that is among the head's ten first.
     baselines: names of other models;   baseline_rank: int32 [baselines,n], their ranks of the same items.
-    length: int32 [n], items of the history.
-    popularity: int32 [n], how often the next item is in the training log; where histories are not kept to two figures,
-        so that it names no item.
+    length: int32 [n], items of the history.   popularity: int32 [n], how often the next item is in the training log.
     attributes: their names;   values: of each, the names of its values, most frequent first.
     target: bool [n,m] per attribute, the values of the next item.   last: the same of the history's last item.
     taste: uint8 [n,m] per attribute, percent of the history's items that have the value, rounded up to tens, so that
-        it counts no items; 0 only where none has.
+        it counts no items; 0 only where none has. Where `alike`: 100 at the values told of the next item, or
+        0 at all of an attribute's where no item of the history has anything that the next one has.
     moved, moved_gain: int32 and float32 [H,k], rows of the items that a head moves up most, and by how many doublings
         of their rank on average, over the histories that have them among the final list's first twenty.
     items, offsets: the histories as rows, one after the other, where the log may be passed on; else None.
+    alike: 0 where all is told as it is. Else each combination of values in `last`, or of values and popularity in
+        `target`, is told of at least so many items of the catalogue; length and popularity are thirds, told as the most
+        of the first, the most of the second, or one more than that (popularity 0: not told); gate and router are
+        rounded to 5%, and ranks beyond ten up to 20, 50, 100, 200, ….
 
     Raises:
         FameError: the arrays do not fit together.
@@ -65,6 +69,7 @@ class Population:
     moved_gain: np.ndarray
     items: np.ndarray | None = None
     offsets: np.ndarray | None = None
+    alike: int = 0
 
     def __post_init__(self) -> None:
         n, H = len(self), self.head_count
@@ -93,6 +98,8 @@ class Population:
             self._check(f"target of {name}", target, (n, len(values)), 0, 1)
             self._check(f"last of {name}", last, (n, len(values)), 0, 1)
             self._check(f"taste of {name}", taste, (n, len(values)), 0, 100)
+        if not 0 <= self.alike <= MOST_HISTORIES:
+            raise FameError(f"population: alike is {self.alike}; expected a count of items; {AGAIN}")
         if (self.items is None) != (self.offsets is None):
             raise FameError(f"population: histories need both items and offsets; {AGAIN}")
         if self.items is not None and self.offsets is not None:
@@ -149,6 +156,7 @@ class Population:
         """As plain arrays, for an .npz."""
         arrays = {f.name: getattr(self, f.name) for f in fields(self)}
         kept = {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+        kept |= {"alike": np.array(self.alike, np.int32)} if self.alike else {}
         kept |= {"baselines": np.array(self.baselines, "U"), "attributes": np.array(self.attributes, "U")}
         for a, values in enumerate(self.values):
             kept |= {
@@ -176,6 +184,7 @@ class Population:
             }
             return cls(
                 **numbers,
+                alike=int(arrays["alike"]) if "alike" in arrays else 0,  # tables of old bundles have none
                 baselines=texts(arrays["baselines"]),
                 attributes=names,
                 values=tuple(texts(arrays[f"values_{a}"]) for a in range(len(names))),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from fame.catalogue import Catalogue
 from fame.population.record import Population
 from fame.population.slices import slices_of
-from fame.population.tables import HARDLY, THIN, usage
+from fame.population.tables import HARDLY, THIN, K, usage
 from fame.statistics import share_interval
-from fame.text import listing, percent
+from fame.text import listing, percent, words
 
-__all__ = ["say_leaders", "say_population", "say_unused"]
+__all__ = ["say_leaders", "say_length_and_rank", "say_population", "say_private", "say_unused"]
 
 TOLD = 4  # heads, those that lead most often
 
@@ -56,3 +57,24 @@ def say_unused(p: Population) -> str:
         for h, n in table.loc[table["unused"], ["head", "expert"]].to_numpy().tolist()
     ]
     return f"Hardly used (leads in fewer than {percent(HARDLY)} of histories): {listing(named)}." if named else ""
+
+
+def say_private(p: Population, catalogue: Catalogue) -> str:
+    """What a slice of a private log does not hold; '' where all is told."""
+    if not p.alike:
+        return ""
+    noun = words(catalogue.noun)
+    said = f"The log is private: of the last and the next {noun['one']} only what {p.alike} or more {noun['many']} are "
+    said += "told to have is kept."
+    if p.attributes:
+        said += f" A slice by {listing(p.attributes, 'or')} holds only those of its histories of which that is told."
+    hidden = [name for name in catalogue.attributes if name not in p.attributes]
+    return said + (f" Nothing is told of {listing(hidden, 'or')}." if hidden else "")
+
+
+def say_length_and_rank(p: Population, i: int, noun: str = "item") -> tuple[str, str]:
+    """The length of history i and the rank of its next item, as far as they are told."""
+    if not p.alike:
+        return f"{p.length[i]:,}", f"{p.rank[i]:,}"
+    third = next(piece.name for piece in slices_of(p, noun) if piece.key.startswith("length") and piece.mask[i])
+    return third, "up to " * bool(p.rank[i] > K) + f"{p.rank[i]:,}"

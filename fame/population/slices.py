@@ -33,10 +33,14 @@ def slices_of(p: Population, noun: str = "item") -> tuple[Slice, ...]:
     """Every slice of a population that holds a history.
 
     Length and popularity in thirds, each attribute's values of the last item and of the one that came next, and *new
-    taste*, where no item of the history has any value of the next one's.
+    taste*, where no item of the history has any value of the next one's. Of a private log, those that are told: see
+    `Population`.
     """
-    found = _thirds("length", "history", p.length, ("short", "middling", "long"), f"{{}} {noun}s")
-    found += _thirds("popularity", f"next {noun}", p.popularity, ("rare", "middling", "popular"), "taken {} times")
+    told = bool(p.alike)
+    found = _thirds("length", "history", p.length, ("short", "middling", "long"), f"{{}} {noun}s", told)
+    if p.popularity.any():
+        words = ("rare", "middling", "popular")
+        found += _thirds("popularity", f"next {noun}", p.popularity, words, "taken {} times", told)
     for a, attribute in enumerate(p.attributes):
         several = bool((p.target[a].sum(1) > 1).any() or (p.last[a].sum(1) > 1).any())
         many = attribute.endswith("s")
@@ -54,15 +58,21 @@ def slices_of(p: Population, noun: str = "item") -> tuple[Slice, ...]:
     return tuple(piece for piece in found if piece.mask.any())
 
 
-def _thirds(key: str, kind: str, number: np.ndarray, names: Sequence[str], unit: str) -> list[Slice]:
-    """A count in three about equal parts; equal counts stay together. `unit` says what is counted, {} its range."""
-    low, high = np.quantile(number, [1 / 3, 2 / 3], method="lower")
+def _thirds(
+    key: str, kind: str, number: np.ndarray, names: Sequence[str], unit: str, told: bool = False
+) -> list[Slice]:
+    """A count in three about equal parts; equal counts stay together. `unit` says what is counted, {} its range.
+
+    told: the counts are told as thirds already, each by its end.
+    """
+    low, high = np.quantile(number, [1 / 3, 2 / 3], method="lower").tolist()
     parts: list[np.ndarray] = [number <= low, (number > low) & (number <= high), number > high]
+    ends = (f"up to {low:,}", f"{low + 1:,}" + f"–{high:,}" * (low + 1 < high), f"more than {high:,}")
     found = []
-    for i, (word, part) in enumerate(zip(names, parts, strict=True), 1):
+    for i, (word, part, end) in enumerate(zip(names, parts, ends, strict=True), 1):
         if part.any():
             least, most = int(number[part].min()), int(number[part].max())
-            name = f"{word} ({unit.format(f'{least:,}' + f'–{most:,}' * (least < most))})"
+            name = f"{word} ({unit.format(end if told else f'{least:,}' + f'–{most:,}' * (least < most))})"
             found.append(Slice(f"{key}.{i}", kind, name, f"the {kind} is {name}", part))
     return found
 

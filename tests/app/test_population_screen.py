@@ -21,7 +21,8 @@ from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.make.data.sequences import Sequences, Task
 from fame.make.evaluate import popularity_ranks
-from fame.make.population import measure_population
+from fame.make.population import measure_population, some_of
+from fame.make.private import SHORTEST
 from fame.population import leaders_of, overall, say_leaders, slices_of
 from fame.text import percent
 from tests.app import browser as real
@@ -40,6 +41,7 @@ def with_population(bundle: Bundle, keep: bool) -> Bundle:
     items = np.concatenate([row[:-1] for row in taken])
     histories = Sequences(np.arange(U).astype(str), items, np.concatenate([[0], np.cumsum(lengths)]))
     task = Task(histories, np.array([row[-1] for row in taken]))
+    task = task if keep else some_of(task, shortest=SHORTEST)
     counts = np.concatenate([[0], 1 + np.arange(n)])
     baselines = {"the most popular": lambda some: popularity_ranks(counts, some)}
     found = measure_population(bundle.model, bundle.catalogue, task, counts, baselines, keep_histories=keep)
