@@ -39,7 +39,7 @@ def population(
     """Measure a bundle on up to 5,000 histories of a log: use of heads, and accuracy slice by slice.
 
     Items that the bundle does not know are left out. The k-core is that of the bundle's own log, unless another is
-    given. With --save the log counts as private: what is measured, shown and saved names no item of a history, and a
+    given. With --save the log counts as private: what is told of an item in it is told of five or more, and a
     slice by an attribute holds only those of its histories of whose item the value may be told.
     """
     import numpy as np

@@ -117,7 +117,8 @@ class DataConfig:
     histories: Literal["private", "kept"] = Field(
         default="private",
         description="Whether test histories, without users' ids, go into the bundle; kept: the log may be passed on. "
-        "Private tells of the last and the next item only what five or more items are told to have.",
+        "Private tells of the last and the next item only what five or more items are told to have; "
+        "by gate and routers the last one can still be guessed at, unless population is false.",
     )
     planted: PlantedConfig | None = Field(default=None, description="How simulated viewers choose.")
 

@@ -24,7 +24,7 @@ Named = Sequence[tuple[str, np.ndarray, Sequence[str]]]  # attributes: name, mat
 
 
 def private(p: Population, attributes: Named, task: Task, counts: np.ndarray) -> Population:
-    """The same population with nothing in it that names an item of a history, or the next one.
+    """The same population, in which what is told of items names none of a history, nor the next one.
 
     Told of the last item are the values by which at least ALIKE items are told alike; of the next item the same among
     those of its third by popularity; of the other items, whether none has anything that the next one has, an attribute
@@ -32,8 +32,10 @@ def private(p: Population, attributes: Named, task: Task, counts: np.ndarray) ->
     values are left out where there are others. Length and popularity are told as thirds: the most of the first and the
     second, and one more than that. Gate and routers are rounded to steps of 5%, ranks beyond ten up to 20, 50, 100, …
 
-    This holds against whoever has the bundle. Who knows besides how often each item is in the log, which no bundle
-    tells, can narrow some next items further by their exact rank among the first ten of the most popular.
+    This holds against whoever has the catalogue. Gate and routers still speak of the history to whoever runs the model:
+    of 120 rows of ml-1m 40% of the last films are guessed right among those told alike, where the most popular one is
+    right in 18% (rounding hardly matters: 42% without). And who knows how often each item is in the log, which no
+    bundle tells, can narrow some next items by their exact rank among the first ten of the most popular.
 
     p: with all it knows.   counts: int [V], how often each item is in the training log.
     """

@@ -31,6 +31,7 @@ __all__ = ["population_gate", "population_slices", "population_use", "worth_draw
 Row = dict[Hashable, Any]  # of a slice table
 ROW = 26  # pixels
 BINS = 40  # of a weight from 0 to 1
+STEPS = 20  # in which a private log's weights are told: a bin about each
 TALL = 0.86  # of a row, the height of its highest bin
 SHOWN = 10  # slices from either end of the table
 NAME = 40  # letters of a slice
@@ -45,6 +46,7 @@ def population_use(p: Population, where: np.ndarray | None = None, theme: Theme 
     table = usage(p, where)
     chosen = np.ones(len(p), bool) if where is None else where
     sheet, colours = Sheet(), look(theme)
+    edges = np.linspace(0, 1, BINS + 1) if not p.alike else (np.arange(STEPS + 2) - 0.5) / STEPS
     weights = {(h + 1, 0): p.gate[chosen, h] for h in range(p.head_count)}
     weights |= {
         (h + 1, n + 1): p.router[chosen, h, n] for h in range(p.head_count) for n in range(p.expert_count)
@@ -53,7 +55,7 @@ def population_use(p: Population, where: np.ndarray | None = None, theme: Theme 
     names = [head_name(r["head"] - 1) if not r["expert"] else f"expert {r['expert']}" for r in rows]
     hills: dict[tuple[int, bool], list[np.ndarray]] = {}
     for y, row in enumerate(rows):
-        hill = _hill(weights[row["head"], row["expert"]], y)
+        hill = _hill(weights[row["head"], row["expert"]], y, edges)
         hills.setdefault((row["head"], bool(row["expert"])), []).append(hill)
     for (head, expert), outlines in hills.items():
         x, up = np.concatenate(outlines, 1).astype(np.float32)
@@ -98,9 +100,10 @@ def population_use(p: Population, where: np.ndarray | None = None, theme: Theme 
     return chart("population_use", sheet, table)
 
 
-def _hill(weight: np.ndarray, y: int) -> np.ndarray:
+def _hill(weight: np.ndarray, y: int, edges: np.ndarray) -> np.ndarray:
     """A histogram over 0 to 1 as an outline that stands on its row, ended by a gap: [2, points]."""
-    count, edges = np.histogram(weight.astype(np.float32).clip(0, 1), BINS, (0, 1))
+    count, edges = np.histogram(weight.astype(np.float32).clip(0, 1), edges)
+    edges = edges.clip(0, 1)
     tall = np.repeat(count / max(1, count.max()) * TALL, 2)
     x = np.concatenate([[0], np.repeat(edges, 2)[1:-1], [1, np.nan]])
     return np.stack([x, np.concatenate([[0], -tall, [0, np.nan]]) + y + 0.4])

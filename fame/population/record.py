@@ -23,10 +23,12 @@ AGAIN = "measure the population again, with fame population BUNDLE --data PATH -
 class Population:
     """What the model does at the last step of n held-out histories, read-only. No user's id is in it.
 
-    Where histories are not kept, nothing names an item of one, or its next one: see `alike`, and
-    `fame.make.private.private`, which made it. Then `target` and `last` hold only some of an item's values, so that a
-    value's histories are those of which it is told, fewer than those that have it, and not chosen by chance: they are
-    the ones whose item is like enough others.
+    Where histories are not kept, what is told of an item is told of others too: see `alike`, and
+    `fame.make.private.private`, which made it. Whoever runs the model can guess at the last item by gate and routers; a
+    log that must not tell even that is trained on with `population = false`.
+
+    Where `alike`, `target` and `last` hold only some of an item's values: a value's histories are those of which it is
+    told, fewer than those that have it, and not chosen by chance: their items are like enough others.
 
     gate: float16 [n,H].   router: float16 [n,H,N].
     rank: int32 [n], of the item that did come next, among all items that the history does not hold, from 1.
