@@ -55,7 +55,7 @@ has, or *new taste*, where the next {one} has nothing that any {one} of the hist
 that of all other histories. *q* corrects for how many slices were looked at (Benjamini and Hochberg): of the slices
 with q below .05, one in twenty is expected to be chance. Slices with fewer than 50 histories are grey.
 
-**A private log** tells of {a} only what five or more {many} are told to have, so that no row names one. A slice such as
+**A private log** tells of {a} only what five or more {many} are told to have. A slice such as
 a genre then holds those of its histories whose {one} is told to have it: fewer, and not chosen by chance.
 
 **Choosing** a slice, or a head that leads, by a click or in a box, narrows all else on the screen to those histories.
