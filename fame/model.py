@@ -24,7 +24,7 @@ as above:
 
     b  batch          t  position (query)     s  position (key)      v  row of the item table, 0 = padding
     h  head, facet    n  expert of a head     d  model width         k  width of one head, d'
-    e  a head's expert outputs side by side, N·d'                    q  width of a query: d, or H·d' with facet_mlp
+    m  expert whose output the router reads                          q  width of a query: d, or H·d' with facet_mlp
 
 Histories are left-aligned: position 0 is the oldest kept item, padding fills up on the right. Attention is
 causal, so no real position ever sees padding and no padding mask is needed.
@@ -213,7 +213,8 @@ class Facets(nn.Module):
 
     def router_logits(self, O: Tensor) -> Tensor:
         """[… h n k] -> [… h n]"""
-        return torch.einsum("...he,hen->...hn", O.flatten(-2), self.W_exp)
+        by_expert = self.W_exp.unflatten(1, O.shape[-2:])  # O's experts need not lie side by side: one copy less
+        return torch.einsum("...hmk,hmkn->...hn", O, by_expert)
 
     def state(self, f: Tensor, residual: Tensor) -> Tensor:
         """FFN'(f), with residual and norms: e = LN(residual + f), then LN(e + FFN'(e)).  [… k] -> [… k]"""
@@ -259,7 +260,7 @@ class Facets(nn.Module):
 
 def mix(router: Tensor, O: Tensor) -> Tensor:
     """f = Σ_n β_n O_n: [… h n], [… h n k] -> [… h k]."""
-    return torch.einsum("...hn,...hnk->...hk", router, O)
+    return (router.unsqueeze(-1) * O).sum(-2)
 
 
 class FAME(nn.Module, PyTorchModelHubMixin, library_name="fame", tags=["sequential-recommendation"]):

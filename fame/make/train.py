@@ -62,32 +62,41 @@ class Objective(nn.Module):
         out = self.model(items)
         real = targets > 0
         wanted = targets[real] - 1  # only real targets are scored: the big saving
-        loss = self.cross_entropy(out.query[real], wanted, seen(items, real, wanted) if self.config.mask_seen else None)
+        table = None if self.config.negatives else self.model.table()[1:]
+        out_of_list = seen(items, real, wanted) if self.config.mask_seen else None
+        loss = self.cross_entropy(out.query[real], table, wanted, out_of_list)
         if self.config.compete:
-            loss = loss + self.config.compete * len(wanted) * self.competition(out, real, wanted)
+            loss = loss + self.config.compete * len(wanted) * self.competition(out, table, real, wanted)
         if self.guidance:
             loss = loss + len(wanted) * self.guidance(self.model, out, real, wanted)
         return loss, entropies(out, real)
 
-    def cross_entropy(self, query: Tensor, wanted: Tensor, seen: Tensor | None) -> Tensor:
-        """Summed over targets: query [m q], wanted [m] and seen [m t] item indices."""
-        if negatives := self.config.negatives:
+    def cross_entropy(self, query: Tensor, table: Tensor | None, wanted: Tensor, seen: Tensor | None) -> Tensor:
+        """Summed over targets: query [m q], table [items q], wanted [m] and seen [m t] item indices.
+
+        table: None where items are drawn, `negatives` of them.
+        """
+        if table is None:
+            negatives = self.config.negatives
             drawn = torch.multinomial(self.popularity, negatives, replacement=True)
             # The whole table, not what is left without padding: a slice's gradient is one more copy of the table.
             rows = self.model.table(torch.cat([wanted, drawn]) + 1)
             return sampled_softmax(query, rows, wanted, drawn, self.popularity[drawn])
-        table = self.model.table()[1:]
         if smoothing := self.config.label_smoothing:
             return fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=smoothing)
         return full_softmax(query, table, wanted, seen)
 
-    def competition(self, out: Pass, real: Tensor, wanted: Tensor) -> Tensor:
+    def competition(self, out: Pass, table: Tensor | None, real: Tensor, wanted: Tensor) -> Tensor:
         """`losses.competition` of at most `compete_positions` random targets."""
-        anchors = self.model.facets.anchors
+        facets = self.model.facets
+        anchors = facets.anchors
         assert out.state is not None and out.gate is not None and out.router is not None and anchors is not None
         chosen = torch.randperm(len(wanted), device=wanted.device)[: self.config.compete_positions]
         state, gate, router = (x[real][chosen] for x in (out.state, out.gate, out.router))
-        spaces = self.model.facet_items()[:, 1:]
+        if table is None or facets.item_mlp is None:
+            spaces = self.model.facet_items()[:, 1:]
+        else:  # the table is made of them
+            spaces = table.unflatten(1, facets.W_f.shape[:2]).transpose(0, 1)
         return competition(state, anchors, spaces, gate, router, wanted[chosen])
 
 
