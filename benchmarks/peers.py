@@ -1,6 +1,6 @@
 """FAME beside its peers, on the same log, in one run; prints the table of benchmarks/README.md.
 
-    python benchmarks/peers.py [--epochs 20] [--rectools-epochs 2] [--seeds 3] [--log PATH]
+    python benchmarks/peers.py [--epochs 20] [--rectools-epochs 2] [--seeds 3] [--log PATH] [--only NAME …]
 
 RecTools gets a virtual environment of its own, made on the first run (benchmarks/.venv-rectools).
 """
@@ -29,11 +29,17 @@ from fame.model import FAME
 
 HERE = Path(__file__).parent
 BEAUTY = HERE.parents[1] / "shared/data/amazon/Beauty.txt"
+WIDER: dict[str, Any] = {"n_heads": 4, "n_experts": 4, "head_width": 32, "facet_mlp": 1, "anchors": 1.0}
 OURS: dict[str, dict[str, Any]] = {
     "FAME H=4 N=4": {"n_heads": 4, "n_experts": 4},
     "FAME H=2 N=2": {"n_heads": 2, "n_experts": 2},
+    "FAME with preferences": WIDER,
     "fame sasrec": {"variant": "sasrec"},
 }
+TRAINED: dict[str, dict[str, Any]] = {
+    "FAME with preferences": {"compete": 0.1, "compete_positions": 64, "mask_seen": True}
+}
+RECTOOLS: dict[str, list[str]] = {"RecTools 0.19 SASRecModel": [], "RecTools 0.19 fast_transformers": ["--fast"]}
 
 
 def load(path: str) -> tuple[Split, int, Sequences]:
@@ -47,7 +53,8 @@ def ours(name: str, path: str, epochs: int, seed: int) -> dict[str, object]:
     split, n_items, _ = load(path)
     torch.manual_seed(seed)
     model = FAME(FAMEConfig(n_items=n_items, d_model=64, n_layers=2, max_len=50, dropout=0.5, **OURS[name]))
-    curve = train(model, split, TrainConfig(epochs=epochs, patience=epochs, batch_size=128, seed=seed))
+    config = TrainConfig(epochs=epochs, patience=epochs, batch_size=128, seed=seed, **TRAINED.get(name, {}))
+    curve = train(model, split, config)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     metrics = evaluate(model, split.test)
     return {"seconds": [e.seconds for e in curve], "memory": memory} | {k: metrics[k] for k in ("HR@10", "NDCG@10")}
@@ -87,6 +94,7 @@ def main() -> None:
     parser.add_argument("--rectools-epochs", type=int, default=2, help="0 leaves RecTools out")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", nargs="+", choices=[*RECTOOLS, *OURS], default=[*RECTOOLS, *OURS], metavar="NAME")
     parser.add_argument("--one", nargs=2, metavar=("NAME", "SEED"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -98,7 +106,8 @@ def main() -> None:
         "| model | epochs | seeds | s/epoch | peak memory GB | HR@10 | NDCG@10 |\n|---|---|---|---|---|---|---|",
         flush=True,
     )
-    if arguments.rectools_epochs:
+    peers = [name for name in RECTOOLS if name in arguments.only]
+    if arguments.rectools_epochs and peers:
         _, _, sequences = load(arguments.log)
         last = sequences.offsets[1:] - 1
         split = np.zeros(len(sequences.items), np.int8)
@@ -109,10 +118,11 @@ def main() -> None:
             np.savez(f"{folder}/log.npz", user=user, item=sequences.items, split=split)
             script = [str(rectools_python()), str(HERE / "peer_rectools.py"), folder]
             options = ["--epochs", str(arguments.rectools_epochs), "--threads", str(arguments.threads)]
-            peer = child(script + options, arguments.threads)
-            print(row("RecTools 0.19 SASRecModel", arguments.rectools_epochs, [peer]), flush=True)
+            for name in peers:
+                peer = child(script + options + RECTOOLS[name], arguments.threads)
+                print(row(name, arguments.rectools_epochs, [peer]), flush=True)
     common = ["--log", arguments.log, "--threads", str(arguments.threads)]
-    for name in OURS:
+    for name in (name for name in OURS if name in arguments.only):
         for epochs, seeds in {arguments.rectools_epochs: 1, arguments.epochs: arguments.seeds}.items():
             if epochs:
                 command = [sys.executable, __file__, *common, "--epochs", str(epochs), "--one", name]
