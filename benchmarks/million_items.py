@@ -1,6 +1,8 @@
 """Training on a catalogue of 1,000,000 items with sampled softmax: seconds per step, peak memory, and that it learns.
 
-    python benchmarks/million_items.py [--items 1000000] [--negatives 4096] [--epochs 1]
+    python benchmarks/million_items.py [--items 1000000] [--negatives 4096] [--epochs 1] [--preferences]
+
+--preferences: heads half as wide as the model, an item MLP, anchors, and competition over the drawn items.
 
 The log is drawn by a seeded script: a viewer follows one of 1,000 topics, whose items differ in popularity as much
 as topics do, and one step in ten goes anywhere. What is learnt is measured by the full softmax over all items: the
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,6 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--negatives", type=int, default=4096)
+    parser.add_argument("--preferences", action="store_true")
     parser.add_argument("--epochs", type=int, default=1)
     options = parser.parse_args()
 
@@ -80,9 +84,15 @@ def main() -> None:
     split = Split(whole.train, sample(whole.valid, rng), sample(whole.test, rng))
     counts = np.bincount(split.train.items, minlength=options.items + 1)[1:].clip(min=1)
     popularity = float(-np.log(counts / counts.sum())[split.test.targets - 1].mean())
-    model = FAME(FAMEConfig(n_items=options.items, d_model=64))
+    form: dict[str, Any] = {"head_width": 32, "facet_mlp": 1, "anchors": 1.0} if options.preferences else {}
+    model = FAME(FAMEConfig(n_items=options.items, d_model=64, **form))
     config = TrainConfig(
-        epochs=options.epochs, batch_size=64, learning_rate=5e-3, negatives=options.negatives, seed=SEED
+        epochs=options.epochs,
+        batch_size=64,
+        learning_rate=5e-3,
+        negatives=options.negatives,
+        compete=0.1 if options.preferences else 0.0,
+        seed=SEED,
     )
     print(
         f"{options.items:,} items, {len(split.train.items):,} training interactions, {options.negatives:,} negatives, "

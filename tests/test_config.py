@@ -114,5 +114,3 @@ def test_settings_that_do_not_fit_together_are_refused() -> None:
     for other in ({"negatives": 100}, {"label_smoothing": 0.1}):
         with pytest.raises(FameError, match="mask_seen is for the full softmax; it goes with neither"):
             TrainConfig(mask_seen=True, **other)
-    with pytest.raises(FameError, match="compete scores all items by each expert"):
-        TrainConfig(compete=0.1, negatives=100)

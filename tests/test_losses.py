@@ -60,6 +60,22 @@ def test_competition_is_the_likelihood_of_each_expert_alone(m: int, H: int, N: i
         torch.testing.assert_close(ours, theirs)
 
 
+def test_competition_over_a_sample_of_each_item_once_is_that_over_all() -> None:
+    torch.manual_seed(0)
+    m, H, N, V = 5, 2, 3, 9
+    state, anchors, spaces = (torch.randn(*of, 4).double() for of in ((m, H), (H, N), (H, V)))
+    gate, router = torch.randn(m, H).double().softmax(-1), torch.randn(m, H, N).double().softmax(-1)
+    inputs = [x.requires_grad_() for x in (state, anchors, spaces, gate, router)]
+    wanted, drawn = torch.tensor([0, 4, 4, 8, 1]), torch.randperm(V)
+    expected = losses.competition(*inputs, wanted)
+    estimate = losses.of_a_sample(wanted, drawn, torch.full((V,), 1 / V).double())
+    sampled = spaces[:, torch.cat([wanted, drawn])]
+    found = losses.competition(state, anchors, sampled, gate, router, torch.arange(m), estimate)
+    torch.testing.assert_close(found, expected)
+    for ours, theirs in zip(torch.autograd.grad(found, inputs), torch.autograd.grad(expected, inputs), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_competition_is_finite_where_experts_are_sure() -> None:
     """Scores a thousand apart, experts that are never chosen."""
     state, anchors = torch.full((2, 1, 3), 300.0), torch.tensor([[[400.0, 0, 0], [0, -400, 0]]])

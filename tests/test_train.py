@@ -152,6 +152,22 @@ def test_competition_is_added_per_target_and_makes_routers_decide() -> None:
     assert decided[1] < decided[0] - 0.05
 
 
+@pytest.mark.parametrize("facet_mlp", [0, 1])
+def test_experts_compete_over_drawn_items_as_over_all(facet_mlp: int) -> None:
+    """What competition adds, where so many items are drawn that the estimate is near."""
+    model = fresh(replace(MODEL, head_width=16, facet_mlp=facet_mlp, anchors=1.0, dropout=0.0)).eval()
+    items, targets = torch.tensor([[3, 4, 5], [7, 0, 0]]), torch.tensor([[4, 5, 9], [8, 0, 0]])
+    added = []
+    for negatives in (0, 200_000):
+        losses = []
+        for compete in (0.0, 0.5):
+            torch.manual_seed(0)  # the same items are drawn
+            config = replace(CONFIG, negatives=negatives, compete=compete)
+            losses.append(float(Objective(model, config, torch.arange(1.0, 21))(items, targets)[0].detach()))
+        added.append(losses[1] - losses[0])
+    assert added[0] > 1 and added[1] == pytest.approx(added[0], rel=5e-3)
+
+
 def test_experts_without_anchors_cannot_compete() -> None:
     with pytest.raises(FameError, match=r"compete is for experts with anchors; give \[model\] anchors"):
         train(fresh(), log(), replace(CONFIG, compete=0.1))

@@ -183,8 +183,6 @@ class TrainConfig:
             raise ValueError("label_smoothing spreads over all items; it does not go with sampled negatives")
         if self.mask_seen and (self.negatives or self.label_smoothing):
             raise ValueError("mask_seen is for the full softmax; it goes with neither negatives nor label_smoothing")
-        if self.compete and self.negatives:
-            raise ValueError("compete scores all items by each expert; it does not go with sampled negatives")
         return self
 
 

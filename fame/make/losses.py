@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["competition", "full_softmax", "sampled_softmax"]
+__all__ = ["competition", "full_softmax", "of_a_sample", "sampled_softmax"]
 
 # Logits held at a time. On a CPU a few megabytes stay in its cache, and memory that is asked for and given back at each
 # step, page by page, would cost more than the arithmetic; a GPU wants large pieces.
@@ -57,13 +57,22 @@ class _FullSoftmax(torch.autograd.Function):
         return gradient * to_query, gradient * to_table, None, None
 
 
-def competition(state: Tensor, anchors: Tensor, spaces: Tensor, gate: Tensor, router: Tensor, wanted: Tensor) -> Tensor:
+def competition(
+    state: Tensor,
+    anchors: Tensor,
+    spaces: Tensor,
+    gate: Tensor,
+    router: Tensor,
+    wanted: Tensor,
+    estimate: Tensor | None = None,
+) -> Tensor:
     """Mean over targets of -log Σ_h g_h Σ_n β_hn softmax(s_hn)[wanted], where s_hn(v) = <state^h + b_hn, x_v^(h)>.
 
     A loss on the mixed score asks only the mixture to recommend well; this asks it of each expert alone, and of gate
     and router to tell which of them will be right (Jacobs et al. 1991, "Adaptive Mixtures of Local Experts").
 
     state [m h k], FFN'(f); anchors b [h n k]; spaces x_v^(h) [h items k]; gate [m h]; router [m h n]; wanted [m].
+    estimate: [m items], added to the scores where the items are a sample, see `of_a_sample`; 0 at what is wanted.
 
     s_hn(v) is a sum of a number of position and item and one of expert and item. So Σ_v exp s_hn(v) is a product of two
     matrices, and the scores of single experts, N times as many as the heads', are never built.
@@ -71,6 +80,7 @@ def competition(state: Tensor, anchors: Tensor, spaces: Tensor, gate: Tensor, ro
     by_head = []  # log softmax(s_hn)[wanted], [m n] each
     for h, space in enumerate(spaces):
         S, B = state[:, h] @ space.T, anchors[h] @ space.T  # [m items] [n items]
+        S = S if estimate is None else S + estimate
         S_high, B_high = S.detach().amax(1, keepdim=True), B.detach().amax(1, keepdim=True)
         Z = (S - S_high).exp() @ (B - B_high).exp().T  # [m n], at most the number of items
         log_Z = Z.clamp(min=torch.finfo(Z.dtype).tiny).log() + S_high + B_high.T
@@ -78,6 +88,19 @@ def competition(state: Tensor, anchors: Tensor, spaces: Tensor, gate: Tensor, ro
     weight = gate.unsqueeze(-1) * router
     log_p = weight.clamp(min=1e-12).log() + torch.stack(by_head, 1)  # [m h n]
     return -log_p.flatten(1).logsumexp(1).mean()
+
+
+def of_a_sample(wanted: Tensor, drawn: Tensor, probability: Tensor) -> Tensor:
+    """What makes a sum of exp(score) over the m wanted and the K drawn items an estimate of that over all: [m m+K].
+
+    The logQ correction of `sampled_softmax`: each target meets its own item whole, no other target's, and the drawn
+    ones at exp(score) / (K q).
+
+    wanted [m], drawn [K], item indices; probability q [K].
+    """
+    own = probability.new_full((len(wanted), len(wanted)), -torch.inf).fill_diagonal_(0)
+    others = -(probability * len(drawn)).log().expand(len(wanted), -1)
+    return torch.cat([own, others.masked_fill(wanted.unsqueeze(1) == drawn, -torch.inf)], 1)
 
 
 def sampled_softmax(query: Tensor, rows: Tensor, wanted: Tensor, drawn: Tensor, probability: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from fame.make.configs import TrainConfig
 from fame.make.data.sequences import Sequences, Split, Task
 from fame.make.evaluate import METRICS, metric_values, ranks
 from fame.make.guidance import Guidance
-from fame.make.losses import competition, full_softmax, sampled_softmax
+from fame.make.losses import competition, full_softmax, of_a_sample, sampled_softmax
 from fame.model import FAME, Pass
 
 __all__ = ["Objective", "Step", "TrainConfig", "curve", "launched", "relative_entropy", "train"]
@@ -62,42 +62,44 @@ class Objective(nn.Module):
         out = self.model(items)
         real = targets > 0
         wanted = targets[real] - 1  # only real targets are scored: the big saving
-        table = None if self.config.negatives else self.model.table()[1:]
-        out_of_list = seen(items, real, wanted) if self.config.mask_seen else None
-        loss = self.cross_entropy(out.query[real], table, wanted, out_of_list)
+        query = out.query[real]
+        if self.config.negatives:
+            drawn = torch.multinomial(self.popularity, self.config.negatives, replacement=True)
+            # The whole table, not what is left without padding: a slice's gradient is one more copy of the table.
+            rows = self.model.table(torch.cat([wanted, drawn]) + 1)
+            loss = sampled_softmax(query, rows, wanted, drawn, self.popularity[drawn])
+        else:
+            drawn, rows = None, self.model.table()[1:]
+            loss = self.cross_entropy(query, rows, wanted, seen(items, real, wanted) if self.config.mask_seen else None)
         if self.config.compete:
-            loss = loss + self.config.compete * len(wanted) * self.competition(out, table, real, wanted)
+            loss = loss + self.config.compete * len(wanted) * self.competition(out, real, wanted, rows, drawn)
         if self.guidance:
             loss = loss + len(wanted) * self.guidance(self.model, out, real, wanted)
         return loss, entropies(out, real)
 
-    def cross_entropy(self, query: Tensor, table: Tensor | None, wanted: Tensor, seen: Tensor | None) -> Tensor:
-        """Summed over targets: query [m q], table [items q], wanted [m] and seen [m t] item indices.
-
-        table: None where items are drawn, `negatives` of them.
-        """
-        if table is None:
-            negatives = self.config.negatives
-            drawn = torch.multinomial(self.popularity, negatives, replacement=True)
-            # The whole table, not what is left without padding: a slice's gradient is one more copy of the table.
-            rows = self.model.table(torch.cat([wanted, drawn]) + 1)
-            return sampled_softmax(query, rows, wanted, drawn, self.popularity[drawn])
+    def cross_entropy(self, query: Tensor, table: Tensor, wanted: Tensor, seen: Tensor | None) -> Tensor:
+        """Summed over targets: query [m q], table [items q], wanted [m] and seen [m t] item indices."""
         if smoothing := self.config.label_smoothing:
             return fn.cross_entropy(query @ table.T, wanted, reduction="sum", label_smoothing=smoothing)
         return full_softmax(query, table, wanted, seen)
 
-    def competition(self, out: Pass, table: Tensor | None, real: Tensor, wanted: Tensor) -> Tensor:
-        """`losses.competition` of at most `compete_positions` random targets."""
+    def competition(self, out: Pass, real: Tensor, wanted: Tensor, rows: Tensor, drawn: Tensor | None) -> Tensor:
+        """`losses.competition` of at most `compete_positions` random targets.
+
+        rows: the table at all items; or at the wanted and then the drawn ones, where some are drawn.
+        """
         facets = self.model.facets
-        anchors = facets.anchors
-        assert out.state is not None and out.gate is not None and out.router is not None and anchors is not None
+        assert out.state is not None and out.gate is not None and out.router is not None and facets.anchors is not None
         chosen = torch.randperm(len(wanted), device=wanted.device)[: self.config.compete_positions]
         state, gate, router = (x[real][chosen] for x in (out.state, out.gate, out.router))
-        if table is None or facets.item_mlp is None:
-            spaces = self.model.facet_items()[:, 1:]
-        else:  # the table is made of them
-            spaces = table.unflatten(1, facets.W_f.shape[:2]).transpose(0, 1)
-        return competition(state, anchors, spaces, gate, router, wanted[chosen])
+        at, estimate = wanted[chosen], None
+        if drawn is not None:
+            estimate = of_a_sample(at, drawn, self.popularity[drawn])
+            at, rows = torch.arange(len(at), device=at.device), torch.cat([rows[chosen], rows[len(wanted) :]])
+        # With an item MLP the table is made of the heads' spaces.
+        side_by_side = rows if facets.item_mlp is not None else facets.sub_embeddings(rows)
+        spaces = side_by_side.unflatten(1, facets.W_f.shape[:2]).transpose(0, 1)
+        return competition(state, facets.anchors, spaces, gate, router, at, estimate)
 
 
 def seen(items: Tensor, real: Tensor, wanted: Tensor) -> Tensor:
