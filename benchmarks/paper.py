@@ -16,9 +16,12 @@ import argparse
 import json
 import multiprocessing
 import re
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ import paper_report
 import torch
 from filelock import FileLock
 
+from fame.errors import FameError
 from fame.make.checkpoint import locked
 from fame.make.evaluate import interval, metric_values, ranks, summarise
 from fame.make.pipeline import SILENT, untrained
@@ -136,8 +140,8 @@ def schedule() -> Iterator[tuple[str, str, str]]:
     for settings in STAGES[:2]:
         for log in LOGS:
             yield from ((log, form, setting) for form in FORMS for setting in settings)
-    yield from ((log, form, setting) for form in FORMS for log in LOGS for setting in STAGES[2])
     yield from ((log, "ours", CALM) for log in LOGS)
+    yield from ((log, form, setting) for form in FORMS for log in LOGS for setting in STAGES[2])
 
 
 def even_gate(model: FAME) -> None:
@@ -186,6 +190,9 @@ def run(cell: Cell) -> Row:
         "epochs": len(epochs), "best epoch": best.epoch, "valid NDCG@10": [e.valid["NDCG@10"] for e in epochs],
         "valid NDCG@20": [e.valid["NDCG@20"] for e in epochs], **tested,
         "gate entropy": epochs[-1].gate_entropy, "router entropy": epochs[-1].router_entropy,
+        "dropout": recipe.model.dropout,
+        "batch size": recipe.training.batch_size,
+        "learning rate": recipe.training.learning_rate,
         "parameters": sum(w.numel() for w in model.parameters() if w.requires_grad),
         "processor seconds an epoch": (trained[-1] - began) / len(trained) if trained else None,
     }  # fmt: skip
@@ -252,7 +259,7 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="write tables and plots of what is done, train nothing")
     a = parser.parse_args()
     if a.tables:
-        paper_report.write([row for row in known().values() if not row["changes"]])
+        paper_report.write(known().values())
         return
     wanted = [
         Cell(log, form, setting, seed, tuple(sorted(a.change)))
@@ -267,19 +274,35 @@ def main() -> None:
         for cell in wanted:
             print("done " if cell in done else "to do", cell.log, cell.form, cell.setting, cell.seed, sep=" | ")
         return
-    with ProcessPoolExecutor(a.jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        waiting = {pool.submit(run, cell): cell for cell in todo}
+    work(todo, a.jobs)
+
+
+def work(todo: list[Cell], jobs: int) -> None:
+    """Runs them, `jobs` at a time, and keeps each as it is done; what fails is told and the others go on."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the next start goes on from the last epoch"))
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1)
+    waiting = {pool.submit(run, cell): cell for cell in todo}
+    try:
         for i, job in enumerate(as_completed(waiting), 1):
-            row = job.result()
+            cell = waiting[job]
+            said = (
+                f"{time.strftime('%H:%M')} {i} of {len(todo)}: {cell.log} | {cell.form} | {cell.setting} {cell.changes}"
+            )
+            try:
+                row = job.result()
+            except (FameError, BrokenProcessPool) as error:
+                print(f"{said}: failed, {error}", flush=True)
+                continue
             keep(row)
-            cell, at = waiting[job], max(row["valid NDCG@10"])
-            seconds, score = row["processor seconds an epoch"] or 0, row.get("NDCG@20")
-            tested = f"test NDCG@20 {score:.4f}" if score else "not tested"
+            tested = f"test NDCG@20 {row['NDCG@20']:.4f}" if "NDCG@20" in row else "not tested"
             print(
-                f"{time.strftime('%H:%M')} {i} of {len(todo)}: {cell.log}, {cell.form}, {cell.setting} {cell.changes}: "
-                f"validation NDCG@10 {at:.4f} at epoch {row['best epoch']} of {row['epochs']}, {tested}, "
-                f"{seconds:.0f} s an epoch", flush=True,
+                f"{said}: validation NDCG@10 {max(row['valid NDCG@10']):.4f} at epoch {row['best epoch']} of "
+                f"{row['epochs']}, {tested}, {row['processor seconds an epoch'] or 0:.0f} s an epoch", flush=True,
             )  # fmt: skip
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.terminate()
 
 
 if __name__ == "__main__":

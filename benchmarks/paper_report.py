@@ -24,6 +24,14 @@ SWEEPS = {
     "experts": {1: "N 1", 2: "N 2", 4: WHOLE, 8: "N 8"},
 }
 BASE = {"paper": "SASRec", "ours": "SASRec, ours"}  # the SASRec that starts as the form does, as `less` names it
+CLAIMS = (  # the claim, the run that tells, and what it is held against
+    ("FAME is ahead of SASRec", WHOLE, "SASRec"),
+    ("experts help: four ahead of one", "N 1", "FAME"),
+    ("prediction by head helps", "one prediction", "FAME"),
+    ("heads help: four ahead of one", "H 1", "FAME"),
+    ("more heads help: eight ahead of four", "H 8", "FAME"),
+    ("more experts help: eight ahead of four", "N 8", "FAME"),
+)
 NONE = "–"
 
 Row = dict[str, Any]
@@ -88,8 +96,29 @@ def parts(runs: Runs) -> str:
     return table(head, rows, 3)
 
 
+def claims(runs: Runs) -> str:
+    """What the paper claims, a column a log and form: by how much, and yes, no, or a tie within the interval."""
+    head = ["NDCG@20", *(f"{log}, {form}" for log in LOGS.values() for form in FORMS.values())]
+    rows = []
+    for claim, setting, other in CLAIMS:
+        cells = []
+        for log in LOGS:
+            for form in FORMS:
+                calm = "FAME, no competition" if form == "ours" and setting == "one prediction" else other
+                found = runs.less(log, form, setting, BASE[form] if other == "SASRec" else calm, "NDCG@20")
+                if found and other != "SASRec" and setting not in ("H 8", "N 8"):
+                    found = -found[0], found[1]  # what the whole is ahead by
+                cells.append(NONE if found is None else f"{verdict(*found)}: {difference(found)}")
+        rows.append([claim, *cells])
+    return table(head, rows, 1)
+
+
+def verdict(apart: float, half: float) -> str:
+    return "tie" if abs(apart) <= half else "yes" if apart > 0 else "no"
+
+
 def sweep(runs: Runs, study: str) -> str:
-    """A metric for each number of heads or experts, and what the best and the worst are apart from SASRec."""
+    """A metric for each number of heads or experts, and SASRec's of the same start."""
     settings = SWEEPS[study]
     head = ["log", "form", "metric", *map(str, settings), "SASRec"]
     rows = []
@@ -135,17 +164,28 @@ def course(runs: Runs) -> str:
         for form, form_name in FORMS.items():
             for setting in names:
                 for row in runs.rows(log, form, setting)[:1]:
-                    curve = " ".join(f"{v:.4f}".lstrip("0") for v in row["valid NDCG@10"])
                     seconds = figure(row["processor seconds an epoch"], 0)
                     seeds = str(len(runs.rows(log, form, setting)))
                     best, weights = str(row["best epoch"]), f"{row['parameters']:,}"
-                    rows.append([log_name, form_name, setting, seeds, curve, best, weights, seconds])
+                    rows.append([log_name, form_name, setting, seeds, by_epoch(row), best, weights, seconds])
     return table(head, rows, 3)
+
+
+def trials(rows: Iterable[Row]) -> str:
+    """Validation of what was tried at other settings."""
+    head = ["log", "form", "setting", "changed", "validation NDCG@10, epoch by epoch"]
+    return table(head, [
+        [LOGS[row["log"]], FORMS[row["form"]], row["setting"], ", ".join(row["changes"]), by_epoch(row)] for row in rows
+    ], 5)  # fmt: skip
+
+
+def by_epoch(row: Row) -> str:
+    return " ".join(f"{v:.4f}".lstrip("0") for v in row["valid NDCG@10"])
 
 
 # --- plots --------------------------------------------------------------------------------------------
 
-PANEL_WIDTH, PANEL_HEIGHT, LEFT, TOP, GAP = 210, 150, 64, 66, 58
+PANEL_WIDTH, PANEL_HEIGHT, LEFT, TOP, GAP = 210, 150, 64, 76, 58
 
 
 @dataclass
@@ -268,14 +308,13 @@ def sweep_plot(runs: Runs, study: str) -> str:
             cells.append(panel(*place(r, c), f"{name}, {metric}", [str(n) for n in settings], lines, True))
         rows.append(cells)
     note = f"by the number of {study}; dashed: SASRec of the same start; bars: 95% interval of the difference to it"
-    return picture(f"{study.capitalize()}", note, rows, f"NDCG@20 and HR@20 {note}: the figures stand in the table")
+    return picture(study.capitalize(), note, rows, f"NDCG@20 and HR@20 {note}: the figures stand in the table")
 
 
 def parts_plot(runs: Runs) -> str:
     """What FAME without a part, and SASRec, have less or more than the whole, a column a log."""
     rows = []
-    names = {**{s: n.removeprefix("without ") for s, n in PARTS.items()}, "SASRec": "both: SASRec"}
-    labels = ["experts", "by head", "SASRec"]
+    names = {"N 1": "no experts", "one prediction": "not by head", "SASRec": "SASRec"}
     for r, metric in enumerate(METRICS):
         cells = []
         for c, (log, name) in enumerate(LOGS.items()):
@@ -283,16 +322,23 @@ def parts_plot(runs: Runs) -> str:
             for form in FORMS:
                 found = [(i, runs.less(log, form, s, "FAME", metric)) for i, s in enumerate(names)]
                 lines.append(Line(form, [(i, d[0], d[1]) for i, d in found if d]))
-            cells.append(panel(*place(r, c), f"{name}, {metric}", labels, lines, False))
+            cells.append(panel(*place(r, c), f"{name}, {metric}", list(names.values()), lines, False))
         rows.append(cells)
     note = "without experts, without prediction by head, and SASRec, each less the whole FAME; bars: 95% interval"
     return picture("Without a part", note, rows, f"NDCG@20 and HR@20 {note}: the figures stand in the table")
 
 
 def write(rows: Iterable[Row], page: Path = PAGE) -> None:
-    """Every table of the page between its two marks, every plot beside it."""
-    runs = Runs(rows)
-    tables = {"parts": parts(runs), "start": start(runs), "course": course(runs)}
+    """Every table of the page between its two marks, every plot beside it; trials have a table of their own."""
+    rows = list(rows)
+    runs = Runs(row for row in rows if not row["changes"])
+    tables = {
+        "trials": trials(row for row in rows if row["changes"]),
+        "parts": parts(runs),
+        "claims": claims(runs),
+        "start": start(runs),
+        "course": course(runs),
+    }
     plots = {"parts": parts_plot(runs)}
     for study in SWEEPS:
         tables |= {study: sweep(runs, study), f"{study} apart": apart(runs, study)}

@@ -90,18 +90,27 @@ def line(setting: str, ndcg: float, **more: object) -> dict[str, object]:
 def test_tables_and_plots_of_two_runs(tmp_path: Path) -> None:
     """What is there stands in its cell, what is missing is a dash, and what stands around the marks stays."""
     page = tmp_path / "page.md"
-    names = ("parts", "start", "heads", "heads apart", "experts", "experts apart", "course")
+    names = ("parts", "start", "heads", "heads apart", "experts", "experts apart", "course", "trials", "claims")
     page.write_text("before\n" + "".join(f"<!-- {n} -->\nold\n<!-- end {n} -->\nbetween\n" for n in names), "utf-8")
-    apart = {"NDCG@20": [0.0125, 0.003], "HR@20": [-0.02, 0.03]}
-    rows = [line("SASRec", 0.0321), line("H 4, N 4", 0.0446, less={"SASRec": apart})]
+    apart, behind = ({"NDCG@20": [d, 0.003], "HR@20": [-0.02, 0.03]} for d in (0.0125, -0.004))
+    trial = line("H 4, N 4", 0.9) | {"changes": ["model.dropout=0.5"]}
+    rows = [line("SASRec", 0.0321), line("H 4, N 4", 0.0446, less={"SASRec": apart}), trial]
+    rows += [line(s, 0.04, less={"FAME": behind}) for s in ("H 1", "H 8")]
     paper_report.write(rows, page)
     text = page.read_text("utf-8")
     assert "old" not in text and text.startswith("before\n") and text.count("between\n") == len(names)
     assert "| Toys | the paper's | FAME, whole | 0.0446 | 0.0892 |  | **+0.0125 ± 0.0030** |" in text
+    claims = {row.split(" | ")[0]: row.split(" | ") for row in text.splitlines() if " help" in row or "ahead" in row}
+    column = 3  # Toys, the paper's
+    assert claims["| FAME is ahead of SASRec"][column] == "yes: **+0.0125 ± 0.0030**"
+    assert claims["| heads help: four ahead of one"][column] == "yes: **+0.0040 ± 0.0030**"
+    assert claims["| more heads help: eight ahead of four"][column] == "no: **−0.0040 ± 0.0030**"
+    assert claims["| experts help: four ahead of one"][column] == "–"
     assert "| Toys | the paper's | without the experts | – | – | – | – |" in text
-    assert "| Toys | the paper's | NDCG@20 | – | – | 0.0446 | – | 0.0321 |" in text
+    assert "| Toys | the paper's | NDCG@20 | 0.0400 | – | 0.0446 | 0.0400 | 0.0321 |" in text
     assert "| Toys | the paper's | H 4, N 4 | 1 | .0100 .0200 | 2 | 1,234 | 5 |" in text
     assert "| Toys | 0.0321 | – | – | – | – |" in text
+    assert "| Toys | the paper's | H 4, N 4 | model.dropout=0.5 | .0100 .0200 |" in text
     for study in ("parts", "heads", "experts"):
         drawing = (tmp_path / "page" / f"{study}.svg").read_text("utf-8")
         ET.fromstring(drawing)
