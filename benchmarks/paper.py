@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -164,11 +165,16 @@ def started(recipe: Recipe, data: Prepared, setting: str) -> FAME:
     return model
 
 
+@cache
+def read(log: str) -> Prepared:
+    """A log as its recipe reads it, once in a process."""
+    return prepare(load_recipe(RECIPES / f"{log}.toml"))
+
+
 def run(cell: Cell) -> Row:
     """Train on one thread, test at the epoch that validation chose, keep the ranks; a trial is not tested."""
     torch.set_num_threads(1)
-    recipe = cell.recipe()
-    data = prepare(recipe)
+    recipe, data = cell.recipe(), read(cell.log)
     model = started(recipe, data, cell.setting)
     folder = RUNS / cell.log / f"{cell.name}-{cell.seed}"
     trained: list[float] = []
@@ -280,7 +286,7 @@ def main() -> None:
 def work(todo: list[Cell], jobs: int) -> None:
     """Runs them, `jobs` at a time, and keeps each as it is done; what fails is told and the others go on."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the next start goes on from the last epoch"))
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1)
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
     waiting = {pool.submit(run, cell): cell for cell in todo}
     try:
         for i, job in enumerate(as_completed(waiting), 1):
