@@ -64,10 +64,10 @@ def say_private(p: Population, catalogue: Catalogue) -> str:
     if not p.alike:
         return ""
     noun = words(catalogue.noun)
-    said = f"The log is private: of the last and the next {noun['one']} only what {p.alike} or more {noun['many']} are "
-    said += "told to have is kept."
+    said = f"The log is private: of the last and the next {noun['one']} only what at least {p.alike} {noun['many']} "
+    said += "share is told."
     if p.attributes:
-        said += f" A slice by {listing(p.attributes, 'or')} holds only those of its histories of which that is told."
+        said += f" A slice by {listing(p.attributes, 'or')} holds only the histories of which it is told."
     hidden = [name for name in catalogue.attributes if name not in p.attributes]
     return said + (f" Nothing is told of {listing(hidden, 'or')}." if hidden else "")
 
