@@ -115,11 +115,10 @@ def ranked(
 ) -> tuple[np.ndarray, int]:
     """Ranks of the test items that come among the first 10, from 1, and how many test items there are."""
     T, row = SIZES["session_max_len"], {int(i): at for at, i in enumerate(items, start=1)}
-    hits, tested = [], 0
+    hits, past, targets = [], *histories(user, item, split)
     table = network.all_item_embeddings()
-    for history, target in zip(*histories(user, item, split), strict=True):
+    for history, target in zip(past, targets, strict=True):
         known = [row[i] for i in history if i in row]
-        tested += 1
         if target not in row:
             continue
         x = torch.zeros(1, T, dtype=torch.long)
@@ -129,7 +128,7 @@ def ranked(
         rank = int((~(scores < scores[row[target] - 1])).sum())  # ties, and what is no number, count against it
         if rank <= 10:
             hits.append(rank)
-    return np.array(hits), tested
+    return np.array(hits), len(targets)
 
 
 def histories(user: torch.Tensor, item: torch.Tensor, split: torch.Tensor) -> tuple[list[list[int]], list[int]]:

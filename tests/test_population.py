@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from fame.bundle import Bundle
 from fame.catalogue import Catalogue
-from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.make.data.sequences import Sequences, Task
 from fame.make.evaluate import popularity_ranks
@@ -19,6 +17,7 @@ from fame.make.population import measure_population
 from fame.model import FAME
 from fame.population import Population, gate_by_slice, nearest, overall, say_leaders, slice_table, slices_of, usage
 from fame.statistics import benjamini_hochberg, mean_interval, share_interval, two_sided
+from tests.sharp import sharp
 
 V, H, N, U = 31, 3, 2, 40
 
@@ -37,13 +36,7 @@ def catalogue() -> Catalogue:
 
 
 def model() -> FAME:
-    torch.manual_seed(3)
-    network = FAME(FAMEConfig(n_items=V - 1, max_len=6, d_model=12, n_heads=H, n_experts=N, n_layers=2)).eval()
-    with torch.no_grad():
-        for weight in network.parameters():
-            weight.mul_(4)  # so that gate and lists differ from history to history
-        network.items.weight[0] = 0
-    return network
+    return sharp(n_items=V - 1, max_len=6, d_model=12, n_heads=H, n_experts=N, n_layers=2)
 
 
 def task() -> Task:

@@ -9,11 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from fame.bundle import Bundle, load
 from fame.catalogue import Catalogue
-from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.make.data.sequences import Sequences, Task
 from fame.make.evaluate import popularity_ranks
@@ -21,6 +19,7 @@ from fame.make.population import measure_population, some_of
 from fame.make.private import ALIKE, SHORTEST, told
 from fame.model import FAME
 from fame.population import Population, slice_table, slices_of
+from tests.sharp import sharp
 
 V, H, N, U = 71, 3, 2, 90
 GENRES = ("drama", "war", "crime", "comedy")
@@ -44,13 +43,7 @@ def catalogue() -> Catalogue:
 
 
 def model() -> FAME:
-    torch.manual_seed(3)
-    network = FAME(FAMEConfig(n_items=V - 1, max_len=9, d_model=12, n_heads=H, n_experts=N, n_layers=1)).eval()
-    with torch.no_grad():
-        for weight in network.parameters():
-            weight.mul_(4)
-        network.items.weight[0] = 0
-    return network
+    return sharp(n_items=V - 1, max_len=9, d_model=12, n_heads=H, n_experts=N, n_layers=1)
 
 
 def task() -> Task:

@@ -133,6 +133,22 @@ def test_what_is_wrong_with_a_recipe_is_told_in_one_line(tmp_path: Path, text: s
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("folder", sorted(RECIPES.parent.glob("artifacts/*")), ids=lambda path: path.name)
+def test_what_ships_is_of_its_recipe(folder: Path) -> None:
+    """Its sizes, and the settings that its card tells."""
+    path = RECIPES / f"{folder.name}.toml"
+    if not path.exists():
+        assert folder.name == "ml-1m-sasrec", "the baseline of another recipe"
+        return
+    recipe, bundle = load_recipe(path), fame.load(folder)
+    assert replace(recipe.model, n_items=bundle.config.n_items) == bundle.config
+    line = next(
+        line for line in ModelCard.load(folder / "README.md").text.splitlines() if line.startswith("| training")
+    )
+    told = dict(pair.split(" ") for pair in line.split("|")[2].strip().split(", "))
+    assert told == {name: str(getattr(recipe.training, name)) for name in told}
+
+
 @pytest.mark.parametrize("name", ["ml-1m", "ml-1m-paper", "beauty", "toys", "planted", "planted-plain"])
 def test_the_recipes_of_the_project_are_sound(name: str) -> None:
     recipe = load_recipe(RECIPES / f"{name}.toml")
