@@ -80,6 +80,7 @@ def measure_population(
         taste=tuple(_by_history(task, matrix) for _, matrix, _ in named),
         moved=moved,
         moved_gain=gain,
+        alike=0,
         items=histories.items.astype(np.int32),
         offsets=histories.offsets,
     )
