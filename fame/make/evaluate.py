@@ -76,8 +76,7 @@ def ranks(
         target = torch.from_numpy(task.targets[users].astype(np.int64)).to(device).unsqueeze(1)
         before = ~(scores < scores.gather(1, target))
         if exclude_seen:
-            for row, u in zip(before, users, strict=True):
-                row[torch.from_numpy(task.histories.history(int(u)).astype(np.int64)).to(device)] = False
+            before[seen(task.histories, users, device)] = False
         before[:, 0] = False
         before.scatter_(1, target, True)
         result[users] = before.sum(1).cpu().numpy()
@@ -85,6 +84,14 @@ def ranks(
         if progress:
             progress(done)
     return result
+
+
+def seen(histories: Sequences, users: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where the items of these users' histories stand in a table [users, rows]: all at once, one trip to a device."""
+    taken = [histories.history(int(u)) for u in users]
+    row = np.repeat(np.arange(len(users)), [len(t) for t in taken])
+    at = torch.from_numpy(np.stack([row, np.concatenate(taken).astype(np.int64)])).to(device)
+    return at[0], at[1]
 
 
 def popularity_ranks(counts: np.ndarray, task: Task) -> np.ndarray:
