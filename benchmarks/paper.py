@@ -35,10 +35,10 @@ from filelock import FileLock
 from fame.errors import FameError
 from fame.make.checkpoint import locked
 from fame.make.evaluate import interval, metric_values, ranks, summarise
-from fame.make.pipeline import SILENT, untrained
 from fame.make.population import some_of
 from fame.make.prepare import Prepared, prepare
 from fame.make.recipe import Recipe, Tables, load_recipe, merged, overrides
+from fame.make.runs import SILENT, untrained
 from fame.make.train import launched, train
 from fame.model import FAME
 

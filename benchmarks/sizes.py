@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from fame.make.pipeline import SILENT, learn
 from fame.make.prepare import prepare
 from fame.make.recipe import load_recipe
+from fame.make.runs import SILENT, learn
 from fame.make.train import launched
 
 RECIPE = Path(__file__).parents[1] / "recipes/ml-1m.toml"

@@ -189,12 +189,12 @@ def run(data: str, idea: str, seed: int) -> dict[str, Any]:
     a truth."""
     from fame.make.card import usage
     from fame.make.evaluate import ranks, summarise
-    from fame.make.pipeline import SILENT, learn
     from fame.make.prepare import prepare
     from fame.make.probes.config import ProbeConfig
     from fame.make.probes.gather import evidence
     from fame.make.probes.items import head_spaces
     from fame.make.recipe import Recipe, load_recipe, merged
+    from fame.make.runs import SILENT, learn
     from fame.make.train import launched
 
     torch.set_num_threads(1)

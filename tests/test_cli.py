@@ -22,7 +22,7 @@ import fame
 from fame import explain
 from fame.cli import main as cli
 from fame.cli.options import READING
-from fame.make import pipeline
+from fame.make import runs
 from fame.make.evaluate import METRICS
 from fame.trace import NOTHING
 
@@ -411,7 +411,7 @@ def test_a_stopped_training_says_how_to_go_on(
         "--no-maps",
         *SMALL,
     ]
-    learn, done = pipeline.train, []
+    learn, done = runs.train, []
 
     def interrupted(*arguments: object, on_epoch: Callable[..., None], **options: object) -> None:
         def once(epoch: object) -> None:
@@ -421,11 +421,11 @@ def test_a_stopped_training_says_how_to_go_on(
 
         learn(*arguments, on_epoch=once, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "train", interrupted)
+    monkeypatch.setattr(runs, "train", interrupted)
     said = run(*command)
     assert said.status == 130 and len(done) == 1
     assert said.err.splitlines()[-1].startswith("stopped; the same command without --fresh goes on after the last full")
-    monkeypatch.setattr(pipeline, "train", learn)
+    monkeypatch.setattr(runs, "train", learn)
     said = run(*command)
     assert said.status == 0 and "epoch   1" not in said.err and "epoch   2" in said.err
 

@@ -15,8 +15,9 @@ from fame.catalogue import Catalogue
 from fame.course import Course
 from fame.errors import FameError
 from fame.make.configs import PlantedConfig
-from fame.make.pipeline import SILENT, train_recipe
+from fame.make.pipeline import train_recipe
 from fame.make.recipe import Recipe
+from fame.make.runs import SILENT
 from fame.make.watch import watched
 from fame.plots import course as draw
 from tests.app.small import make_bundle

@@ -11,8 +11,9 @@ import torch
 from card import CARD, fabric
 
 from fame.config import FAMEConfig
-from fame.make.pipeline import Callbacks, compare, train_recipe
+from fame.make.pipeline import train_recipe
 from fame.make.recipe import Recipe
+from fame.make.runs import Callbacks, compare
 from fame.make.train import Step
 from fame.model import FAME
 
@@ -56,7 +57,8 @@ def on_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     # On a graphics card a weight keeps its identity when it moves; on this card it does so by this switch.
     torch.__future__.set_swap_module_params_on_conversion(True)
-    monkeypatch.setattr("fame.make.pipeline.launched", launched)
+    for place in ("pipeline", "runs"):
+        monkeypatch.setattr(f"fame.make.{place}.launched", launched)
     yield
     torch.__future__.set_swap_module_params_on_conversion(False)
 

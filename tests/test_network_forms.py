@@ -15,8 +15,9 @@ import fame
 from fame.atlas import space_vectors
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.make.pipeline import centre, train_recipe
+from fame.make.pipeline import train_recipe
 from fame.make.recipe import Recipe
+from fame.make.runs import centre
 from fame.model import FAME
 from fame.trace import Intervention
 

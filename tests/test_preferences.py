@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,8 +14,10 @@ from fame.bundle import Bundle
 from fame.catalogue import Catalogue
 from fame.config import FAMEConfig
 from fame.errors import FameError
-from fame.explain.preferences import LEAST, NEAREST
+from fame.explain.preferences import DIRECTIONS, LEAST, NEAREST
+from fame.make.again import ITEMS, found_again
 from fame.model import FAME
+from tests.app.small import measured
 
 V, H, N, D = 300, 2, 3, 16
 
@@ -113,3 +117,66 @@ def test_the_picture_says_what_adds_up(bundle: Bundle) -> None:
     )
     with pytest.raises(FameError, match="no preferences to show"):
         plots.expert_preferences(trace, 0, [])
+
+
+# ---- found again by other trainings
+
+
+def first_items(model: FAME, directions: np.ndarray) -> list[set[int]]:
+    """Of each direction [h m k] the items it recommends most, by a plain sort."""
+    space = model.facet_items().numpy()[:, 1:]
+    return [set(np.argsort(-(space[h] @ d), kind="stable")[:ITEMS].tolist()) for h in range(H) for d in directions[h]]
+
+
+def apart(model: FAME) -> np.ndarray:
+    anchors = model.facets.anchors.numpy()
+    return anchors - anchors.mean(1, keepdims=True)
+
+
+def test_a_preference_is_found_again_as_a_loop_finds_it() -> None:
+    catalogue = films()
+    model, others = model_of(catalogue), [model_of(catalogue, seed, planted=False) for seed in (1, 2)]
+    found = found_again(model, others)
+    mine, theirs = first_items(model, apart(model)), [first_items(o, apart(o)) for o in others]
+    by_hand = [np.mean([max(len(a & b) for b in lists) / ITEMS for lists in theirs]) for a in mine]
+    assert np.ravel(found["shared"]) == pytest.approx(by_hand, abs=1e-4)
+    assert (found["seeds"], found["items"]) == (2, ITEMS)
+    # Items of the others lie elsewhere, so that experts do no better than random directions.
+    assert np.ravel(found["p"]).min() > 1 / (1 + DIRECTIONS)
+    assert np.ravel(found["shared"]).mean() == pytest.approx(np.mean(found["usual"]), abs=0.1)
+
+
+def test_a_model_finds_itself_again(bundle: Bundle) -> None:
+    found = found_again(bundle.model, [bundle.model])
+    assert np.all(np.array(found["shared"]) == 1) and np.all(np.array(found["p"]) == 1 / (1 + DIRECTIONS))
+    assert max(found["usual"]) < 0.9
+
+
+def told(bundle: Bundle, **changes: object) -> Bundle:
+    """The bundle with evidence that says how far two more trainings find its preferences."""
+    again = {"seeds": 2, "items": 50, "shared": [[0.4, 0.5, 0.2]] * H, "usual": [0.25] * H}
+    p = [[0.001, 0.001, 0.9]] * H
+    return replace(
+        bundle, evidence_json=measured(bundle.model, bundle.catalogue) | {"again": again | {"p": p} | changes}
+    )
+
+
+def test_the_evidence_says_how_far_a_preference_is_found_again(bundle: Bundle) -> None:
+    known = told(bundle).preferences
+    assert known[1].again == explain.Again(2, 50, 0.5, 0.25, pytest.approx(0.0015))
+    assert "2 more trainings, which differ in chance alone, find 50% of its first 50 again" in explain.say_preference(
+        known[1]
+    )
+    assert "find 4 of the 6 preferences again more surely than random directions" in explain.say_recurring(known)
+    assert explain.say_recurring(bundle.preferences) == ""
+    picture = plots.expert_preferences(bundle.trace(rows=[3, 7]), 0, known)
+    assert picture.table.groupby("expert")["again"].first().tolist() == [0.4, 0.5, 0.2]
+    facts = {fact[0]: fact[1] for fact in picture.data["lists"][2]["facts"]}
+    assert facts["trained anew, found again"] == "50%, chance 25%"
+
+
+def test_what_the_evidence_says_of_other_trainings_is_checked(bundle: Bundle) -> None:
+    broken = told(bundle, shared=[[2.0] * N] * H)
+    with pytest.raises(FameError, match=r"again: shared is .*; expected 2 × 3 numbers from 0 to 1"):
+        broken.evidence  # noqa: B018
+    assert [p.again for p in broken.preferences] == [None] * H * N  # the lists themselves can still be read

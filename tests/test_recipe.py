@@ -20,14 +20,16 @@ from fame.config import FAMEConfig
 from fame.errors import FameError
 from fame.make.card import SHOWN, comparison, read_comparison, usage
 from fame.make.checkpoint import Epoch
+from fame.make.configs import Comparison
 from fame.make.data import read
 from fame.make.evaluate import METRICS, evaluate, ranks
 from fame.make.examples import read_examples
 from fame.make.logs import logger
-from fame.make.pipeline import SILENT, Callbacks, baseline_of, compare, learn, run_folder, train_recipe
+from fame.make.pipeline import train_recipe
 from fame.make.population import some_of
 from fame.make.prepare import for_catalogue, prepare
 from fame.make.recipe import Recipe, load_recipe
+from fame.make.runs import SILENT, Callbacks, baseline_of, compare, learn, other_seeds, run_folder
 from fame.make.train import launched
 from fame.model import FAME
 
@@ -139,6 +141,8 @@ def test_what_ships_is_of_its_recipe(folder: Path) -> None:
     path = RECIPES / f"{folder.name}.toml"
     if not path.exists():
         assert folder.name == "ml-1m-sasrec", "the baseline of another recipe"
+        sasrec, other = fame.load(folder).config, baseline_of(load_recipe(RECIPES / "ml-1m.toml"))
+        assert replace(other.model, n_items=sasrec.n_items) == sasrec
         return
     recipe, bundle = load_recipe(path), fame.load(folder)
     assert replace(recipe.model, n_items=bundle.config.n_items) == bundle.config
@@ -459,6 +463,30 @@ def test_the_comparison_is_kept_and_goes_into_the_card(recipe: Recipe, tmp_path:
     assert bundle is not None and not watch.epochs, "the run of this seed was there"
     assert f"| FAME − SASRec | 2 | {by_model.loc['FAME − SASRec', 'HR@10']:.4f} ±" in bundle.card
     assert (tmp_path / "runs/toy/sasrec-1").is_dir() and run_folder(recipe, tmp_path / "runs").name == "fame-0"
+
+
+def test_a_bundle_says_how_far_other_seeds_find_its_preferences(recipe: Recipe, tmp_path: Path) -> None:
+    """Of those alone that are trained to the end, and by the same recipe."""
+    recipe = replace(recipe, maps=False, population=False, model=replace(recipe.model, anchors=1.0))
+    baseline = replace(recipe.model, variant="sasrec", anchors=0.0)
+    recipe = replace(recipe, comparison=Comparison(model=baseline, training=recipe.training))
+    data, fabric, runs, warned = prepare(recipe), launched(), tmp_path / "runs", list[str]()
+
+    def of_seed(seed: int, **changes: Any) -> Recipe:
+        return replace(recipe, training=replace(recipe.training, seed=seed, **changes))
+
+    def others(one: Recipe) -> int:
+        return len(other_seeds(one, data, fabric, runs, Callbacks(warn=warned.append)))
+
+    learn(of_seed(1), data, fabric, runs, False, SILENT)
+    learn(of_seed(2, epochs=1), data, fabric, runs, False, SILENT)
+    assert others(of_seed(0)) == 1 and others(of_seed(1)) == 0 and not warned
+    bundle = train_recipe(of_seed(0), tmp_path / "out", runs=runs)
+    assert bundle is not None and bundle.evidence_json["again"]["seeds"] == 1
+    assert [p.again.seeds for p in bundle.preferences if p.again] == [1] * 6
+    assert others(of_seed(1, learning_rate=0.02)) == 0
+    assert warned[0].startswith("seed 0 is not held beside this one: ")
+    assert "training.learning_rate 0.01, where this one has 0.02" in warned[0]
 
 
 def test_a_comparison_of_one_model_with_itself_says_so() -> None:

@@ -101,10 +101,10 @@ def estimate(folder: Path) -> dict[str, Any]:
     """
     from fame.atlas import spaces_of
     from fame.make.maps import LEAST_FOR_UMAP
-    from fame.make.pipeline import SILENT, baseline_of, untrained
     from fame.make.population import some_of
     from fame.make.prepare import prepare
     from fame.make.recipe import load_recipe
+    from fame.make.runs import SILENT, baseline_of, untrained
 
     recipe = load_recipe(folder / "recipe.toml")
     began = time.perf_counter()
@@ -254,8 +254,9 @@ def train(folder: Path) -> None:
     import torch
 
     from fame.make.checkpoint import locked
-    from fame.make.pipeline import Callbacks, train_recipe
+    from fame.make.pipeline import train_recipe
     from fame.make.recipe import load_recipe
+    from fame.make.runs import Callbacks
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     recipe, teller = load_recipe(folder / "recipe.toml"), Teller(folder)

@@ -38,7 +38,8 @@ recommends whatever the history, and what that adds to the chosen {one}. These p
 which holds what the history says and what all its experts share, plus what sets each expert apart times its router
 weight. An expert has a name where one
 value of an attribute gathers among its first 40 {many} as it does for few random directions of the same space. Another
-training may cut the same tastes in another way.
+training may cut the same tastes in another way: where the recipe was trained anew, each list says how much of it was
+found again.
 
 The last picture is the journey: each step holds exactly what the model would say of the {many} up to there.
 """
@@ -132,11 +133,13 @@ def _preferences(screen: Screen, trace: Trace, head: int, row: int, known: list[
     widgets.write(*widgets.with_badges(explain.say_parts(trace, head, row, known, hide), "", notes.PARTS))
     picture = plots.expert_preferences(trace, head, known, row, hide, screen.theme)
     widgets.mount(picture, "experts_preferences", pick=lambda: _choose("experts_preferences", len(trace.scores)))
-    if not all(p.name for p in known if p.head == head):
-        widgets.styled(
-            "“Mostly” describes a list and is no name: where chance gathers as much more than 1 time in 20, it is one "
-            "of many ways to cut these tastes.", "fame-note",
-        )  # fmt: skip
+    unnamed = not all(p.name for p in known if p.head == head)
+    mostly = (
+        "“Mostly” describes a list and is no name: where chance gathers as much more than 1 time in 20, it is one "
+        "of many ways to cut these tastes."
+    )
+    if said := " ".join(filter(None, [mostly if unnamed else "", explain.say_recurring(known)])):
+        widgets.styled(said, "fame-note")
     with st.container(horizontal=True):
         code = f"fame.plots.expert_preferences(trace, {head}, bundle.preferences, {row}, hide_seen)"
         widgets.save(screen, picture, "experts_preferences_file", table="Preferences as CSV", code=code)

@@ -168,11 +168,20 @@ class Bundle:
     def preferences(self) -> list[explain.Preference]:
         """What each expert prefers whatever the history, computed when first asked for.
 
-        Empty where experts have no anchors, or no other expert beside them.
+        Empty where experts have no anchors, or no other expert beside them. Where the evidence can be read and says how
+        far other trainings find them again, each has that too.
         """
         model = self.model
-        known = model.config.variant == "fame" and model.config.n_experts > 1 and model.facets.anchors is not None
-        return explain.preferences(model, self.catalogue) if known else []
+        if model.config.variant != "fame" or model.config.n_experts < 2 or model.facets.anchors is None:
+            return []
+        known = explain.preferences(model, self.catalogue)
+        try:
+            again = self.evidence.again
+        except FameError:
+            return known
+        return (
+            known if again is None else [replace(p, again=explain.Again(**again.of(p.head, p.expert))) for p in known]
+        )
 
     def save(self, directory: str | Path) -> Path:
         """Write the bundle into a directory, over any bundle that is there, and return the directory.

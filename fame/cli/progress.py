@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from fame.make.checkpoint import Epoch
-    from fame.make.pipeline import Callbacks
     from fame.make.recipe import Recipe
+    from fame.make.runs import Callbacks
     from fame.make.train import Step
 
 EVERY = 30.0  # seconds between plain lines within an epoch
@@ -102,7 +102,7 @@ class Watch:
         self.print(text)
 
     def callbacks(self) -> Callbacks:
-        from fame.make.pipeline import Callbacks
+        from fame.make.runs import Callbacks
 
         return Callbacks(stage=self.stage, begin=self.begin, step=self.step, epoch=self.epoch, warn=self.warn)
 

@@ -85,7 +85,8 @@ def train(
     command is given again. Every setting can be given as TABLE.SETTING=VALUE; docs/settings.md lists them.
     """
     from fame.cli.progress import watched
-    from fame.make.pipeline import run_folder, train_recipe
+    from fame.make.pipeline import train_recipe
+    from fame.make.runs import run_folder
 
     recipe, changes = told(settings or [], short)
     if table := data_table(data, columns):
@@ -124,7 +125,7 @@ def compare(
     from fame.bundle import check_writable
     from fame.cli.progress import watched
     from fame.make.card import markdown
-    from fame.make.pipeline import compare
+    from fame.make.runs import compare
 
     plan = load_recipe(recipe)
     target = out or plan.metrics

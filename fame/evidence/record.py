@@ -16,8 +16,9 @@ from fame.config import FAMEConfig
 from fame.evidence.answer import answer, guidance, summary
 from fame.evidence.checked import LARGEST, Part
 from fame.evidence.rule import SIGNIFICANCE
+from fame.statistics import benjamini_hochberg
 
-__all__ = ["SLICES", "Apart", "Evidence", "Interval", "Lift", "Recovered", "Verdict"]
+__all__ = ["SLICES", "Again", "Apart", "Evidence", "Interval", "Lift", "Recovered", "Verdict"]
 
 SLICES = "slices of a SASRec"  # its interval is the range over slices
 
@@ -57,6 +58,27 @@ class Apart(NamedTuple):
     random_completeness: float
 
 
+class Again(NamedTuple):
+    """How far other trainings find each expert's preference again: `fame.make.again.found_again`."""
+
+    seeds: int
+    items: int
+    shared: np.ndarray  # [H,N]
+    usual: np.ndarray  # [H], of random directions
+    q: np.ndarray  # [H,N], corrected over all experts
+
+    def of(self, head: int, expert: int) -> dict[str, Any]:
+        """That of one expert: the fields of `fame.explain.Again`."""
+        at = head, expert
+        return {
+            "seeds": self.seeds,
+            "items": self.items,
+            "shared": float(self.shared[at]),
+            "usual": float(self.usual[head]),
+            "q": float(self.q[at]),
+        }
+
+
 class Recovered(NamedTuple):
     """How often a choice agrees with what is in force at a simulated viewer's next step, beside what others would have.
 
@@ -88,6 +110,7 @@ class Evidence:
     recovered: of simulated viewers, else empty; `observer_told` whether the observer it is held against knows the
     viewers' preferences.
     guided: the attribute that each of the first heads was guided by in training, '' for one that was left free.
+    again: None where no other seed was trained, or experts have no preferences of their own.
     """
 
     attributes: tuple[str, ...]
@@ -114,6 +137,7 @@ class Evidence:
     recovered: tuple[Recovered, ...]
     observer_told: bool
     guided: tuple[str, ...]
+    again: Again | None = None
 
     @classmethod
     def of(cls, evidence: Mapping[str, Any], config: FAMEConfig) -> Self:
@@ -158,6 +182,7 @@ class Evidence:
             recovered=_recovered(file.part(source), H) if source else (),
             observer_told=source == "recovery_told",
             guided=_guided(file, H),
+            again=_again(file.part("again"), H, N) if file.known("again") else None,
         )
 
     def probe_table(self) -> pd.DataFrame:
@@ -287,6 +312,16 @@ def _guided(file: Part, H: int) -> tuple[str, ...]:
     if len(attributes) > H:
         raise file.fault("guided", f"at most {H} attributes, one per head")
     return tuple(attributes)
+
+
+def _again(part: Part, H: int, N: int) -> Again:
+    return Again(
+        seeds=part.count("seeds"),
+        items=part.count("items"),
+        shared=part.numbers("shared", H, N),
+        usual=part.numbers("usual", H),
+        q=benjamini_hochberg(part.numbers("p", H, N)),
+    )
 
 
 def _recovered(recovery: Part, H: int) -> tuple[Recovered, ...]:

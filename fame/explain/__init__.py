@@ -40,7 +40,7 @@ from fame.explain.compare import (
     say_score,
     score_change,
 )
-from fame.explain.preferences import Preference, preferences, say_parts, say_preference, say_split
+from fame.explain.preferences import Again, Preference, preferences, say_parts, say_preference, say_recurring, say_split
 from fame.explain.reruns import Effect, effect, expert_effects, final_list, leave_one_out, trace
 from fame.explain.sentences import Beats, beats, say_attention, say_gate_turn, say_rank, say_router, say_router_turn
 from fame.explain.smallest import Found, Search, say_found, say_search, search_changes, smallest_change
@@ -64,6 +64,7 @@ __all__ = [
     "ADDS_UP",
     "MAX_CHANGES",
     "Add",
+    "Again",
     "Applied",
     "Beats",
     "Change",
@@ -118,6 +119,7 @@ __all__ = [
     "say_parts",
     "say_preference",
     "say_rank",
+    "say_recurring",
     "say_router",
     "say_router_turn",
     "say_score",

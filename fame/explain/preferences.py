@@ -14,10 +14,10 @@ from fame.errors import FameError
 from fame.explain.tables import relative_parts
 from fame.model import FAME
 from fame.statistics import benjamini_hochberg
-from fame.text import listing, number, percent
+from fame.text import listing, number, percent, plural
 from fame.trace import Trace
 
-__all__ = ["NEAREST", "Preference", "preferences", "say_parts", "say_preference", "say_split"]
+__all__ = ["NEAREST", "Again", "Preference", "preferences", "say_parts", "say_preference", "say_recurring", "say_split"]
 
 NEAREST = 40  # items that an anchor recommends most, which are read
 LEAST = 15  # items of a value: fewer cannot gather
@@ -29,6 +29,22 @@ SIGNIFICANCE = 0.05  # of a name, the false discovery rate over all experts
 
 
 @dataclass(frozen=True)
+class Again:
+    """How far other trainings, which differ in chance alone, find an expert's preference again.
+
+    seeds: how many trainings.   items: of a list.   shared: the part of the expert's first items that the most alike
+    expert of another training has among its own, the mean over trainings.   usual: the same of random directions.
+    q: the part of random directions that reach it, corrected over all experts.
+    """
+
+    seeds: int
+    items: int
+    shared: float
+    usual: float
+    q: float
+
+
+@dataclass(frozen=True)
 class Preference:
     """One expert's anchor, read: what sets it apart from the other experts of its head.
 
@@ -36,6 +52,7 @@ class Preference:
     attribute, value: what gathers most among them beyond its share; None where no value has enough items.
     count, usual: how many of the rows have that value, and how many of as many random items would.
     p: the part of random directions that gather a value as far beyond its share.   q: p, corrected over all experts.
+    again: where the same recipe was trained under other seeds.
     """
 
     head: int
@@ -47,6 +64,7 @@ class Preference:
     usual: float
     p: float
     q: float
+    again: Again | None = None
 
     @property
     def name(self) -> str | None:
@@ -113,7 +131,35 @@ def say_preference(preference: Preference) -> str:
     size, p = len(preference.rows), percent(preference.p)
     often = f"of {preference.attribute} {preference.value} {preference.count}, where {preference.usual:.1f} are usual"
     found = f"{who}, of the {size} that it recommends most: {often}; {p} of random directions gather a value as much"
-    return f"{found}." if preference.name else f"{found}, so that this is no name."
+    found = f"{found}." if preference.name else f"{found}, so that this is no name."
+    return found if preference.again is None else f"{found} {say_again(preference.again)}"
+
+
+def say_again(again: Again) -> str:
+    """One sentence: how far other trainings find a preference again."""
+    return (
+        f"{_trainings(again.seeds)} {percent(again.shared)} of its first {again.items} again, "
+        f"of those of random directions {percent(again.usual)}."
+    )
+
+
+def say_recurring(known: Sequence[Preference]) -> str:
+    """One sentence on all experts: how many preferences other trainings find; '' where that was not measured."""
+    found = [p.again for p in known if p.again]
+    if not found:
+        return ""
+    sure = sum(a.q < SIGNIFICANCE for a in found)
+    shared, usual = (float(np.mean([getattr(a, of) for a in found])) for of in ("shared", "usual"))
+    which = f"{_trainings(found[0].seeds)} {sure} of the {len(found)} preferences again"
+    parts = f"{percent(shared)} of the first {found[0].items}, random ones {percent(usual)}"
+    return f"{which} more surely than random directions: they share {parts}."
+
+
+def _trainings(seeds: int) -> str:
+    """'2 more trainings, which differ in chance alone, find'."""
+    one = seeds == 1
+    verbs = ("differs", "finds") if one else ("differ", "find")
+    return f"{plural(seeds, 'more training')}, which {verbs[0]} in chance alone, {verbs[1]}"
 
 
 def say_parts(trace: Trace, head: int, row: int, known: Sequence[Preference], exclude_history: bool = True) -> str:

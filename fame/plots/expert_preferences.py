@@ -97,11 +97,27 @@ def _list(
 def _found(preference: Preference) -> list[Fact]:
     """What gathers among an expert's items."""
     if preference.value is None:
-        return []
+        return _again(preference)
     much = f"{preference.count} of {len(preference.rows)}, usual {preference.usual:.0f}"
     count = f"Of the {len(preference.rows)} that it prefers most, how many have this value; and of as many at random"
     chance = "Of random directions of this space, how many gather a value as far beyond its share"
-    return [(preference.value, much, count), ("chance gathers as much", percent(preference.p), chance)]
+    return [
+        (preference.value, much, count),
+        ("chance gathers as much", percent(preference.p), chance),
+        *_again(preference),
+    ]
+
+
+def _again(preference: Preference) -> list[Fact]:
+    """How far other trainings find it; nothing where that was not measured."""
+    again = preference.again
+    if again is None:
+        return []
+    meaning = (
+        f"Of its first {again.items}, how many the most alike expert of another training has too, and how many of a "
+        "random direction's. The trainings differ in chance alone"
+    )
+    return [("trained anew, found again", f"{percent(again.shared)}, chance {percent(again.usual)}", meaning)]
 
 
 def _table(trace: Trace, head: int, own: Sequence[Preference], adds: np.ndarray) -> pd.DataFrame:
@@ -121,6 +137,11 @@ def _table(trace: Trace, head: int, own: Sequence[Preference], adds: np.ndarray)
                     "usual": p.usual,
                     "p": p.p,
                     "q": p.q,
+                    **(
+                        {}
+                        if p.again is None
+                        else {"again": p.again.shared, "again_usual": p.again.usual, "again_q": p.again.q}
+                    ),
                     "rank": np.arange(1, len(p.rows) + 1),
                     "item_id": trace.catalogue.item_id[p.rows],
                     "title": trace.catalogue.title[p.rows],
