@@ -31,6 +31,7 @@ from torch import Tensor
 import fame
 from fame import explain
 from fame.bundle import Bundle
+from fame.make.again import ITEMS, firsts, own
 from fame.make.data.sequences import Task
 from fame.make.evaluate import batches, metric_values, ranks
 from fame.make.prepare import prepare
@@ -39,7 +40,6 @@ from fame.make.train import relative_entropy
 from fame.model import FAME, mix
 
 LISTED, ASKED = 20, 500  # items of a list, histories whose lists are compared
-AGREED = 50  # items by which preferences of two bundles are matched
 
 
 class Dealt:
@@ -129,23 +129,19 @@ def agreement(bundles: list[Bundle]) -> tuple[float, float]:
     found: list[float] = []
     chance: list[float] = []
     for one, other in combinations(bundles, 2):
-        for lists, random in ((found, False), (chance, True)):
-            a, b = (firsts(bundle, random, seed) for seed, bundle in enumerate((one, other)))
-            shared = np.array([[len(np.intersect1d(x, y)) / AGREED for y in b] for x in a])
-            lists.append(float(shared[linear_sum_assignment(-shared)].mean()))
+        for parts, random in ((found, False), (chance, True)):
+            a, b = (lists(bundle, random, seed) for seed, bundle in enumerate((one, other)))
+            shared = np.array([[len(np.intersect1d(x, y)) / ITEMS for y in b] for x in a])
+            parts.append(float(shared[linear_sum_assignment(-shared)].mean()))
     return float(np.mean(found)), float(np.mean(chance))
 
 
-@torch.inference_mode()
-def firsts(bundle: Bundle, random: bool, seed: int) -> np.ndarray:
-    """The items that what sets each expert apart, or a random direction in its place, recommends most: [hn agreed]."""
-    anchors = bundle.model.facets.anchors
-    assert anchors is not None
-    apart = anchors - anchors.mean(1, keepdim=True)
+def lists(bundle: Bundle, random: bool, seed: int) -> np.ndarray:
+    """The items that what sets each expert apart, or a random direction in its place, recommends most: [hn items]."""
+    apart = own(bundle.model)
     if random:
         apart = torch.randn(apart.shape, generator=torch.Generator().manual_seed(seed))
-    scores = torch.einsum("hnk,hvk->hnv", apart, bundle.model.facet_items()[:, 1:])
-    return scores.flatten(0, 1).topk(AGREED).indices.numpy()
+    return firsts(bundle.model, apart).flatten(0, 1).numpy()
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from fame.explain.preferences import DIRECTIONS
 from fame.model import FAME
 
-__all__ = ["found_again"]
+__all__ = ["ITEMS", "firsts", "found_again", "own"]
 
 ITEMS = 50  # that an anchor recommends most, by which two are held against each other
 
@@ -47,6 +47,7 @@ def found_again(model: FAME, others: Sequence[FAME], seed: int = 0) -> dict[str,
     }
 
 
+@torch.no_grad()
 def own(model: FAME) -> Tensor:
     """What sets each expert apart from the others of its head: [h n k]."""
     anchors = model.facets.anchors
@@ -54,6 +55,7 @@ def own(model: FAME) -> Tensor:
     return anchors - anchors.mean(1, keepdim=True)
 
 
+@torch.no_grad()
 def firsts(model: FAME, directions: Tensor) -> Tensor:
     """The items that each direction [h m k] of its head's space recommends most, as indices [h m items]."""
     space = model.facet_items()[:, 1:]  # [h items k]

@@ -43,8 +43,10 @@ How it weighs its heads and experts at the last step of the test histories; entr
 alike, 0: one alone):"""
 
 CAUTION = """\
-A head is a facet only where the bundle's evidence says so, and attention is not an explanation. Recommendations
-repeat what is frequent in the log and what it lacks: rare items and unusual users are served worse."""
+Recommendations repeat what is frequent in the log and what it lacks: rare items and unusual users are served worse."""
+
+OF_HEADS = """\
+A head is a facet only where the bundle's evidence says so, and attention is not an explanation."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def model_card(
             sizes(config, training, guidance, model, best, len(epochs)),
             *((WEIGHING, usage_table(used)) if used is not None else ()),
         ),
-        section("Limits", text.limits, CAUTION),
+        section("Limits", text.limits, OF_HEADS if config.variant == "fame" else "", CAUTION),
         section(
             "Licence",
             f"Weights: {text.license}." if text.license else "",
