@@ -75,5 +75,4 @@ def best(lists: Tensor, known: Sequence[Tensor]) -> np.ndarray:
         inside = torch.zeros(len(other), int(max(lists.max(), other.max())) + 1, dtype=torch.bool)
         inside.scatter_(1, other, True)
         parts.append(inside[:, lists].float().mean(-1).amax(0).numpy())
-    found: np.ndarray = np.mean(parts, axis=0, dtype=np.float64)
-    return found
+    return np.asarray(np.mean(parts, axis=0, dtype=np.float64))
